@@ -1,0 +1,1 @@
+"""Command lines; each runs from a checkout as ``python -m experiments.NAME``."""

@@ -1,0 +1,147 @@
+"""What every command line shares: flags made from `Config`, one-line errors, exit statuses."""
+
+import contextlib
+import dataclasses
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from absl import flags
+
+from gan import config as config_module
+from gan.config import Config, UserError
+
+DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
+
+# Whether the user asked for TensorFlow's chatter; `gan` sets the variable if it is not there.
+CHATTER = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3"
+
+
+class FieldParser(flags.ArgumentParser):
+    """Parses a flag as a field of `Config`; its errors say what is valid."""
+
+    def __init__(self, field: "dataclasses.Field[Any]") -> None:
+        self._field = field
+
+    def parse(self, argument: Any) -> Any:
+        """Returns the field's value for text, and values of the right type as they are."""
+        if isinstance(argument, str):
+            return config_module.parse(self._field, argument)
+        return config_module.check(self._field, argument)
+
+    def flag_type(self) -> str:
+        """Returns the type's name."""
+        return config_module.kind_of(self._field).__name__
+
+
+def define_config_flags(values: flags.FlagValues) -> None:
+    """Defines --preset and a flag for each field of `Config`."""
+    flags.DEFINE_string(
+        "preset", "mlp", f"what the other flags change: {', '.join(config_module.PRESETS)}",
+        flag_values=values, module_name="config",
+    )  # fmt: skip
+    for field in dataclasses.fields(Config):
+        valid = config_module.valid_values(field)
+        text = f"{field.metadata['help']} ({valid})"
+        if config_module.kind_of(field) is bool:
+            flags.DEFINE_boolean(
+                field.name, field.default, text, flag_values=values, module_name="config"
+            )
+        else:
+            flags.DEFINE(
+                FieldParser(field), field.name, field.default, text,
+                flag_values=values, module_name="config",
+            )  # fmt: skip
+
+
+def config_from_flags(values: flags.FlagValues) -> Config:
+    """Returns the preset with the flags that were given.
+
+    Raises:
+        UserError: Names the flag and the valid values.
+    """
+    fields = [field.name for field in dataclasses.fields(Config)]
+    given = {name: values[name].value for name in fields if values[name].present}
+    return config_module.from_preset(values["preset"].value, given)
+
+
+def run(
+    usage: str,
+    define: Callable[[flags.FlagValues], None],
+    main: Callable[[flags.FlagValues], int],
+) -> NoReturn:
+    """Parses the command line, runs `main`, and exits with its status.
+
+    Ends with 2 and one line on bad flags or input, with 1 and one line when training fails.
+
+    Args:
+        usage: One line about the command, for --help.
+        define: Defines the flags.
+        main: Gets the parsed flags, returns the exit status.
+    """
+    values = flags.FlagValues()
+    define(values)
+    flags.DEFINE_boolean("help", False, "show this", short_name="h", flag_values=values)
+    try:
+        extra = values(sys.argv)[1:]
+        if values["help"].value:
+            print(f"{usage}\n\n{help_text(values)}")
+            sys.exit(DONE)
+        if extra:
+            raise UserError(f"{extra[0]}: is not a flag, flags are --name=value")
+        sys.exit(main(values))
+    except (flags.Error, UserError) as error:
+        sys.exit(complain(error, BAD_INPUT))
+    except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of a pipe went away
+        sys.stderr.close()
+        sys.exit(FAILED)
+
+
+def complain(error: Exception, status: int) -> int:
+    """Prints an error as one line on stderr and returns `status`."""
+    text = " ".join(str(error).split())
+    if isinstance(error, flags.IllegalFlagValueError):  # absl: "flag --name=value: what is valid"
+        text = text.removeprefix("flag ")
+    elif isinstance(error, flags.UnrecognizedFlagError):
+        text = f"{text.rstrip('.')} (--help lists all flags)"
+    print(f"error: {text}", file=sys.stderr)
+    return status
+
+
+def help_text(values: flags.FlagValues) -> str:
+    """Returns a line or two a flag, with its default."""
+    lines = []
+    for name in values:
+        flag = values[name]
+        default = "" if flag.default in (None, "") else f"={flag.default}"
+        lines.append(f"  --{name}{default}\n      {flag.help}")
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Keeps what TensorFlow's libraries print to file descriptor 2 while they load.
+
+    They do so before any log level is read. It is shown after all if the block fails, and
+    TF_CPP_MIN_LOG_LEVEL=0 asks for it.
+    """
+    if CHATTER:
+        yield
+        return
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(saved, kept.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

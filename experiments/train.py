@@ -1,0 +1,44 @@
+"""Trains a GAN: ``python -m experiments.train --preset=mlp --run_dir=runs/mlp``."""
+
+import dataclasses
+import json
+
+from absl import flags
+
+from experiments import cli
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags."""
+    cli.define_config_flags(values)
+    flags.DEFINE_string(
+        "run_dir", "", "where the run is stored and resumed (default: runs/PRESET)",
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_boolean("dry_run", False, "resolve, check, print, stop", flag_values=values)
+
+
+def main(values: flags.FlagValues) -> int:
+    """Trains and returns the exit status."""
+    config = cli.config_from_flags(values)
+    run_dir = values["run_dir"].value or f"runs/{values['preset'].value}"
+    with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
+        from pathlib import Path
+
+        from gan import devices, runs, trainer
+    if values["dry_run"].value:
+        config = devices.resolve(config)
+        runs.check_run_dir(Path(run_dir), config)
+        print(json.dumps({"run_dir": run_dir, "config": dataclasses.asdict(config)}, indent=2))
+        return cli.DONE
+    try:
+        summary = trainer.train(config, run_dir)
+    except trainer.TrainingFailed as error:
+        return cli.complain(error, cli.FAILED)
+    if summary["status"] == "preempted":
+        return cli.INTERRUPTED if summary["signal"] == "SIGINT" else cli.PREEMPTED
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    cli.run("Trains a GAN. Repeating a command resumes its run.", define, main)

@@ -1,0 +1,240 @@
+"""Every knob once: name, type, default, unit, valid values and meaning.
+
+Flags, ``--help`` and ``config.json`` are made from `Config`. TensorFlow is not imported here, so
+that ``--help`` and the message about a bad flag come at once.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+# The rows of the tables in data.py, models.py and losses.py that the command line offers.
+# They stand here again because those files import TensorFlow; tests/test_config.py compares them.
+DATASETS = ("mnist",)
+GENERATORS = ("mlp", "tiny")
+DISCRIMINATORS = ("mlp", "tiny")
+LOSSES = ("non_saturating",)
+
+SCHEDULES = ("alternating", "simultaneous", "classic")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+
+
+class UserError(Exception):
+    """Bad flags or bad input, said in one line; command lines end with status 2."""
+
+
+def _knob(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    open_table: bool = False,
+    low: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    resumable: bool = False,
+) -> Any:
+    """Describes one field.
+
+    Args:
+        default: The value of the `mlp` preset.
+        help: What it means, with its unit.
+        choices: The valid names, for a field that takes a name.
+        open_table: Whether Python code may add names to `choices` (a row of a table).
+        low: The least valid number.
+        above: All valid numbers are greater than this one.
+        below: All valid numbers are less than this one.
+        resumable: Whether it may differ between a run and its continuation.
+    """
+    metadata = {k: v for k, v in locals().items() if k != "default"}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One training run, without the place where it is stored."""
+
+    dataset: str = _knob("mnist", "data set", choices=DATASETS, open_table=True)
+    data_dir: str = _knob(
+        "", "directory with mnist.npz or the four IDX files; empty: look for them", resumable=True
+    )
+    generator: str = _knob("mlp", "generator network", choices=GENERATORS, open_table=True)
+    discriminator: str = _knob(
+        "mlp", "discriminator network", choices=DISCRIMINATORS, open_table=True
+    )
+    latent_dim: int = _knob(100, "entries of a latent vector, each ~ N(0, 1)", low=1)
+    loss: str = _knob("non_saturating", "pair of losses", choices=LOSSES, open_table=True)
+    schedule: str = _knob(
+        "alternating", "order of the updates in a step, see docs/algorithm.md", choices=SCHEDULES
+    )
+    d_steps: int = _knob(1, "discriminator updates a step, each on its own real batch", low=1)
+    d_warmup_steps: int = _knob(0, "first steps, in which only the discriminator learns", low=0)
+    batch_size: int = _knob(256, "real images, and fake images, an update", low=1)
+    steps: int = _knob(30_000, "training steps in all", low=1, resumable=True)
+    d_learning_rate: float = _knob(2e-4, "discriminator's Adam learning rate", above=0)
+    g_learning_rate: float = _knob(2e-4, "generator's Adam learning rate", above=0)
+    beta_1: float = _knob(0.5, "Adam's decay of the gradient's mean, a step", low=0, below=1)
+    beta_2: float = _knob(0.999, "Adam's decay of the squared gradient, a step", low=0, below=1)
+    ema_half_life: int = _knob(
+        200_000, "half-life of the generator's weight average, in images; 0: no averaging", low=0
+    )
+    seed: int = _knob(0, "seed of weights, noise and data order", low=0, below=2**31)
+    precision: str = _knob(
+        "auto", "Keras dtype policy; auto: by the device, see docs/algorithm.md", choices=PRECISIONS
+    )
+    jit_compile: bool | None = _knob(
+        None, "compile the step with XLA; unset: where it is faster (float32, or any GPU)"
+    )
+    steps_per_call: int = _knob(
+        50, "most steps in one call of the compiled function", low=1, resumable=True
+    )
+    log_every: int = _knob(100, "steps between log records", low=1, resumable=True)
+    sample_every: int = _knob(200, "steps between sample grids", low=1, resumable=True)
+    checkpoint_every: int = _knob(1000, "steps between checkpoints", low=1, resumable=True)
+    keep_checkpoints: int = _knob(3, "newest checkpoints that are kept", low=1, resumable=True)
+    sample_weights: str = _knob(
+        "ema",
+        "weights that draw sample grids and go to generator.keras",
+        choices=("ema", "raw"),
+        resumable=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Checks each field, then what must hold between fields.
+
+        Raises:
+            UserError: Names the flag, its value and the valid ones.
+        """
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            try:
+                checked = check(field, value)
+            except ValueError as error:
+                raise UserError(f"--{field.name}={value}: {error}") from None
+            object.__setattr__(self, field.name, checked)
+        if self.schedule == "classic" and self.loss != "non_saturating":
+            raise UserError(
+                f"--loss={self.loss}: --schedule=classic has its own, valid is non_saturating"
+            )
+
+
+def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
+    """Returns `value` as the field's type.
+
+    Args:
+        field: A field of `Config`.
+        value: What Python code or JSON gave. Text is not parsed, see `parse`.
+
+    Raises:
+        ValueError: Says what is valid.
+    """
+    valid = ValueError(valid_values(field))
+    kind = kind_of(field)
+    if value is None:
+        if field.default is not None:
+            raise valid
+        return value
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise valid
+    meta = field.metadata
+    if kind is str:
+        if meta["choices"] and not meta["open_table"] and value not in meta["choices"]:
+            raise valid
+    elif kind is not bool and not (
+        math.isfinite(value)
+        and (meta["low"] is None or value >= meta["low"])
+        and (meta["above"] is None or value > meta["above"])
+        and (meta["below"] is None or value < meta["below"])
+    ):
+        raise valid
+    return value
+
+
+def parse(field: "dataclasses.Field[Any]", text: str) -> Any:
+    """Returns the value that `text` stands for on a command line.
+
+    Raises:
+        ValueError: Says what is valid.
+    """
+    valid = ValueError(valid_values(field))
+    kind = kind_of(field)
+    value: Any = text
+    if kind is bool:
+        names = {"true": True, "1": True, "false": False, "0": False}
+        if text.lower() not in names:
+            raise valid
+        value = names[text.lower()]
+    elif kind is not str:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise valid from None
+    elif field.metadata["choices"] and text not in field.metadata["choices"]:
+        raise valid
+    return check(field, value)
+
+
+def kind_of(field: "dataclasses.Field[Any]") -> type:
+    """Returns str, int, float or bool. A field whose default is None is a bool."""
+    return bool if field.default is None else type(field.default)
+
+
+def valid_values(field: "dataclasses.Field[Any]") -> str:
+    """Returns the valid values of a field in words."""
+    kind, meta = kind_of(field), field.metadata
+    if kind is bool:
+        return "must be true or false"
+    if kind is str:
+        return f"must be one of {', '.join(meta['choices'])}" if meta["choices"] else "must be text"
+    bounds = [
+        f"{name} {meta[key]:g}" if abs(meta[key]) < 1e6 else f"{name} {meta[key]}"
+        for key, name in (("low", "at least"), ("above", "above"), ("below", "below"))
+        if meta[key] is not None
+    ]
+    return f"must be {'an integer' if kind is int else 'a number'} {' and '.join(bounds)}".rstrip()
+
+
+# Differences from the default, which is the recipe of the original script on the tape step.
+PRESETS: dict[str, dict[str, Any]] = {
+    "mlp": {},
+    # The original script to the letter: two Adam updates of D, fakes from G in inference mode.
+    "classic": {"schedule": "classic"},
+    # A minute on any machine, to see that an installation works.
+    "tiny": {"generator": "tiny", "discriminator": "tiny", "steps": 2000},
+}
+
+
+def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Returns the configuration of a preset with some fields changed.
+
+    Raises:
+        UserError: Unknown preset, unknown field or invalid value.
+    """
+    if name not in PRESETS:
+        raise UserError(f"--preset={name}: must be one of {', '.join(PRESETS)}")
+    return from_dict({**PRESETS[name], **(overrides or {})})
+
+
+def from_dict(values: Mapping[str, Any]) -> Config:
+    """Returns the configuration with these fields, and defaults for the rest.
+
+    Raises:
+        UserError: Unknown field or invalid value.
+    """
+    names = [field.name for field in dataclasses.fields(Config)]
+    for name in values:
+        if name not in names:
+            raise UserError(f"--{name}: unknown, valid are {', '.join(names)}")
+    return Config(**values)
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """Returns ``name: old -> new`` for each field that a continuation may not change."""
+    return [
+        f"{field.name}: {getattr(old, field.name)} -> {getattr(new, field.name)}"
+        for field in dataclasses.fields(Config)
+        if not field.metadata["resumable"] and getattr(old, field.name) != getattr(new, field.name)
+    ]

@@ -1,0 +1,95 @@
+"""Data sets as uint8 arrays, the tf.data pipeline, and the only two definitions of pixel range."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from gan.sources import Arrays, load_mnist
+
+Loader = Callable[[str, Callable[[str], None]], np.ndarray]
+
+SHUFFLE_ROUNDS = 4  # of the block cipher behind RandomIndexShuffle; TensorFlow's own default
+
+
+def mnist_images(data_dir: str, say: Callable[[str], None]) -> np.ndarray:
+    """Returns MNIST's training images, [60000, 28, 28, 1] uint8."""
+    arrays: Arrays = load_mnist(data_dir, say)
+    return arrays["x_train"][..., np.newaxis]
+
+
+# name -> (data_dir, say) -> training images [N, H, W, C] uint8
+DATASETS: dict[str, Loader] = {"mnist": mnist_images}
+
+
+def to_float(images: tf.Tensor) -> tf.Tensor:
+    """Maps uint8 0..255 to float32 -1..1, of any shape."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
+    """Maps float32 -1..1 to uint8 0..255, of any shape: rounded, and clipped outside the range."""
+    return tf.cast(tf.round(tf.clip_by_value(0.5 * images + 0.5, 0.0, 1.0) * 255.0), tf.uint8)
+
+
+def shuffled_indices(positions: tf.Tensor, size: int, seed: int) -> tf.Tensor:
+    """Returns which image stands at each position of the endless stream of epochs.
+
+    Each epoch is a permutation of its own, keyed by (seed, epoch), and any position is computed
+    without those before it, so that a run continues anywhere with nothing to restore.
+
+    Args:
+        positions: [n] int64, from 0. Position p lies in epoch p // size.
+        size: Number of images.
+        seed: The run's seed, 0..2**31-1.
+
+    Returns:
+        [n] int64 in 0..size-1.
+
+    References:
+        ``tf.raw_ops.RandomIndexShuffle``, with a key for each index. Its wrapper
+        ``tf.random.experimental.index_shuffle`` pads a vector of keys wrongly in TensorFlow 2.21.
+    """
+    epochs = tf.cast(positions // size, tf.int32)
+    keys = tf.stack([tf.fill(tf.shape(epochs), tf.constant(seed, tf.int32)), epochs, epochs], 1)
+    return tf.raw_ops.RandomIndexShuffle(
+        index=positions % size,
+        seed=keys,
+        max_index=tf.fill(tf.shape(positions), tf.constant(size - 1, tf.int64)),
+        rounds=SHUFFLE_ROUNDS,
+    )
+
+
+def block_dataset(
+    images: np.ndarray,
+    *,
+    steps_per_call: int,
+    d_steps: int,
+    batch_size: int,
+    seed: int,
+    first_block: int = 0,
+) -> tf.data.Dataset:
+    """Returns the endless pipeline of blocks; block b feeds steps b*K to (b+1)*K-1.
+
+    Args:
+        images: [N, H, W, C] uint8.
+        steps_per_call: K, steps in a block.
+        d_steps: Real batches a step.
+        batch_size: Images a batch.
+        seed: Chooses the order, see `shuffled_indices`.
+        first_block: Where to start; costs nothing.
+
+    Returns:
+        Data set of [K, d_steps, batch_size, H, W, C] uint8.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(f"images must be uint8 [N, H, W, C], got {images.dtype} {images.shape}")
+    stored = tf.constant(images)
+    size, block_size = len(images), steps_per_call * d_steps * batch_size
+
+    def block(number: tf.Tensor) -> tf.Tensor:
+        positions = number * block_size + tf.range(block_size, dtype=tf.int64)
+        chosen = tf.gather(stored, shuffled_indices(positions, size, seed))
+        return tf.reshape(chosen, [steps_per_call, d_steps, batch_size, *images.shape[1:]])
+
+    return tf.data.Dataset.range(first_block, np.iinfo(np.int64).max).map(block).prefetch(2)

@@ -1,0 +1,108 @@
+"""What the machine has, and what follows for precision and compilation."""
+
+import dataclasses
+import os
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import gan
+from gan.config import Config, UserError
+
+
+def prepare() -> None:
+    """Lets TensorFlow take GPU memory as it needs it, instead of all at once.
+
+    Raises:
+        UserError: Keras runs on another backend than TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"KERAS_BACKEND={keras.backend.backend()}: must be tensorflow, set before Keras starts"
+        )
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:  # the process has used the GPU already and decided for itself
+            return
+
+
+def compute_capability() -> tuple[int, int] | None:
+    """Returns the CUDA compute capability of the first GPU, None without one, (0, 0) if unknown."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return None
+    return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+
+
+def resolve(config: Config) -> Config:
+    """Returns the configuration with every automatic choice made for this machine.
+
+    Precision: bfloat16 from compute capability 8.0, float16 with loss scaling from 7.0, else
+    float32. XLA: on any GPU, and for float32 on CPUs, where it fuses what lies between the matrix
+    products; in half precision on CPUs oneDNN's kernels are faster than XLA's.
+    """
+    capability = compute_capability()
+    precision, jit_compile = config.precision, config.jit_compile
+    if precision == "auto":
+        if capability is None or capability < (7, 0):
+            precision = "float32"
+        else:
+            precision = "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
+    if jit_compile is None:
+        jit_compile = capability is not None or precision == "float32"
+    return dataclasses.replace(config, precision=precision, jit_compile=jit_compile)
+
+
+def environment() -> dict[str, Any]:
+    """Returns versions, device and git revision, for config.json."""
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return {
+        "tapegan": gan.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "device": [d.get("device_name", "GPU") for d in details] or [processor()],
+        "git_revision": git_revision(),
+    }
+
+
+def processor() -> str:
+    """Returns the processor's name and how many of its cores this process has."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        pass
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def git_revision() -> str | None:
+    """Returns the commit of the checkout that `gan` is imported from, None outside of one."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(gan.__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def peak_memory_mb() -> float:
+    """Returns the most resident memory this process ever had, in MB (10^6 bytes)."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -1,0 +1,174 @@
+"""What a run tells: console, progress bar, metrics.jsonl, TensorBoard and pictures."""
+
+import contextlib
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from gan.files import replacing
+from gan.runs import METRICS_FILE, TENSORBOARD_DIR
+
+GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
+GRID_GAP = 2  # pixels between images, before scaling
+GRID_SCALE = 3  # screen pixels a pixel
+
+
+class Console:
+    """Prints lines; on a terminal a progress bar with steps per second and time left below them."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def say(self, line: str) -> None:
+        """Prints one line."""
+        if self._quiet:
+            return
+        if self._bar:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, flush=True)
+
+    @contextlib.contextmanager
+    def progress(self, step: int, steps: int) -> Any:
+        """Shows the bar while the block runs, if this is a terminal."""
+        if self._quiet or not sys.stdout.isatty():
+            yield
+            return
+        columns = (
+            TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
+            BarColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns)
+        self._task = self._bar.add_task("training", total=steps, completed=step, rate="")
+        try:
+            with self._bar:
+                yield
+        finally:
+            self._bar = None
+
+    def advance(self, step: int) -> None:
+        """Moves the bar to `step`."""
+        if self._bar:
+            task = self._bar.tasks[0]
+            rate = f"{task.speed:.1f} steps/s" if task.speed else ""
+            self._bar.update(self._task, completed=step, rate=rate)
+
+
+class MetricsLog:
+    """Writes each record to metrics.jsonl and to TensorBoard, with the same numbers."""
+
+    def __init__(self, run_dir: Path, step: int) -> None:
+        """Opens the log of a run that stands at `step`; records beyond it are dropped."""
+        self.path = run_dir / METRICS_FILE
+        records = [record for record in read_records(self.path) if record["step"] <= step]
+        with replacing(self.path) as temporary:
+            temporary.write_text("".join(to_line(record) for record in records))
+        self.seconds = records[-1]["seconds"] if records else 0.0
+        self._file = self.path.open("a")
+        self._writer = tf.summary.create_file_writer(str(run_dir / TENSORBOARD_DIR))
+
+    def scalars(self, step: int, kimg: float, seconds: float, values: dict[str, float]) -> None:
+        """Writes one record; `values` as float32, which is what TensorBoard keeps."""
+        values = {name: float(np.float32(value)) for name, value in values.items()}
+        self._file.write(to_line({"step": step, "kimg": kimg, "seconds": seconds, **values}))
+        self._file.flush()
+        with self._writer.as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+
+    def image(self, name: str, step: int, image: np.ndarray) -> None:
+        """Writes a picture, [H, W, C] uint8, to TensorBoard."""
+        with self._writer.as_default(step):
+            tf.summary.image(name, image[np.newaxis])
+
+    def text(self, name: str, step: int, text: str) -> None:
+        """Writes Markdown to TensorBoard."""
+        with self._writer.as_default(step):
+            tf.summary.text(name, text)
+
+    def close(self) -> None:
+        """Closes both files."""
+        self._file.close()
+        self._writer.close()
+
+
+def to_line(record: dict[str, Any]) -> str:
+    """Returns a JSON line; numbers that JSON does not have (overflowed norms) become null."""
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in record.items()
+    }
+    return json.dumps(finite, allow_nan=False) + "\n"
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Returns the records of a metrics.jsonl, up to a line that a crash tore. None: no records."""
+    records: list[dict[str, Any]] = []
+    if path.exists():
+        for line in path.read_text().splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+    return records
+
+
+def image_grid(images: np.ndarray, side: int = GRID_SIDE) -> np.ndarray:
+    """Returns side x side images with white gaps, enlarged without smoothing.
+
+    Args:
+        images: [side * side, H, W, C] uint8.
+        side: Images a row and a column.
+
+    Returns:
+        [height, width, C] uint8.
+    """
+    count, height, width, channels = images.shape
+    if count != side * side:
+        raise ValueError(f"a {side}x{side} grid takes {side * side} images, got {count}")
+    gap = GRID_GAP
+    grid = np.full(
+        (side * (height + gap) + gap, side * (width + gap) + gap, channels), 255, np.uint8
+    )
+    for i, image in enumerate(images):
+        top = gap + (i // side) * (height + gap)
+        left = gap + (i % side) * (width + gap)
+        grid[top : top + height, left : left + width] = image
+    return grid.repeat(GRID_SCALE, axis=0).repeat(GRID_SCALE, axis=1)
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Writes [H, W, C] uint8, grey or colour, as PNG."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(tf.io.encode_png(image).numpy())
+
+
+def write_loss_plot(path: Path, records: list[dict[str, Any]]) -> None:
+    """Draws D's and G's loss over the steps."""
+    # Not pyplot: it would open a window system and keep the figure alive.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    steps = [record["step"] for record in records]
+    for name, label in (("loss/d", "D loss (real + fake)"), ("loss/g", "G loss")):
+        axes.plot(steps, [record[name] for record in records], label=label, linewidth=1)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)

@@ -1,0 +1,85 @@
+"""The run directory: what it holds, when it is continued and when it is refused."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from gan import config as config_module
+from gan.config import Config, UserError
+from gan.files import write_json
+
+CONFIG_FILE = "config.json"
+SUMMARY_FILE = "summary.json"
+METRICS_FILE = "metrics.jsonl"
+GENERATOR_FILE = "generator.keras"
+LOSS_PLOT_FILE = "losses.png"
+SAMPLES_DIR = "samples"
+CHECKPOINTS_DIR = "checkpoints"
+TENSORBOARD_DIR = "tensorboard"
+
+
+def check_run_dir(run_dir: Path, config: Config) -> None:
+    """Refuses a directory that this configuration may neither start nor continue. Writes nothing.
+
+    Raises:
+        UserError: It is a file, holds something else than a run, or a run of another configuration.
+    """
+    flag = f"--run_dir={run_dir}"
+    try:
+        if run_dir.exists() and not run_dir.is_dir():
+            raise UserError(f"{flag}: is a file, must be a new directory or one of the same run")
+        if not run_dir.exists() or not any(run_dir.iterdir()):
+            return
+        if not (run_dir / CONFIG_FILE).exists():
+            raise UserError(
+                f"{flag}: holds other files and no {CONFIG_FILE}, "
+                "must be a new directory or one of the same run"
+            )
+    except OSError as error:
+        raise UserError(f"{flag}: {error.strerror}") from None
+    changed = config_module.differences(read_config(run_dir), config)
+    if changed:
+        raise UserError(
+            f"{flag}: holds a run of another configuration ({'; '.join(changed)}), "
+            "must be a new directory or one of the same run"
+        )
+
+
+def read_config(run_dir: Path) -> Config:
+    """Returns the configuration of a run.
+
+    Raises:
+        UserError: There is none, or it cannot be read.
+    """
+    path = run_dir / CONFIG_FILE
+    try:
+        values = json.loads(path.read_text())["config"]
+        return config_module.from_dict(values)
+    except FileNotFoundError:
+        raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError) as error:
+        raise UserError(f"{path}: is not a configuration ({type(error).__name__}: {error})") from None
+
+
+def write_config(run_dir: Path, config: Config, environment: dict[str, Any]) -> None:
+    """Creates the run directory if needed and writes its configuration.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    try:
+        (run_dir / SAMPLES_DIR).mkdir(parents=True, exist_ok=True)
+        values = {"config": dataclasses.asdict(config), "environment": environment}
+        write_json(run_dir / CONFIG_FILE, values)
+    except OSError as error:
+        raise UserError(f"--run_dir={run_dir}: cannot be written ({error.strerror})") from None
+
+
+def completed_summary(run_dir: Path) -> dict[str, Any] | None:
+    """Returns the summary of a run that ended as planned, else None."""
+    try:
+        summary = json.loads((run_dir / SUMMARY_FILE).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return summary if summary["status"] == "completed" else None

@@ -1,0 +1,291 @@
+"""The training step: one tape per player. The algorithm is in this file alone.
+
+Every function here is plain: it runs eagerly, and the trainer compiles `train_steps` at one place.
+Networks get float32 images [batch, H, W, C] in -1..1 and return float32 logits [batch, 1], so
+losses, norms and metrics never see half precision.
+
+``keras.StatelessScope`` runs a network in training mode and drops what it would write. A player's
+moving averages change in its own update only.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from gan.data import to_float
+from gan.losses import Loss, cross_entropy
+
+Metrics = dict[str, tf.Tensor]
+
+# What train_step returns, as float32 scalars. loss/d is the sum over the real and the fake part.
+METRICS = (
+    "loss/d",
+    "loss/g",
+    "logits/real",
+    "logits/fake",
+    "accuracy/real",
+    "accuracy/fake",
+    "grads/d_norm",
+    "grads/g_norm",
+)
+
+# Streams of random numbers; a new one gets the next number, so that old seeds keep their meaning.
+D_LATENTS, G_LATENTS, SAMPLE_LATENTS = 0, 1, 2
+
+EMA_RAMP = 0.05  # half-life over images seen while the average warms up; Karras et al. 2022's value
+
+
+class GanState(NamedTuple):
+    """Everything that training changes."""
+
+    generator: keras.Model
+    discriminator: keras.Model
+    ema_generator: keras.Model
+    g_optimizer: keras.optimizers.Optimizer
+    d_optimizer: keras.optimizers.Optimizer
+    step: tf.Variable  # int64 scalar, steps done
+
+
+def discriminator_update(
+    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, loss: Loss
+) -> Metrics:
+    """Updates D on real images and on fresh fakes, and leaves G untouched."""
+    with keras.StatelessScope():
+        fake_images = state.generator(latents, training=True)
+    with tf.GradientTape() as tape:
+        real_logits = state.discriminator(real_images, training=True)
+        fake_logits = state.discriminator(fake_images, training=True)
+        d_loss = tf.reduce_mean(loss.discriminator(real_logits, fake_logits))
+        scaled_loss = state.d_optimizer.scale_loss(d_loss)
+    norm = descend(tape, scaled_loss, state.d_optimizer, state.discriminator)
+    return {**discriminator_metrics(d_loss, real_logits, fake_logits), "grads/d_norm": norm}
+
+
+def generator_update(
+    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, loss: Loss
+) -> Metrics:
+    """Updates G through D, and leaves D untouched. Relativistic losses look at the real images."""
+    with tf.GradientTape() as tape:
+        fake_images = state.generator(latents, training=True)
+        with keras.StatelessScope():
+            real_logits = state.discriminator(real_images, training=True)
+            fake_logits = state.discriminator(fake_images, training=True)
+        g_loss = tf.reduce_mean(loss.generator(real_logits, fake_logits))
+        scaled_loss = state.g_optimizer.scale_loss(g_loss)
+    norm = descend(tape, scaled_loss, state.g_optimizer, state.generator)
+    return {"loss/g": g_loss, "grads/g_norm": norm}
+
+
+def simultaneous_update(
+    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, loss: Loss
+) -> Metrics:
+    """Updates both players from one forward pass, each against the other's old weights."""
+    with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
+        fake_images = state.generator(latents, training=True)
+        real_logits = state.discriminator(real_images, training=True)
+        fake_logits = state.discriminator(fake_images, training=True)
+        d_loss = tf.reduce_mean(loss.discriminator(real_logits, fake_logits))
+        g_loss = tf.reduce_mean(loss.generator(real_logits, fake_logits))
+        scaled_d_loss = state.d_optimizer.scale_loss(d_loss)
+        scaled_g_loss = state.g_optimizer.scale_loss(g_loss)
+    # Both gradients hold for the weights of the forward pass, whichever is applied first.
+    d_norm = descend(d_tape, scaled_d_loss, state.d_optimizer, state.discriminator)
+    g_norm = descend(g_tape, scaled_g_loss, state.g_optimizer, state.generator)
+    metrics = discriminator_metrics(d_loss, real_logits, fake_logits)
+    return {**metrics, "loss/g": g_loss, "grads/d_norm": d_norm, "grads/g_norm": g_norm}
+
+
+def classic_discriminator_update(
+    state: GanState, real_images: tf.Tensor, latents: tf.Tensor
+) -> Metrics:
+    """Updates D twice, as the original script does: on real images, then on fakes.
+
+    The fakes come from G in inference mode, as ``generator.predict`` makes them. The gradient norm
+    is that of the second update.
+    """
+    fake_images = state.generator(latents, training=False)
+    logits, losses = [], []
+    for images, label in ((real_images, 1.0), (fake_images, 0.0)):
+        with tf.GradientTape() as tape:
+            logits.append(state.discriminator(images, training=True))
+            losses.append(tf.reduce_mean(cross_entropy(logits[-1], label)))
+            scaled_loss = state.d_optimizer.scale_loss(losses[-1])
+        norm = descend(tape, scaled_loss, state.d_optimizer, state.discriminator)
+    return {**discriminator_metrics(losses[0] + losses[1], *logits), "grads/d_norm": norm}
+
+
+def generator_idle(
+    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, loss: Loss
+) -> Metrics:
+    """Returns what `generator_update` would, and changes nothing."""
+    with keras.StatelessScope():
+        real_logits = state.discriminator(real_images, training=True)
+        fake_logits = state.discriminator(state.generator(latents, training=True), training=True)
+    g_loss = tf.reduce_mean(loss.generator(real_logits, fake_logits))
+    return {"loss/g": g_loss, "grads/g_norm": tf.zeros([])}
+
+
+def descend(
+    tape: tf.GradientTape,
+    scaled_loss: tf.Tensor,
+    optimizer: keras.optimizers.Optimizer,
+    network: keras.Model,
+) -> tf.Tensor:
+    """Applies one optimizer update to a network and returns its gradient's global L2 norm.
+
+    `scaled_loss` is ``optimizer.scale_loss(loss)``: under `LossScaleOptimizer` the gradients are
+    scaled too, `apply` unscales them and skips the update if they overflowed, and the norm, which
+    is then not finite, is returned unscaled. Other optimizers scale by 1.
+    """
+    gradients = tape.gradient(scaled_loss, network.trainable_variables)
+    norm = tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
+    optimizer.apply(gradients, network.trainable_variables)
+    return norm
+
+
+def discriminator_metrics(
+    d_loss: tf.Tensor, real_logits: tf.Tensor, fake_logits: tf.Tensor
+) -> Metrics:
+    """Returns D's loss, mean logits and the share of real and of fake images it gets right."""
+    return {
+        "loss/d": d_loss,
+        "logits/real": tf.reduce_mean(real_logits),
+        "logits/fake": tf.reduce_mean(fake_logits),
+        "accuracy/real": tf.reduce_mean(tf.cast(real_logits > 0.0, tf.float32)),
+        "accuracy/fake": tf.reduce_mean(tf.cast(fake_logits <= 0.0, tf.float32)),
+    }
+
+
+def draw_latents(
+    shape: tuple[int, int], seed: int, stream: int, step: tf.Tensor, index: int = 0
+) -> tf.Tensor:
+    """Returns latents [batch, latent_dim] float32 ~ N(0, 1), a function of the arguments alone.
+
+    Philox by name: left to itself TensorFlow picks another generator for some devices.
+    """
+    key = tf.constant([seed, stream], tf.int64)
+    for number in (step, index):
+        key = tf.random.experimental.stateless_fold_in(key, tf.cast(number, tf.int64), "philox")
+    return tf.random.stateless_normal(shape, key, alg="philox")
+
+
+def ema_update(state: GanState, step: tf.Tensor, batch_size: int, half_life: int) -> None:
+    """Moves the averaged generator towards the generator, after step number `step` (from 0).
+
+    The half-life of the weights' average, in images, grows with the images seen until it is
+    `half_life`; with 0 the average is the generator itself. BatchNorm's moving statistics are
+    copied: their own average would not belong to the averaged weights any better.
+
+    References:
+        Karras et al. 2022, arXiv:2206.00364, appendix F (half-life in images, ramped up).
+    """
+    images_seen = tf.cast(step + 1, tf.float32) * float(batch_size)
+    span = tf.minimum(float(half_life), EMA_RAMP * images_seen)
+    decay = tf.pow(0.5, float(batch_size) / span) if half_life else tf.zeros([])
+    ema, generator = state.ema_generator, state.generator
+    for average, weight in zip(ema.trainable_variables, generator.trainable_variables, strict=True):
+        average.assign(weight + decay * (average - weight))
+    for copy, value in zip(
+        ema.non_trainable_variables, generator.non_trainable_variables, strict=True
+    ):
+        copy.assign(value)
+
+
+def train_step(
+    state: GanState,
+    images: tf.Tensor,
+    *,
+    loss: Loss,
+    schedule: str,
+    d_warmup_steps: int,
+    ema_half_life: int,
+    latent_dim: int,
+    seed: int,
+) -> Metrics:
+    """Does one step: D's updates, G's update, the average; and counts it.
+
+    Args:
+        state: What is trained.
+        images: [d_steps, batch, H, W, C] uint8, a real batch for each of D's updates.
+        loss: Losses of the players.
+        schedule: "alternating": D's updates, then G's on fresh latents through the updated D.
+            "simultaneous": D's last update and G's come from one forward pass.
+            "classic": like alternating, with `classic_discriminator_update`.
+        d_warmup_steps: In the first ones G does not learn.
+        ema_half_life: In images.
+        latent_dim: Entries of a latent vector.
+        seed: Of the latents.
+
+    Returns:
+        `METRICS`, those of D from its last update.
+    """
+    d_steps, batch_size = images.shape[:2]
+    step = tf.identity(state.step)
+    real = to_float(images)
+    latents = [
+        draw_latents((batch_size, latent_dim), seed, D_LATENTS, step, i) for i in range(d_steps)
+    ]
+    g_latents = draw_latents((batch_size, latent_dim), seed, G_LATENTS, step)
+
+    def learn_d(i: int) -> Metrics:
+        if schedule == "classic":
+            return classic_discriminator_update(state, real[i], latents[i])
+        return discriminator_update(state, real[i], latents[i], loss)
+
+    def after_warmup(warmup: Callable[[], Metrics], learn: Callable[[], Metrics]) -> Metrics:
+        return tf.cond(step < d_warmup_steps, warmup, learn) if d_warmup_steps else learn()
+
+    for i in range(d_steps - 1):
+        learn_d(i)
+    if schedule == "simultaneous":
+        metrics = after_warmup(
+            lambda: {**learn_d(d_steps - 1), **generator_idle(state, real[-1], latents[-1], loss)},
+            lambda: simultaneous_update(state, real[-1], latents[-1], loss),
+        )
+    else:
+        metrics = learn_d(d_steps - 1)
+        metrics |= after_warmup(
+            lambda: generator_idle(state, real[-1], g_latents, loss),
+            lambda: generator_update(state, real[-1], g_latents, loss),
+        )
+    ema_update(state, step, batch_size, ema_half_life)
+    state.step.assign_add(1)
+    return metrics
+
+
+def train_steps(
+    state: GanState, block: tf.Tensor, first: tf.Tensor, last: tf.Tensor, **knobs: Any
+) -> tuple[Metrics, tf.Tensor]:
+    """Does the steps `first` to `last` - 1 of a block, fewer if one of them is not finite.
+
+    The bounds are tensors, so that one trace does any number of steps. A ``while`` without a known
+    bound, because XLA compiles ``tf.range`` anew for each length.
+
+    Args:
+        state: What is trained.
+        block: [K, d_steps, batch, H, W, C] uint8.
+        first: int64 scalar.
+        last: int64 scalar, first < last <= K.
+        **knobs: Of `train_step`.
+
+    Returns:
+        `METRICS` of the last step that was done, and whether that step was finite.
+    """
+    metrics = {name: tf.zeros([]) for name in METRICS}
+    finite = tf.constant(True)
+    while first < last and finite:
+        metrics = train_step(state, block[first], **knobs)
+        finite = tf.reduce_all(tf.math.is_finite([metrics[name] for name in checked(state)]))
+        first += 1
+    return metrics, finite
+
+
+def checked(state: GanState) -> list[str]:
+    """Returns the metrics that must be finite: losses, and gradients unless overflow is normal."""
+    names = ["loss/d", "loss/g"]
+    for name, optimizer in (("d", state.d_optimizer), ("g", state.g_optimizer)):
+        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            names.append(f"grads/{name}_norm")
+    return names

@@ -1,0 +1,381 @@
+"""Trains a configuration in a run directory: build, restore or refuse, compile, loop, summary."""
+
+import contextlib
+import dataclasses
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan import devices, logs, runs
+from gan.config import Config, UserError
+from gan.data import DATASETS, block_dataset, to_uint8
+from gan.files import replacing, write_json
+from gan.logs import GRID_SIDE, Console, MetricsLog
+from gan.losses import LOSSES
+from gan.models import DISCRIMINATORS, GENERATORS
+from gan.step import METRICS, SAMPLE_LATENTS, GanState, draw_latents, train_steps
+
+ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
+
+
+class TrainingFailed(Exception):
+    """Training cannot go on; command lines end with status 1."""
+
+
+def train(
+    config: Config,
+    run_dir: str | Path,
+    *,
+    generator: keras.Model | None = None,
+    discriminator: keras.Model | None = None,
+    run_eagerly: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Trains until `config.steps`, from the newest checkpoint of `run_dir` if it has one.
+
+    Args:
+        config: What to train.
+        run_dir: Where; created if needed, never overwritten. See docs/run-directory.md.
+        generator: Functional model from [batch, latent_dim] to float32 images [batch, H, W, C] in
+            -1..1, instead of the one that `config` names. It is trained in place.
+        discriminator: Functional model from such images to float32 logits [batch, 1], likewise.
+        run_eagerly: Do not compile; for debuggers.
+        quiet: Print nothing.
+
+    Returns:
+        What summary.json holds.
+
+    Raises:
+        UserError: Invalid input; nothing was written.
+        TrainingFailed: A loss or gradient was not finite. The newest checkpoint is older than that.
+    """
+    run_dir, console = Path(run_dir), Console(quiet)
+    devices.prepare()
+    config = devices.resolve(config)
+    runs.check_run_dir(run_dir, config)
+    images = row(DATASETS, "dataset", config.dataset)(config.data_dir, console.say)
+    state = build_state(config, images.shape[1:], generator, discriminator)
+    manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
+    step = restore(state, manager)
+    if step >= config.steps and (summary := runs.completed_summary(run_dir)):
+        console.say(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
+        return summary
+    runs.write_config(run_dir, config, devices.environment())
+    console.say(
+        f"{run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
+        f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}"
+    )
+    log = MetricsLog(run_dir, step)
+    with contextlib.closing(log), catching_signals(console.say) as stop:
+        if step == 0:
+            write_first_pictures(config, run_dir, state, images, log)
+        summary = loop(config, run_dir, state, manager, images, log, console, stop, run_eagerly)
+    logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, logs.read_records(log.path))
+    with replacing(run_dir / runs.GENERATOR_FILE) as temporary:
+        sampled_generator(config, state).save(temporary)
+    write_json(run_dir / runs.SUMMARY_FILE, summary)
+    console.say(
+        f"{run_dir}: {summary['status']} at step {summary['step']} after "
+        f"{summary['seconds']:.0f} s; samples in {run_dir / runs.SAMPLES_DIR}"
+    )
+    return summary
+
+
+def loop(
+    config: Config,
+    run_dir: Path,
+    state: GanState,
+    manager: tf.train.CheckpointManager,
+    images: np.ndarray,
+    log: MetricsLog,
+    console: Console,
+    stop: "StopRequest",
+    run_eagerly: bool,
+) -> dict[str, Any]:
+    """Trains to `config.steps` or a stop request and returns the summary."""
+    run_steps = compiled_steps(config, state, run_eagerly)
+    per_call, step = config.steps_per_call, int(state.step.numpy())
+    blocks = iter(
+        block_dataset(
+            images,
+            steps_per_call=per_call,
+            d_steps=config.d_steps,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            first_block=step // per_call,
+        )
+    )
+    cadences = (per_call, config.log_every, config.sample_every, config.checkpoint_every)
+    started = time.perf_counter() - log.seconds
+    seconds, logged_step = log.seconds, step
+    metrics: dict[str, float] = {}
+    block = None
+    with console.progress(step, config.steps):
+        while step < config.steps and not stop.signal_name:
+            if block is None or step % per_call == 0:
+                block = next(blocks)
+            # Up to the next multiple of any cadence; the rest of the block is for the next call.
+            end = min(config.steps, *(step - step % every + every for every in cadences))
+            first = step % per_call
+            result, finite = run_steps(block, tf.constant(first), tf.constant(first + end - step))
+            if not finite:
+                raise TrainingFailed(
+                    f"not finite at step {int(state.step.numpy())}, in the call of steps "
+                    f"{step + 1} to {end}: loss/d {result['loss/d']:g}, loss/g "
+                    f"{result['loss/g']:g}; newest checkpoint: {manager.latest_checkpoint}"
+                )
+            step = int(state.step.numpy())
+            if step != end:
+                raise AssertionError(f"the step counter is {step} after step {end}")
+            console.advance(step)
+
+            at_end = step == config.steps or stop.signal_name is not None
+            if step % config.log_every == 0 or at_end:
+                metrics = {name: float(result[name]) for name in METRICS}
+                now = time.perf_counter() - started
+                metrics["time/steps_per_second"] = (step - logged_step) / (now - seconds)
+                seconds, logged_step = now, step
+                log.scalars(step, kimg(config, step), seconds, metrics)
+                console.say(classic_line(step, metrics))
+            if step % config.sample_every == 0 or at_end:
+                write_samples(config, run_dir, state, log)
+            if step % config.checkpoint_every == 0 or at_end:
+                save(manager, state)
+    return {
+        "status": "preempted" if stop.signal_name else "completed",
+        "signal": stop.signal_name,
+        "step": step,
+        "kimg": kimg(config, step),
+        "seconds": time.perf_counter() - started,
+        "metrics": metrics,
+        "traces": 0 if run_eagerly else run_steps.experimental_get_tracing_count(),
+        "peak_memory_mb": devices.peak_memory_mb(),
+    }
+
+
+def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Callable:
+    """Returns `train_steps` on this state: (block, first, last) -> (metrics, finite).
+
+    The one place where the algorithm is compiled.
+    """
+
+    def run_steps(block: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        return train_steps(
+            state,
+            block,
+            tf.cast(first, tf.int32),
+            tf.cast(last, tf.int32),
+            loss=row(LOSSES, "loss", config.loss),
+            schedule=config.schedule,
+            d_warmup_steps=config.d_warmup_steps,
+            ema_half_life=config.ema_half_life,
+            latent_dim=config.latent_dim,
+            seed=config.seed,
+        )
+
+    return run_steps if run_eagerly else tf.function(run_steps, jit_compile=config.jit_compile)
+
+
+def build_state(
+    config: Config,
+    image_shape: tuple[int, ...],
+    generator: keras.Model | None = None,
+    discriminator: keras.Model | None = None,
+) -> GanState:
+    """Returns networks, their average and built optimizers, at step 0.
+
+    Args:
+        config: With its precision resolved.
+        image_shape: (H, W, C).
+        generator: Takes the place of the one that `config` names.
+        discriminator: Likewise.
+
+    Raises:
+        UserError: Unknown network, or one with other shapes or types than the data needs.
+    """
+    generator = generator or row(GENERATORS, "generator", config.generator)(
+        config.latent_dim, image_shape, config.precision, config.seed
+    )
+    discriminator = discriminator or row(DISCRIMINATORS, "discriminator", config.discriminator)(
+        image_shape, config.precision, config.seed
+    )
+    check_network("generator", generator, (config.latent_dim,), image_shape)
+    check_network("discriminator", discriminator, image_shape, (1,))
+    ema_generator = keras.models.clone_model(generator)
+    ema_generator.set_weights(generator.get_weights())
+
+    def adam(learning_rate: float, network: keras.Model) -> keras.optimizers.Optimizer:
+        optimizer: keras.optimizers.Optimizer = keras.optimizers.Adam(
+            learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=ADAM_EPSILON
+        )
+        if config.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(network.trainable_variables)
+        return optimizer
+
+    return GanState(
+        generator,
+        discriminator,
+        ema_generator,
+        adam(config.g_learning_rate, generator),
+        adam(config.d_learning_rate, discriminator),
+        tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
+    )
+
+
+def check_network(
+    name: str, network: keras.Model, inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> None:
+    """Refuses a network that does not map float32 [batch, *inputs] to float32 [batch, *outputs].
+
+    Raises:
+        UserError: Says what it maps instead.
+    """
+    if not isinstance(network, keras.Sequential | keras.Model) or not hasattr(network, "inputs"):
+        raise UserError(f"{name}: must be a Keras functional or sequential model")
+    if network.input_shape != (None, *inputs) or network.output_shape != (None, *outputs):
+        raise UserError(
+            f"{name}: maps {network.input_shape} to {network.output_shape}, "
+            f"must map {(None, *inputs)} to {(None, *outputs)}"
+        )
+    if network.outputs[0].dtype != "float32":
+        raise UserError(f"{name}: returns {network.outputs[0].dtype}, must return float32")
+
+
+def checkpoint_manager(state: GanState, run_dir: Path, keep: int) -> tf.train.CheckpointManager:
+    """Returns the manager of a run's checkpoints; it writes nothing before the first save."""
+    return tf.train.CheckpointManager(
+        tf.train.Checkpoint(**state._asdict()),
+        str(run_dir / runs.CHECKPOINTS_DIR),
+        max_to_keep=keep,
+        step_counter=state.step,
+        checkpoint_name="step",
+    )
+
+
+def restore(state: GanState, manager: tf.train.CheckpointManager) -> int:
+    """Restores the newest checkpoint, if there is one, and returns the step.
+
+    Raises:
+        UserError: It is damaged or of other networks.
+    """
+    path = manager.latest_checkpoint
+    if path:
+        try:
+            manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
+        except (tf.errors.OpError, ValueError, AssertionError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path}: cannot be restored into these networks ({reason})") from None
+    return int(state.step.numpy())
+
+
+def save(manager: tf.train.CheckpointManager, state: GanState) -> None:
+    """Saves a checkpoint named by its step.
+
+    Raises:
+        TrainingFailed: A weight is not finite; nothing was written.
+    """
+    for name, network in (("generator", state.generator), ("discriminator", state.discriminator)):
+        for variable in network.variables:
+            if not np.isfinite(variable.numpy()).all():
+                raise TrainingFailed(
+                    f"{name}: {variable.path} is not finite at step {int(state.step.numpy())}; "
+                    f"newest checkpoint: {manager.latest_checkpoint}"
+                )
+    manager.save(checkpoint_number=state.step)
+
+
+def sampled_generator(config: Config, state: GanState) -> keras.Model:
+    """Returns the network that draws pictures and goes to generator.keras."""
+    return state.ema_generator if config.sample_weights == "ema" else state.generator
+
+
+def sample_images(config: Config, generator: keras.Model, count: int) -> np.ndarray:
+    """Returns `count` images [count, H, W, C] uint8 of latents that only the seed decides."""
+    shape = (count, config.latent_dim)
+    latents = draw_latents(shape, config.seed, SAMPLE_LATENTS, tf.constant(0))
+    return to_uint8(generator(latents, training=False)).numpy()
+
+
+def write_samples(config: Config, run_dir: Path, state: GanState, log: MetricsLog) -> None:
+    """Writes the grid of this step, as a file and to TensorBoard; the same latents each time."""
+    step = int(state.step.numpy())
+    images = sample_images(config, sampled_generator(config, state), GRID_SIDE**2)
+    grid = logs.image_grid(images)
+    logs.write_png(run_dir / runs.SAMPLES_DIR / f"step_{step:08d}.png", grid)
+    log.image("samples", step, grid)
+
+
+def write_first_pictures(
+    config: Config, run_dir: Path, state: GanState, images: np.ndarray, log: MetricsLog
+) -> None:
+    """Writes a grid of real images, the grid of the untrained generator, the config as text."""
+    reals = logs.image_grid(images[: GRID_SIDE**2])
+    logs.write_png(run_dir / runs.SAMPLES_DIR / "reals.png", reals)
+    log.image("reals", 0, reals)
+    write_samples(config, run_dir, state, log)
+    rows = [f"| {name} | {value} |" for name, value in dataclasses.asdict(config).items()]
+    log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
+
+
+def kimg(config: Config, step: int) -> float:
+    """Returns thousands of real images that D has seen after `step` steps."""
+    return step * config.d_steps * config.batch_size / 1000
+
+
+def classic_line(step: int, metrics: dict[str, float]) -> str:
+    """Returns the console line of the original script."""
+    accuracy = 50 * (metrics["accuracy/real"] + metrics["accuracy/fake"])
+    return "%d [D loss: %f, acc.: %.2f%%] [G loss: %f]" % (  # noqa: UP031, the script's own format
+        step,
+        metrics["loss/d"],
+        accuracy,
+        metrics["loss/g"],
+    )
+
+
+def row(table: dict[str, Any], knob: str, name: str) -> Any:
+    """Returns the row of a table.
+
+    Raises:
+        UserError: There is none; the message lists the names.
+    """
+    if name not in table:
+        raise UserError(f"--{knob}={name}: must be one of {', '.join(table)}")
+    return table[name]
+
+
+@dataclasses.dataclass
+class StopRequest:
+    """The signal that asked training to stop, SIGTERM or SIGINT, or None."""
+
+    signal_name: str | None = None
+
+
+@contextlib.contextmanager
+def catching_signals(say: Callable[[str], None]) -> Iterator[StopRequest]:
+    """Turns the first SIGTERM or Ctrl-C into a request to stop; a second one ends at once."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request  # Python lets only the main thread catch signals
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        request.signal_name = signal.Signals(number).name
+        for one in previous:
+            signal.signal(one, previous[one])
+        say(f"{request.signal_name}: saving after this call; once more ends at once")
+
+    previous = {one: signal.signal(one, handle) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield request
+    finally:
+        for one in previous:
+            signal.signal(one, previous[one])
