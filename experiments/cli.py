@@ -45,15 +45,13 @@ def define_config_flags(values: flags.FlagValues) -> None:
     for field in dataclasses.fields(Config):
         valid = config_module.valid_values(field)
         text = f"{field.metadata['help']} ({valid})"
+        flag: flags.Flag
         if config_module.kind_of(field) is bool:
-            flags.DEFINE_boolean(
-                field.name, field.default, text, flag_values=values, module_name="config"
-            )
+            flag = flags.BooleanFlag(field.name, field.default, text)
+            flag.parser = FieldParser(field)
         else:
-            flags.DEFINE(
-                FieldParser(field), field.name, field.default, text,
-                flag_values=values, module_name="config",
-            )  # fmt: skip
+            flag = flags.Flag(FieldParser(field), None, field.name, field.default, text)
+        flags.DEFINE_flag(flag, flag_values=values, module_name="config")
 
 
 def config_from_flags(values: flags.FlagValues) -> Config:

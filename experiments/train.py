@@ -6,13 +6,14 @@ import json
 from absl import flags
 
 from experiments import cli
+from gan.config import UserError
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
     cli.define_config_flags(values)
     flags.DEFINE_string(
-        "run_dir", "", "where the run is stored and resumed (default: runs/PRESET)",
+        "run_dir", None, "where the run is stored and resumed (default: runs/PRESET)",
         flag_values=values,
     )  # fmt: skip
     flags.DEFINE_boolean("dry_run", False, "resolve, check, print, stop", flag_values=values)
@@ -21,7 +22,11 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> int:
     """Trains and returns the exit status."""
     config = cli.config_from_flags(values)
-    run_dir = values["run_dir"].value or f"runs/{values['preset'].value}"
+    run_dir = values["run_dir"].value
+    if run_dir is None:
+        run_dir = f"runs/{values['preset'].value}"
+    elif not run_dir:
+        raise UserError("--run_dir=: must be a directory")
     with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 

@@ -1,6 +1,9 @@
-"""Data sets as uint8 arrays, the tf.data pipeline, and the only two definitions of pixel range."""
+"""Data sets as uint8 arrays, pixel range, latents, and the tf.data pipeline.
 
-from collections.abc import Callable
+`to_float` and `to_uint8` are the only two definitions of pixel range.
+"""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -8,6 +11,9 @@ import tensorflow as tf
 from gan.sources import Arrays, load_mnist
 
 Loader = Callable[[str, Callable[[str], None]], np.ndarray]
+
+# Streams of latents; a new one gets the next number, so that old seeds keep their meaning.
+TRAINING, SAMPLES = 0, 1
 
 SHUFFLE_ROUNDS = 4  # of the block cipher behind RandomIndexShuffle; TensorFlow's own default
 
@@ -60,36 +66,63 @@ def shuffled_indices(positions: tf.Tensor, size: int, seed: int) -> tf.Tensor:
     )
 
 
+def draw_latents(shape: Sequence[int], seed: int, stream: int, step: tf.Tensor | int) -> tf.Tensor:
+    """Returns float32 ~ N(0, 1), a function of the arguments alone on every kind of device.
+
+    Not to be compiled with XLA, which draws other numbers from the same key; that is why latents
+    come through the pipeline and not from inside the compiled step.
+
+    Args:
+        shape: Of the result.
+        seed: The run's seed, 0..2**31-1.
+        stream: `TRAINING` or `SAMPLES`.
+        step: int64 scalar from 0.
+    """
+    key = tf.constant([seed, stream], tf.int64)
+    key = tf.random.experimental.stateless_fold_in(key, tf.cast(step, tf.int64), "philox")
+    return tf.random.stateless_normal(shape, key, alg="philox")
+
+
 def block_dataset(
     images: np.ndarray,
     *,
     steps_per_call: int,
     d_steps: int,
     batch_size: int,
+    latent_dim: int,
     seed: int,
-    first_block: int = 0,
+    first_step: int = 0,
 ) -> tf.data.Dataset:
-    """Returns the endless pipeline of blocks; block b feeds steps b*K to (b+1)*K-1.
+    """Returns the endless pipeline of what training consumes, `steps_per_call` = K steps at a time.
+
+    What a step gets is a function of (seed, step): neither K nor where the pipeline started
+    changes it, and starting anywhere costs nothing.
 
     Args:
         images: [N, H, W, C] uint8.
         steps_per_call: K, steps in a block.
         d_steps: Real batches a step.
         batch_size: Images a batch.
-        seed: Chooses the order, see `shuffled_indices`.
-        first_block: Where to start; costs nothing.
+        latent_dim: Entries of a latent vector.
+        seed: Chooses order and latents.
+        first_step: The first block starts with this step.
 
     Returns:
-        Data set of [K, d_steps, batch_size, H, W, C] uint8.
+        Data set of (images [K, d_steps, batch_size, H, W, C] uint8,
+        latents [K, d_steps + 1, batch_size, latent_dim] float32), the last latents for G.
     """
     if images.dtype != np.uint8 or images.ndim != 4:
         raise ValueError(f"images must be uint8 [N, H, W, C], got {images.dtype} {images.shape}")
     stored = tf.constant(images)
-    size, block_size = len(images), steps_per_call * d_steps * batch_size
+    size, step_size = len(images), d_steps * batch_size
 
-    def block(number: tf.Tensor) -> tf.Tensor:
-        positions = number * block_size + tf.range(block_size, dtype=tf.int64)
-        chosen = tf.gather(stored, shuffled_indices(positions, size, seed))
-        return tf.reshape(chosen, [steps_per_call, d_steps, batch_size, *images.shape[1:]])
+    def one_step(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        positions = step * step_size + tf.range(step_size, dtype=tf.int64)
+        real_images = tf.gather(stored, shuffled_indices(positions, size, seed))
+        real_images = tf.reshape(real_images, [d_steps, batch_size, *images.shape[1:]])
+        return real_images, draw_latents(
+            [d_steps + 1, batch_size, latent_dim], seed, TRAINING, step
+        )
 
-    return tf.data.Dataset.range(first_block, np.iinfo(np.int64).max).map(block).prefetch(2)
+    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
+    return steps.map(one_step).batch(steps_per_call, drop_remainder=True).prefetch(2)

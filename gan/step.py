@@ -31,9 +31,6 @@ METRICS = (
     "grads/g_norm",
 )
 
-# Streams of random numbers; a new one gets the next number, so that old seeds keep their meaning.
-D_LATENTS, G_LATENTS, SAMPLE_LATENTS = 0, 1, 2
-
 EMA_RAMP = 0.05  # half-life over images seen while the average warms up; Karras et al. 2022's value
 
 
@@ -158,19 +155,6 @@ def discriminator_metrics(
     }
 
 
-def draw_latents(
-    shape: tuple[int, int], seed: int, stream: int, step: tf.Tensor, index: int = 0
-) -> tf.Tensor:
-    """Returns latents [batch, latent_dim] float32 ~ N(0, 1), a function of the arguments alone.
-
-    Philox by name: left to itself TensorFlow picks another generator for some devices.
-    """
-    key = tf.constant([seed, stream], tf.int64)
-    for number in (step, index):
-        key = tf.random.experimental.stateless_fold_in(key, tf.cast(number, tf.int64), "philox")
-    return tf.random.stateless_normal(shape, key, alg="philox")
-
-
 def ema_update(state: GanState, step: tf.Tensor, batch_size: int, half_life: int) -> None:
     """Moves the averaged generator towards the generator, after step number `step` (from 0).
 
@@ -196,78 +180,77 @@ def ema_update(state: GanState, step: tf.Tensor, batch_size: int, half_life: int
 def train_step(
     state: GanState,
     images: tf.Tensor,
+    latents: tf.Tensor,
     *,
     loss: Loss,
     schedule: str,
     d_warmup_steps: int,
     ema_half_life: int,
-    latent_dim: int,
-    seed: int,
 ) -> Metrics:
     """Does one step: D's updates, G's update, the average; and counts it.
 
     Args:
         state: What is trained.
         images: [d_steps, batch, H, W, C] uint8, a real batch for each of D's updates.
+        latents: [d_steps + 1, batch, latent_dim] float32, for each of D's updates and for G's.
         loss: Losses of the players.
         schedule: "alternating": D's updates, then G's on fresh latents through the updated D.
-            "simultaneous": D's last update and G's come from one forward pass.
+            "simultaneous": D's last update and G's come from one forward pass, on D's latents.
             "classic": like alternating, with `classic_discriminator_update`.
         d_warmup_steps: In the first ones G does not learn.
         ema_half_life: In images.
-        latent_dim: Entries of a latent vector.
-        seed: Of the latents.
 
     Returns:
         `METRICS`, those of D from its last update.
     """
     d_steps, batch_size = images.shape[:2]
     step = tf.identity(state.step)
-    real = to_float(images)
-    latents = [
-        draw_latents((batch_size, latent_dim), seed, D_LATENTS, step, i) for i in range(d_steps)
-    ]
-    g_latents = draw_latents((batch_size, latent_dim), seed, G_LATENTS, step)
+    real_images = to_float(images)
+    last = d_steps - 1
 
     def learn_d(i: int) -> Metrics:
         if schedule == "classic":
-            return classic_discriminator_update(state, real[i], latents[i])
-        return discriminator_update(state, real[i], latents[i], loss)
+            return classic_discriminator_update(state, real_images[i], latents[i])
+        return discriminator_update(state, real_images[i], latents[i], loss)
 
     def after_warmup(warmup: Callable[[], Metrics], learn: Callable[[], Metrics]) -> Metrics:
         return tf.cond(step < d_warmup_steps, warmup, learn) if d_warmup_steps else learn()
 
-    for i in range(d_steps - 1):
+    for i in range(last):
         learn_d(i)
     if schedule == "simultaneous":
+        both = (state, real_images[last], latents[last], loss)
         metrics = after_warmup(
-            lambda: {**learn_d(d_steps - 1), **generator_idle(state, real[-1], latents[-1], loss)},
-            lambda: simultaneous_update(state, real[-1], latents[-1], loss),
+            lambda: {**learn_d(last), **generator_idle(*both)}, lambda: simultaneous_update(*both)
         )
     else:
-        metrics = learn_d(d_steps - 1)
-        metrics |= after_warmup(
-            lambda: generator_idle(state, real[-1], g_latents, loss),
-            lambda: generator_update(state, real[-1], g_latents, loss),
-        )
+        metrics = learn_d(last)
+        for_g = (state, real_images[last], latents[d_steps], loss)
+        metrics |= after_warmup(lambda: generator_idle(*for_g), lambda: generator_update(*for_g))
     ema_update(state, step, batch_size, ema_half_life)
     state.step.assign_add(1)
     return metrics
 
 
 def train_steps(
-    state: GanState, block: tf.Tensor, first: tf.Tensor, last: tf.Tensor, **knobs: Any
+    state: GanState,
+    images: tf.Tensor,
+    latents: tf.Tensor,
+    first: tf.Tensor,
+    last: tf.Tensor,
+    **knobs: Any,
 ) -> tuple[Metrics, tf.Tensor]:
     """Does the steps `first` to `last` - 1 of a block, fewer if one of them is not finite.
 
     The bounds are tensors, so that one trace does any number of steps. A ``while`` without a known
-    bound, because XLA compiles ``tf.range`` anew for each length.
+    bound, because XLA compiles a loop over ``tf.range`` anew for each length.
 
     Args:
         state: What is trained.
-        block: [K, d_steps, batch, H, W, C] uint8.
-        first: int64 scalar.
-        last: int64 scalar, first < last <= K.
+        images: [K, d_steps, batch, H, W, C] uint8.
+        latents: [K, d_steps + 1, batch, latent_dim] float32.
+        first: int32 scalar.
+        last: int32 scalar, first < last <= K.
         **knobs: Of `train_step`.
 
     Returns:
@@ -276,7 +259,7 @@ def train_steps(
     metrics = {name: tf.zeros([]) for name in METRICS}
     finite = tf.constant(True)
     while first < last and finite:
-        metrics = train_step(state, block[first], **knobs)
+        metrics = train_step(state, images[first], latents[first], **knobs)
         finite = tf.reduce_all(tf.math.is_finite([metrics[name] for name in checked(state)]))
         first += 1
     return metrics, finite

@@ -15,12 +15,12 @@ import tensorflow as tf
 
 from gan import devices, logs, runs
 from gan.config import Config, UserError
-from gan.data import DATASETS, block_dataset, to_uint8
+from gan.data import DATASETS, SAMPLES, block_dataset, draw_latents, to_uint8
 from gan.files import replacing, write_json
 from gan.logs import GRID_SIDE, Console, MetricsLog
 from gan.losses import LOSSES
 from gan.models import DISCRIMINATORS, GENERATORS
-from gan.step import METRICS, SAMPLE_LATENTS, GanState, draw_latents, train_steps
+from gan.step import METRICS, GanState, train_steps
 
 ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
 
@@ -101,30 +101,32 @@ def loop(
 ) -> dict[str, Any]:
     """Trains to `config.steps` or a stop request and returns the summary."""
     run_steps = compiled_steps(config, state, run_eagerly)
-    per_call, step = config.steps_per_call, int(state.step.numpy())
+    step = block_start = int(state.step.numpy())
     blocks = iter(
         block_dataset(
             images,
-            steps_per_call=per_call,
+            steps_per_call=config.steps_per_call,
             d_steps=config.d_steps,
             batch_size=config.batch_size,
+            latent_dim=config.latent_dim,
             seed=config.seed,
-            first_block=step // per_call,
+            first_step=step,
         )
     )
-    cadences = (per_call, config.log_every, config.sample_every, config.checkpoint_every)
+    block = next(blocks)
+    cadences = (config.log_every, config.sample_every, config.checkpoint_every)
     started = time.perf_counter() - log.seconds
     seconds, logged_step = log.seconds, step
     metrics: dict[str, float] = {}
-    block = None
     with console.progress(step, config.steps):
         while step < config.steps and not stop.signal_name:
-            if block is None or step % per_call == 0:
-                block = next(blocks)
-            # Up to the next multiple of any cadence; the rest of the block is for the next call.
-            end = min(config.steps, *(step - step % every + every for every in cadences))
-            first = step % per_call
-            result, finite = run_steps(block, tf.constant(first), tf.constant(first + end - step))
+            if step == block_start + config.steps_per_call:
+                block, block_start = next(blocks), step
+            # Up to the next multiple of a cadence; the next call does the rest of the block.
+            due = [step - step % every + every for every in cadences]
+            end = min(config.steps, block_start + config.steps_per_call, *due)
+            first, last = tf.constant(step - block_start), tf.constant(end - block_start)
+            result, finite = run_steps(*block, first, last)
             if not finite:
                 raise TrainingFailed(
                     f"not finite at step {int(state.step.numpy())}, in the call of steps "
@@ -161,23 +163,24 @@ def loop(
 
 
 def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Callable:
-    """Returns `train_steps` on this state: (block, first, last) -> (metrics, finite).
+    """Returns `train_steps` on this state: (images, latents, first, last) -> (metrics, finite).
 
     The one place where the algorithm is compiled.
     """
 
-    def run_steps(block: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    def run_steps(
+        images: tf.Tensor, latents: tf.Tensor, first: tf.Tensor, last: tf.Tensor
+    ) -> tuple[Any, tf.Tensor]:
         return train_steps(
             state,
-            block,
-            tf.cast(first, tf.int32),
-            tf.cast(last, tf.int32),
+            images,
+            latents,
+            first,
+            last,
             loss=row(LOSSES, "loss", config.loss),
             schedule=config.schedule,
             d_warmup_steps=config.d_warmup_steps,
             ema_half_life=config.ema_half_life,
-            latent_dim=config.latent_dim,
-            seed=config.seed,
         )
 
     return run_steps if run_eagerly else tf.function(run_steps, jit_compile=config.jit_compile)
@@ -299,8 +302,7 @@ def sampled_generator(config: Config, state: GanState) -> keras.Model:
 
 def sample_images(config: Config, generator: keras.Model, count: int) -> np.ndarray:
     """Returns `count` images [count, H, W, C] uint8 of latents that only the seed decides."""
-    shape = (count, config.latent_dim)
-    latents = draw_latents(shape, config.seed, SAMPLE_LATENTS, tf.constant(0))
+    latents = draw_latents([count, config.latent_dim], config.seed, SAMPLES, 0)
     return to_uint8(generator(latents, training=False)).numpy()
 
 

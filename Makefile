@@ -1,0 +1,66 @@
+# Every target makes .venv and installs what it needs the first time.
+# Variables: ARGS (flags of the command), RUN (a run directory), PYTHON (the interpreter for .venv).
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN ?= runs/mlp
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help train sample tensorboard bench test lint format clean
+
+help:  ## Show this
+	@echo "make TARGET [ARGS=\"--flag=value ...\"] [RUN=runs/mlp]"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "All flags of training: make train ARGS=--help"
+
+train: $(VENV)/.base  ## Train the MLP GAN on MNIST in runs/mlp, or resume it
+	@$(BIN)/python -m experiments.train $(ARGS)
+
+sample: $(VENV)/.base  ## Draw a grid of 100 digits from RUN
+	@$(BIN)/python -m experiments.sample --run_dir=$(RUN) $(ARGS)
+
+tensorboard: $(VENV)/.base  ## Open TensorBoard on all runs, or on RUN if it is given
+	@$(BIN)/tensorboard --logdir=$(if $(filter command line,$(origin RUN)),$(RUN),runs) $(ARGS)
+
+bench: $(VENV)/.dev  ## Measure steps per second beside the merged-model loop
+	@$(BIN)/python -m experiments.benchmark $(ARGS)
+
+test: $(VENV)/.dev  ## Run all tests, on real MNIST
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev  ## Check format, style and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev  ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:  ## Remove .venv and caches; runs stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# The first interpreter that TensorFlow has wheels for; PYTHON=... chooses another.
+SUPPORTED := import sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+$(BIN)/python:
+	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10); do \
+	  if "$$python" -c '$(SUPPORTED)' 2>/dev/null; then \
+	    echo "creating $(VENV) with $$("$$python" --version)"; \
+	    "$$python" -m venv $(VENV) && exit 0; \
+	    rm -rf $(VENV); \
+	    echo "error: $$python cannot make a virtual environment (Debian: apt install python3-venv)" >&2; \
+	    exit 1; \
+	  fi; \
+	done; \
+	echo "error: TensorFlow needs Python 3.10 to 3.13, none found; give one with PYTHON=..." >&2; exit 1
+
+$(VENV)/.base: pyproject.toml | $(BIN)/python
+	@echo "installing TensorFlow and the rest into $(VENV), about 2 GB, once"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "installing TensorFlow and the tools for tests into $(VENV), about 2 GB, once"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.base

@@ -1,0 +1,74 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gan  # noqa: F401, before TensorFlow: it sets the log level
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def synthetic(monkeypatch):
+    """Registers a data set of 96 random images under the name "synthetic" and returns it."""
+    from gan.data import DATASETS
+
+    images = np.random.default_rng(0).integers(0, 256, (96, 28, 28, 1), np.uint8)
+    monkeypatch.setitem(DATASETS, "synthetic", lambda data_dir, say: images)
+    return images
+
+
+@pytest.fixture
+def tiny_config(synthetic):
+    """Returns a function that makes a configuration which trains in a moment."""
+    from gan.config import Config
+
+    def make(**changes):
+        defaults = {
+            "dataset": "synthetic",
+            "generator": "tiny",
+            "discriminator": "tiny",
+            "latent_dim": 8,
+            "batch_size": 16,
+            "steps": 12,
+            "steps_per_call": 4,
+            "log_every": 4,
+            "sample_every": 6,
+            "checkpoint_every": 6,
+            "precision": "float32",
+            "jit_compile": False,
+        }
+        return Config(**{**defaults, **changes})
+
+    return make
+
+
+def command(*args, **kwargs):
+    """Runs ``python -m experiments.NAME flags...`` and returns the finished process."""
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, args)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **kwargs,
+    )
+
+
+def weights_of(network):
+    """Returns copies of all variables of a network, moving statistics included."""
+    return [variable.numpy().copy() for variable in network.variables]
+
+
+def same(before, after):
+    """Tells whether two lists of arrays hold the same bits."""
+    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def differ_everywhere(before, after):
+    """Tells whether each array of one list differs from that of the other."""
+    return not any(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

