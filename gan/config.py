@@ -130,7 +130,7 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
         ValueError: Says what is valid.
     """
     valid = ValueError(valid_values(field))
-    kind = kind_of(field)
+    kind: Any = kind_of(field)
     if value is None:
         if field.default is not None:
             raise valid

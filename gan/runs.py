@@ -59,7 +59,9 @@ def read_config(run_dir: Path) -> Config:
     except FileNotFoundError:
         raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError) as error:
-        raise UserError(f"{path}: is not a configuration ({type(error).__name__}: {error})") from None
+        raise UserError(
+            f"{path}: is not a configuration ({type(error).__name__}: {error})"
+        ) from None
 
 
 def write_config(run_dir: Path, config: Config, environment: dict[str, Any]) -> None:
@@ -83,3 +85,8 @@ def completed_summary(run_dir: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return summary if summary["status"] == "completed" else None
+
+
+def step_of(checkpoint: str | None) -> int:
+    """Returns the step in a checkpoint's name, 0 for no checkpoint."""
+    return int(checkpoint.rsplit("-", 1)[1]) if checkpoint else 0

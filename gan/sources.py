@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -96,7 +97,8 @@ def load_mnist(data_dir: str = "", say: Callable[[str], None] = lambda line: Non
         try:
             cache.parent.mkdir(parents=True, exist_ok=True)
             with replacing(cache) as temporary:
-                np.savez(temporary, **arrays)
+                members: dict[str, Any] = {**arrays}
+                np.savez(temporary, **members)
         except OSError as error:
             say(f"cannot write the cache {cache} ({one_line(error)}); training goes on without it")
         return arrays
@@ -119,7 +121,7 @@ def verified(arrays: Arrays, source: str) -> Arrays:
                 f"{source}: {name} is {array.dtype} {list(array.shape)}, "
                 f"but MNIST's is uint8 {list(SHAPES[name])}"
             )
-        if hashlib.sha256(np.ascontiguousarray(array)).hexdigest() != digest:
+        if hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() != digest:
             raise UserError(f"{source}: {name} is not MNIST's (its SHA-256 is another one)")
     return arrays
 

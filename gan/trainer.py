@@ -60,6 +60,7 @@ def train(
     devices.prepare()
     config = devices.resolve(config)
     runs.check_run_dir(run_dir, config)
+    row(LOSSES, "loss", config.loss)  # refused here, before anything is written
     images = row(DATASETS, "dataset", config.dataset)(config.data_dir, console.say)
     state = build_state(config, images.shape[1:], generator, discriminator)
     manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
@@ -76,7 +77,13 @@ def train(
     with contextlib.closing(log), catching_signals(console.say) as stop:
         if step == 0:
             write_first_pictures(config, run_dir, state, images, log)
-        summary = loop(config, run_dir, state, manager, images, log, console, stop, run_eagerly)
+        try:
+            summary = loop(config, run_dir, state, manager, images, log, console, stop, run_eagerly)
+        except TrainingFailed as error:
+            step = runs.step_of(manager.latest_checkpoint)
+            failure = {"status": "stopped", "reason": str(error), "step": step}
+            write_json(run_dir / runs.SUMMARY_FILE, failure)
+            raise
     logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, logs.read_records(log.path))
     with replacing(run_dir / runs.GENERATOR_FILE) as temporary:
         sampled_generator(config, state).save(temporary)
@@ -143,6 +150,7 @@ def loop(
                 metrics = {name: float(result[name]) for name in METRICS}
                 now = time.perf_counter() - started
                 metrics["time/steps_per_second"] = (step - logged_step) / (now - seconds)
+                metrics["memory/peak_mb"] = devices.peak_memory_mb()
                 seconds, logged_step = now, step
                 log.scalars(step, kimg(config, step), seconds, metrics)
                 console.say(classic_line(step, metrics))
@@ -158,11 +166,10 @@ def loop(
         "seconds": time.perf_counter() - started,
         "metrics": metrics,
         "traces": 0 if run_eagerly else run_steps.experimental_get_tracing_count(),
-        "peak_memory_mb": devices.peak_memory_mb(),
     }
 
 
-def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Callable:
+def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Any:
     """Returns `train_steps` on this state: (images, latents, first, last) -> (metrics, finite).
 
     The one place where the algorithm is compiled.
@@ -241,7 +248,7 @@ def check_network(
     Raises:
         UserError: Says what it maps instead.
     """
-    if not isinstance(network, keras.Sequential | keras.Model) or not hasattr(network, "inputs"):
+    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
         raise UserError(f"{name}: must be a Keras functional or sequential model")
     if network.input_shape != (None, *inputs) or network.output_shape != (None, *outputs):
         raise UserError(

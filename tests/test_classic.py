@@ -1,4 +1,4 @@
-"""The classic schedule is the literal script; and that script trains no discriminator on Keras 3."""
+"""The classic schedule is the literal script, which trains no discriminator on Keras 3."""
 
 import keras
 import numpy as np
@@ -110,7 +110,9 @@ def test_the_classic_schedule_is_the_script_on_keras_2(dtype, tolerance, batches
         d = classic_discriminator_update(state, real, noise)
         return d["loss/d"], generator_update(state, real, g_noise, loss)["loss/g"]
 
-    our_losses = [[float(v) for v in step(r, n, g)] for r, (n, g) in zip(reals, noises, strict=True)]
+    our_losses = [
+        [float(v) for v in step(r, n, g)] for r, (n, g) in zip(reals, noises, strict=True)
+    ]
 
     after = layer_weights(generator) + layer_weights(discriminator)
     old_after = layer_weights(old_generator) + layer_weights(old_discriminator)

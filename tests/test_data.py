@@ -93,7 +93,13 @@ def test_only_uint8_images_are_taken():
 
 
 def test_latents_are_normal_and_a_function_of_seed_stream_and_step():
-    keys = [(0, TRAINING, 0), (1, TRAINING, 0), (0, SAMPLES, 0), (0, TRAINING, 1), (0, TRAINING, 2**40)]
+    keys = [
+        (0, TRAINING, 0),
+        (1, TRAINING, 0),
+        (0, SAMPLES, 0),
+        (0, TRAINING, 1),
+        (0, TRAINING, 2**40),
+    ]
     draws = [draw_latents([500, 100], *key).numpy() for key in keys]
     assert np.array_equal(draws[0], draw_latents([500, 100], *keys[0]))
     for i, a in enumerate(draws):
@@ -106,4 +112,6 @@ def test_latents_are_normal_and_a_function_of_seed_stream_and_step():
 
 def test_latents_stay_what_they_are():
     """Old seeds keep their meaning; these are the numbers of TensorFlow 2.21's Philox."""
-    np.testing.assert_allclose(draw_latents([3], 0, TRAINING, 0), [1.080070, -1.098975, 0.632021], atol=1e-5)
+    np.testing.assert_allclose(
+        draw_latents([3], 0, TRAINING, 0), [1.080070, -1.098975, 0.632021], atol=1e-5
+    )

