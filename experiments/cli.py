@@ -87,6 +87,10 @@ def run(
         if values["help"].value:
             print(f"{usage}\n\n{help_text(values)}")
             sys.exit(DONE)
+        if os.environ["KERAS_BACKEND"] != "tensorflow":  # importing another one could fail anyhow
+            raise UserError(
+                f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be tensorflow, or not set"
+            )
         if extra:
             raise UserError(f"{extra[0]}: is not a flag, flags are --name=value")
         sys.exit(main(values))

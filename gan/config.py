@@ -231,6 +231,17 @@ def from_dict(values: Mapping[str, Any]) -> Config:
     return Config(**values)
 
 
+def row(table: dict[str, Any], knob: str, name: str) -> Any:
+    """Returns the row of a table.
+
+    Raises:
+        UserError: There is none; the message lists the names.
+    """
+    if name not in table:
+        raise UserError(f"--{knob}={name}: must be one of {', '.join(table)}")
+    return table[name]
+
+
 def differences(old: Config, new: Config) -> list[str]:
     """Returns ``name: old -> new`` for each field that a continuation may not change."""
     return [

@@ -73,14 +73,15 @@ class MetricsLog:
         records = [record for record in read_records(self.path) if record["step"] <= step]
         with replacing(self.path) as temporary:
             temporary.write_text("".join(to_line(record) for record in records))
-        self.seconds = records[-1]["seconds"] if records else 0.0
+        self.last: dict[str, Any] = records[-1] if records else {"step": 0, "seconds": 0.0}
         self._file = self.path.open("a")
         self._writer = tf.summary.create_file_writer(str(run_dir / TENSORBOARD_DIR))
 
     def scalars(self, step: int, kimg: float, seconds: float, values: dict[str, float]) -> None:
         """Writes one record; `values` as float32, which is what TensorBoard keeps."""
         values = {name: float(np.float32(value)) for name, value in values.items()}
-        self._file.write(to_line({"step": step, "kimg": kimg, "seconds": seconds, **values}))
+        self.last = {"step": step, "kimg": kimg, "seconds": seconds, **values}
+        self._file.write(to_line(self.last))
         self._file.flush()
         with self._writer.as_default(step):
             for name, value in values.items():

@@ -29,7 +29,8 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
     try:
         if run_dir.exists() and not run_dir.is_dir():
             raise UserError(f"{flag}: is a file, must be a new directory or one of the same run")
-        if not run_dir.exists() or not any(run_dir.iterdir()):
+        # Hidden files: what a crash left of a file that was being written, see gan/files.py.
+        if not run_dir.exists() or all(path.name.startswith(".") for path in run_dir.iterdir()):
             return
         if not (run_dir / CONFIG_FILE).exists():
             raise UserError(
@@ -71,9 +72,10 @@ def write_config(run_dir: Path, config: Config, environment: dict[str, Any]) -> 
         UserError: It cannot be written.
     """
     try:
-        (run_dir / SAMPLES_DIR).mkdir(parents=True, exist_ok=True)
+        run_dir.mkdir(parents=True, exist_ok=True)
         values = {"config": dataclasses.asdict(config), "environment": environment}
-        write_json(run_dir / CONFIG_FILE, values)
+        write_json(run_dir / CONFIG_FILE, values)  # first: it makes the directory ours
+        (run_dir / SAMPLES_DIR).mkdir(exist_ok=True)
     except OSError as error:
         raise UserError(f"--run_dir={run_dir}: cannot be written ({error.strerror})") from None
 

@@ -2,10 +2,7 @@
 
 import contextlib
 import dataclasses
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from gan import devices, logs, runs
-from gan.config import Config, UserError
+from gan.config import Config, row
 from gan.data import DATASETS, SAMPLES, block_dataset, draw_latents, to_uint8
 from gan.files import replacing, write_json
 from gan.logs import GRID_SIDE, Console, MetricsLog
 from gan.losses import LOSSES
-from gan.models import DISCRIMINATORS, GENERATORS
+from gan.signals import StopRequest, catching_signals
+from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
 from gan.step import METRICS, GanState, train_steps
-
-ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
-
-
-class TrainingFailed(Exception):
-    """Training cannot go on; command lines end with status 1."""
 
 
 def train(
@@ -103,7 +95,7 @@ def loop(
     images: np.ndarray,
     log: MetricsLog,
     console: Console,
-    stop: "StopRequest",
+    stop: StopRequest,
     run_eagerly: bool,
 ) -> dict[str, Any]:
     """Trains to `config.steps` or a stop request and returns the summary."""
@@ -122,11 +114,11 @@ def loop(
     )
     block = next(blocks)
     cadences = (config.log_every, config.sample_every, config.checkpoint_every)
-    started = time.perf_counter() - log.seconds
-    seconds, logged_step = log.seconds, step
-    metrics: dict[str, float] = {}
+    seconds, logged_step = log.last["seconds"], step
+    started = time.perf_counter() - seconds
+    at_end = step >= config.steps
     with console.progress(step, config.steps):
-        while step < config.steps and not stop.signal_name:
+        while not at_end:
             if step == block_start + config.steps_per_call:
                 block, block_start = next(blocks), step
             # Up to the next multiple of a cadence; the next call does the rest of the block.
@@ -145,6 +137,7 @@ def loop(
                 raise AssertionError(f"the step counter is {step} after step {end}")
             console.advance(step)
 
+            # Read once: a signal that comes while this step is saved waits for the next call.
             at_end = step == config.steps or stop.signal_name is not None
             if step % config.log_every == 0 or at_end:
                 metrics = {name: float(result[name]) for name in METRICS}
@@ -159,12 +152,10 @@ def loop(
             if step % config.checkpoint_every == 0 or at_end:
                 save(manager, state)
     return {
-        "status": "preempted" if stop.signal_name else "completed",
+        "status": "completed" if step >= config.steps else "preempted",
         "signal": stop.signal_name,
-        "step": step,
-        "kimg": kimg(config, step),
+        **log.last,
         "seconds": time.perf_counter() - started,
-        "metrics": metrics,
         "traces": 0 if run_eagerly else run_steps.experimental_get_tracing_count(),
     }
 
@@ -191,115 +182,6 @@ def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -
         )
 
     return run_steps if run_eagerly else tf.function(run_steps, jit_compile=config.jit_compile)
-
-
-def build_state(
-    config: Config,
-    image_shape: tuple[int, ...],
-    generator: keras.Model | None = None,
-    discriminator: keras.Model | None = None,
-) -> GanState:
-    """Returns networks, their average and built optimizers, at step 0.
-
-    Args:
-        config: With its precision resolved.
-        image_shape: (H, W, C).
-        generator: Takes the place of the one that `config` names.
-        discriminator: Likewise.
-
-    Raises:
-        UserError: Unknown network, or one with other shapes or types than the data needs.
-    """
-    generator = generator or row(GENERATORS, "generator", config.generator)(
-        config.latent_dim, image_shape, config.precision, config.seed
-    )
-    discriminator = discriminator or row(DISCRIMINATORS, "discriminator", config.discriminator)(
-        image_shape, config.precision, config.seed
-    )
-    check_network("generator", generator, (config.latent_dim,), image_shape)
-    check_network("discriminator", discriminator, image_shape, (1,))
-    ema_generator = keras.models.clone_model(generator)
-    ema_generator.set_weights(generator.get_weights())
-
-    def adam(learning_rate: float, network: keras.Model) -> keras.optimizers.Optimizer:
-        optimizer: keras.optimizers.Optimizer = keras.optimizers.Adam(
-            learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=ADAM_EPSILON
-        )
-        if config.precision == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(network.trainable_variables)
-        return optimizer
-
-    return GanState(
-        generator,
-        discriminator,
-        ema_generator,
-        adam(config.g_learning_rate, generator),
-        adam(config.d_learning_rate, discriminator),
-        tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
-    )
-
-
-def check_network(
-    name: str, network: keras.Model, inputs: tuple[int, ...], outputs: tuple[int, ...]
-) -> None:
-    """Refuses a network that does not map float32 [batch, *inputs] to float32 [batch, *outputs].
-
-    Raises:
-        UserError: Says what it maps instead.
-    """
-    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
-        raise UserError(f"{name}: must be a Keras functional or sequential model")
-    if network.input_shape != (None, *inputs) or network.output_shape != (None, *outputs):
-        raise UserError(
-            f"{name}: maps {network.input_shape} to {network.output_shape}, "
-            f"must map {(None, *inputs)} to {(None, *outputs)}"
-        )
-    if network.outputs[0].dtype != "float32":
-        raise UserError(f"{name}: returns {network.outputs[0].dtype}, must return float32")
-
-
-def checkpoint_manager(state: GanState, run_dir: Path, keep: int) -> tf.train.CheckpointManager:
-    """Returns the manager of a run's checkpoints; it writes nothing before the first save."""
-    return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**state._asdict()),
-        str(run_dir / runs.CHECKPOINTS_DIR),
-        max_to_keep=keep,
-        step_counter=state.step,
-        checkpoint_name="step",
-    )
-
-
-def restore(state: GanState, manager: tf.train.CheckpointManager) -> int:
-    """Restores the newest checkpoint, if there is one, and returns the step.
-
-    Raises:
-        UserError: It is damaged or of other networks.
-    """
-    path = manager.latest_checkpoint
-    if path:
-        try:
-            manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path}: cannot be restored into these networks ({reason})") from None
-    return int(state.step.numpy())
-
-
-def save(manager: tf.train.CheckpointManager, state: GanState) -> None:
-    """Saves a checkpoint named by its step.
-
-    Raises:
-        TrainingFailed: A weight is not finite; nothing was written.
-    """
-    for name, network in (("generator", state.generator), ("discriminator", state.discriminator)):
-        for variable in network.variables:
-            if not np.isfinite(variable.numpy()).all():
-                raise TrainingFailed(
-                    f"{name}: {variable.path} is not finite at step {int(state.step.numpy())}; "
-                    f"newest checkpoint: {manager.latest_checkpoint}"
-                )
-    manager.save(checkpoint_number=state.step)
 
 
 def sampled_generator(config: Config, state: GanState) -> keras.Model:
@@ -348,43 +230,3 @@ def classic_line(step: int, metrics: dict[str, float]) -> str:
         accuracy,
         metrics["loss/g"],
     )
-
-
-def row(table: dict[str, Any], knob: str, name: str) -> Any:
-    """Returns the row of a table.
-
-    Raises:
-        UserError: There is none; the message lists the names.
-    """
-    if name not in table:
-        raise UserError(f"--{knob}={name}: must be one of {', '.join(table)}")
-    return table[name]
-
-
-@dataclasses.dataclass
-class StopRequest:
-    """The signal that asked training to stop, SIGTERM or SIGINT, or None."""
-
-    signal_name: str | None = None
-
-
-@contextlib.contextmanager
-def catching_signals(say: Callable[[str], None]) -> Iterator[StopRequest]:
-    """Turns the first SIGTERM or Ctrl-C into a request to stop; a second one ends at once."""
-    request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request  # Python lets only the main thread catch signals
-        return
-
-    def handle(number: int, frame: Any) -> None:
-        request.signal_name = signal.Signals(number).name
-        for one in previous:
-            signal.signal(one, previous[one])
-        say(f"{request.signal_name}: saving after this call; once more ends at once")
-
-    previous = {one: signal.signal(one, handle) for one in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield request
-    finally:
-        for one in previous:
-            signal.signal(one, previous[one])

@@ -6,56 +6,12 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from experiments.peers import merged
 from gan.losses import LOSSES
 from gan.models import mlp_discriminator, mlp_generator
 from gan.step import GanState, classic_discriminator_update, generator_update
 
 STEPS, BATCH = 6, 64
-
-
-def literal_script(keras, dtype="float32"):
-    """Builds and compiles the networks as the script does, with either Keras 2 or Keras 3."""
-    layers, adam = keras.layers, keras.optimizers.Adam
-    old = keras is tf_keras
-
-    def leaky():
-        return layers.LeakyReLU(alpha=0.2) if old else layers.LeakyReLU(negative_slope=0.2)
-
-    set_dtype = tf_keras.backend.set_floatx if old else keras.config.set_dtype_policy
-    set_dtype(dtype)
-    generator = keras.Sequential([keras.Input((100,))])
-    for width in (256, 512, 1024):
-        generator.add(layers.Dense(width))
-        generator.add(leaky())
-        generator.add(layers.BatchNormalization(momentum=0.8))
-    generator.add(layers.Dense(784, activation="tanh"))
-    generator.add(layers.Reshape((28, 28, 1)))
-    discriminator = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten()])
-    for width in (512, 256):
-        discriminator.add(layers.Dense(width))
-        discriminator.add(leaky())
-    discriminator.add(layers.Dense(1, activation="sigmoid"))
-    discriminator.compile(
-        loss="binary_crossentropy", optimizer=adam(2e-4, 0.5), metrics=["accuracy"]
-    )
-    z = keras.Input((100,))
-    discriminator.trainable = False
-    combined = keras.Model(z, discriminator(generator(z)))
-    combined.compile(loss="binary_crossentropy", optimizer=adam(2e-4, 0.5))
-    set_dtype("float32")
-    return generator, discriminator, combined
-
-
-def train_literally(generator, discriminator, combined, reals, noises):
-    """The body of the script's loop, with given real batches and noise."""
-    losses = []
-    for real, (noise, g_noise) in zip(reals, noises, strict=True):
-        fakes = generator.predict(noise, verbose=0)
-        real_loss = discriminator.train_on_batch(real, np.ones((BATCH, 1)))
-        fake_loss = discriminator.train_on_batch(fakes, np.zeros((BATCH, 1)))
-        g_loss = combined.train_on_batch(g_noise, np.ones((BATCH, 1)))
-        losses.append((real_loss[0] + fake_loss[0], g_loss))
-    return losses
 
 
 def with_weights(network):
@@ -77,7 +33,7 @@ def batches():
 def our_networks(dtype):
     if dtype == "float32":
         return mlp_generator(100, (28, 28, 1)), mlp_discriminator((28, 28, 1))
-    generator, discriminator, _ = literal_script(keras, dtype)
+    generator, discriminator, _ = merged.build(keras, dtype)
     discriminator.layers[-1].activation = keras.activations.linear  # logits
     discriminator.trainable = True
     return generator, discriminator
@@ -91,11 +47,11 @@ def test_the_classic_schedule_is_the_script_on_keras_2(dtype, tolerance, batches
     generator, discriminator = our_networks(dtype)
     before = layer_weights(generator) + layer_weights(discriminator)
 
-    old_generator, old_discriminator, combined = literal_script(tf_keras, dtype)
-    for ours, old in ((generator, old_generator), (discriminator, old_discriminator)):
+    script = merged.build(tf_keras, dtype)
+    for ours, old in ((generator, script.generator), (discriminator, script.discriminator)):
         for layer, old_layer in zip(with_weights(ours), with_weights(old), strict=True):
             old_layer.set_weights(layer.get_weights())
-    old_losses = train_literally(old_generator, old_discriminator, combined, reals, noises)
+    old_losses = [merged.train_step(script, r, *n) for r, n in zip(reals, noises, strict=True)]
 
     def adam():
         return keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-7)
@@ -115,7 +71,7 @@ def test_the_classic_schedule_is_the_script_on_keras_2(dtype, tolerance, batches
     ]
 
     after = layer_weights(generator) + layer_weights(discriminator)
-    old_after = layer_weights(old_generator) + layer_weights(old_discriminator)
+    old_after = layer_weights(script.generator) + layer_weights(script.discriminator)
     assert len(after) == 4 * 2 + 3 * 4 + 3 * 2  # moving statistics included
     for start, ours, old in zip(before, after, old_after, strict=True):
         change, old_change = ours - start, old - start
@@ -126,10 +82,11 @@ def test_the_classic_schedule_is_the_script_on_keras_2(dtype, tolerance, batches
 
 @pytest.mark.parametrize(("keras_version", "moves"), [(tf_keras, True), (keras, False)])
 def test_only_keras_2_trains_the_discriminator_of_the_script(keras_version, moves, batches):
-    generator, discriminator, combined = literal_script(keras_version)
+    script = merged.build(keras_version)
+    discriminator, generator = script.discriminator, script.generator
     d_before, g_before = layer_weights(discriminator), layer_weights(generator)
-    reals, noises = (array.astype(np.float32) for array in batches)
-    train_literally(generator, discriminator, combined, reals, noises)
+    for real, noise in zip(*(array.astype(np.float32) for array in batches), strict=True):
+        merged.train_step(script, real, *noise)
     d_moved = [np.abs(a - b).max() for a, b in zip(layer_weights(discriminator), d_before)]  # noqa: B905
     g_moved = [np.abs(a - b).max() for a, b in zip(layer_weights(generator), g_before)]  # noqa: B905
     assert min(g_moved) > 0

@@ -1,8 +1,8 @@
 import keras
 import numpy as np
 import pytest
-from conftest import differ_everywhere, same, weights_of
 
+from conftest import differ_everywhere, same, weights_of
 from gan.models import DISCRIMINATORS, GENERATORS, mlp_discriminator, mlp_generator
 
 

@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, command
 
+from conftest import ROOT, command
 from gan import logs
 from gan.config import from_preset
+from gan.state import build_state
 from gan.step import METRICS
-from gan.trainer import build_state
 
 FLAGS = (
     "--preset=tiny", "--steps=60", "--steps_per_call=8", "--log_every=10", "--sample_every=20",

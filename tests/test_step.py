@@ -2,10 +2,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import differ_everywhere, same, weights_of
 
+from conftest import differ_everywhere, same, weights_of
 from gan import step as step_module
 from gan.losses import LOSSES, Loss
+from gan.state import build_state
 from gan.step import (
     METRICS,
     classic_discriminator_update,
@@ -15,7 +16,7 @@ from gan.step import (
     simultaneous_update,
     train_step,
 )
-from gan.trainer import build_state, compiled_steps
+from gan.trainer import compiled_steps
 
 SHAPE, LATENT_DIM, BATCH = (28, 28, 1), 8, 16
 LOSS = LOSSES["non_saturating"]
@@ -187,19 +188,24 @@ def test_one_trace_does_any_part_of_a_block_and_each_step_counts(tiny_config):
         assert same(weights_of(a), weights_of(b))
 
 
-def test_each_discriminator_update_has_real_images_and_latents_of_its_own(tiny_config, monkeypatch):
+def test_each_update_has_real_images_and_latents_of_its_own(tiny_config, monkeypatch):
     state, seen = build_state(tiny_config(), SHAPE), []
 
     def spy(state, real_images, latents, loss):
         seen.append((real_images.numpy(), latents.numpy()))
         return discriminator_update(state, real_images, latents, loss)
 
+    def g_spy(state, real_images, latents, loss):
+        seen.append((real_images.numpy(), latents.numpy()))
+        return generator_update(state, real_images, latents, loss)
+
     monkeypatch.setattr(step_module, "discriminator_update", spy)
+    monkeypatch.setattr(step_module, "generator_update", g_spy)
     images, latents = (array[0] for array in block(1, d_steps=3))
     train_step(state, images, latents, **knobs())
-    assert len(seen) == 3
-    for i, (real, noise) in enumerate(seen):
-        np.testing.assert_allclose(real, images[i].numpy() / 127.5 - 1, atol=1e-6)
+    assert len(seen) == 4
+    for i, (real, noise) in enumerate(seen):  # G: fresh latents, D's last real images
+        np.testing.assert_allclose(real, images[min(i, 2)].numpy() / 127.5 - 1, atol=1e-6)
         np.testing.assert_array_equal(noise, latents[i])
     assert int(state.d_optimizer.iterations.numpy()) == 3
     assert int(state.g_optimizer.iterations.numpy()) == 1

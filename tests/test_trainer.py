@@ -1,19 +1,21 @@
 import json
 import logging
+import os
 import threading
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import differ_everywhere, same, weights_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from conftest import command, differ_everywhere, same, weights_of
 from gan import logs, trainer
 from gan.config import UserError
 from gan.losses import LOSSES
+from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
 from gan.step import METRICS
-from gan.trainer import TrainingFailed, build_state, checkpoint_manager, restore, train
+from gan.trainer import train
 
 CONTRACT = {
     "config.json", "metrics.jsonl", "samples/reals.png", "samples/step_00000000.png",
@@ -131,7 +133,9 @@ def test_a_run_killed_before_its_summary_is_finished(tiny_config, tmp_path):
     train(tiny_config(), tmp_path)
     for name in ("summary.json", "generator.keras"):
         (tmp_path / name).unlink()
-    assert train(tiny_config(), tmp_path)["status"] == "completed"
+    summary = train(tiny_config(), tmp_path)
+    assert (summary["status"], summary["step"]) == ("completed", 12)
+    assert summary["loss/d"] > 0
     assert files(tmp_path) > CONTRACT
 
 
@@ -258,7 +262,7 @@ def test_a_checkpoint_is_never_written_with_weights_that_are_not_finite(tiny_con
     manager = checkpoint_manager(state, tmp_path, 3)
     state.discriminator.trainable_variables[-1].assign([np.inf])
     with pytest.raises(TrainingFailed, match="discriminator: logits/bias is not finite at step 0"):
-        trainer.save(manager, state)
+        save(manager, state)
     assert not files(tmp_path)
 
 
@@ -280,6 +284,23 @@ def test_only_the_newest_checkpoints_are_kept(tiny_config, tmp_path):
     train(tiny_config(checkpoint_every=2, keep_checkpoints=2), tmp_path)
     kept = {name for name in files(tmp_path) if name.endswith(".index")}
     assert kept == {"checkpoints/step-10.index", "checkpoints/step-12.index"}
+
+
+def test_xla_compiles_the_step_once(tmp_path):
+    """Whatever the lengths of the calls are; a trace can be compiled more than once."""
+    run = command(
+        "experiments.train", "--preset=tiny", "--steps=23", "--steps_per_call=5", "--log_every=7",
+        "--jit_compile", f"--run_dir={tmp_path / 'run'}",
+        env={**os.environ, "XLA_FLAGS": f"--xla_dump_to={tmp_path / 'dump'}"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    compiled = (tmp_path / "dump").glob("*run_steps*.before_optimizations.txt")
+    assert len(list(compiled)) == 1
+
+
+def test_what_a_crash_leaves_before_the_configuration_is_no_obstacle(tiny_config, tmp_path):
+    (tmp_path / ".half.tmp.json").write_text("{")
+    assert train(tiny_config(), tmp_path)["status"] == "completed"
 
 
 def test_run_eagerly_trains_too(tiny_config, tmp_path):

@@ -1,0 +1,127 @@
+"""The state of training: built from a configuration, checked, saved and restored."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan import runs
+from gan.config import Config, UserError, row
+from gan.models import DISCRIMINATORS, GENERATORS
+from gan.step import GanState
+
+ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
+
+
+class TrainingFailed(Exception):
+    """Training cannot go on; command lines end with status 1."""
+
+
+def build_state(
+    config: Config,
+    image_shape: tuple[int, ...],
+    generator: keras.Model | None = None,
+    discriminator: keras.Model | None = None,
+) -> GanState:
+    """Returns networks, their average and built optimizers, at step 0.
+
+    Args:
+        config: With its precision resolved.
+        image_shape: (H, W, C).
+        generator: Takes the place of the one that `config` names.
+        discriminator: Likewise.
+
+    Raises:
+        UserError: Unknown network, or one with other shapes or types than the data needs.
+    """
+    generator = generator or row(GENERATORS, "generator", config.generator)(
+        config.latent_dim, image_shape, config.precision, config.seed
+    )
+    discriminator = discriminator or row(DISCRIMINATORS, "discriminator", config.discriminator)(
+        image_shape, config.precision, config.seed
+    )
+    check_network("generator", generator, (config.latent_dim,), image_shape)
+    check_network("discriminator", discriminator, image_shape, (1,))
+    ema_generator = keras.models.clone_model(generator)
+    ema_generator.set_weights(generator.get_weights())
+
+    def adam(learning_rate: float, network: keras.Model) -> keras.optimizers.Optimizer:
+        optimizer: keras.optimizers.Optimizer = keras.optimizers.Adam(
+            learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=ADAM_EPSILON
+        )
+        if config.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(network.trainable_variables)
+        return optimizer
+
+    return GanState(
+        generator,
+        discriminator,
+        ema_generator,
+        adam(config.g_learning_rate, generator),
+        adam(config.d_learning_rate, discriminator),
+        tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
+    )
+
+
+def check_network(
+    name: str, network: keras.Model, inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> None:
+    """Refuses a network that does not map float32 [batch, *inputs] to float32 [batch, *outputs].
+
+    Raises:
+        UserError: Says what it maps instead.
+    """
+    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
+        raise UserError(f"{name}: must be a Keras functional or sequential model")
+    if network.input_shape != (None, *inputs) or network.output_shape != (None, *outputs):
+        raise UserError(
+            f"{name}: maps {network.input_shape} to {network.output_shape}, "
+            f"must map {(None, *inputs)} to {(None, *outputs)}"
+        )
+    if network.outputs[0].dtype != "float32":
+        raise UserError(f"{name}: returns {network.outputs[0].dtype}, must return float32")
+
+
+def checkpoint_manager(state: GanState, run_dir: Path, keep: int) -> tf.train.CheckpointManager:
+    """Returns the manager of a run's checkpoints; it writes nothing before the first save."""
+    return tf.train.CheckpointManager(
+        tf.train.Checkpoint(**state._asdict()),
+        str(run_dir / runs.CHECKPOINTS_DIR),
+        max_to_keep=keep,
+        step_counter=state.step,
+        checkpoint_name="step",
+    )
+
+
+def restore(state: GanState, manager: tf.train.CheckpointManager) -> int:
+    """Restores the newest checkpoint, if there is one, and returns the step.
+
+    Raises:
+        UserError: It is damaged or of other networks.
+    """
+    path = manager.latest_checkpoint
+    if path:
+        try:
+            manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
+        except (tf.errors.OpError, ValueError, AssertionError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path}: cannot be restored into these networks ({reason})") from None
+    return int(state.step.numpy())
+
+
+def save(manager: tf.train.CheckpointManager, state: GanState) -> None:
+    """Saves a checkpoint named by its step.
+
+    Raises:
+        TrainingFailed: A weight is not finite; nothing was written.
+    """
+    for name, network in (("generator", state.generator), ("discriminator", state.discriminator)):
+        for variable in network.variables:
+            if not np.isfinite(variable.numpy()).all():
+                raise TrainingFailed(
+                    f"{name}: {variable.path} is not finite at step {int(state.step.numpy())}; "
+                    f"newest checkpoint: {manager.latest_checkpoint}"
+                )
+    manager.save(checkpoint_number=state.step)

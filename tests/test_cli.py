@@ -1,0 +1,128 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT, command
+from experiments import cli, train
+from gan.config import Config
+
+BAD = [
+    ("--preset=foo", "--preset=foo: must be one of mlp, classic, tiny"),
+    ("--stepz=3", "Unknown command line flag 'stepz'. Did you mean: steps"),
+    ("--steps=-1", "--steps=-1: must be an integer at least 1"),
+    ("--steps=0", "--steps=0: must be an integer at least 1"),
+    ("--steps=1e3", "--steps=1e3: must be an integer at least 1"),
+    ("--steps=", "--steps=: must be an integer at least 1"),
+    ("--steps", "Missing value for flag --steps"),
+    ("--batch_size=0", "--batch_size=0: must be an integer at least 1"),
+    ("--beta_1=1", "--beta_1=1: must be a number at least 0 and below 1"),
+    ("--g_learning_rate=inf", "--g_learning_rate=inf: must be a number above 0"),
+    ("--precision=half", "--precision=half: must be one of auto, float32, mixed_bfloat16"),
+    ("--schedule=", "--schedule=: must be one of alternating, simultaneous, classic"),
+    ("--dataset=cifar", "--dataset=cifar: must be one of mnist"),
+    ("--jit_compile=maybe", "--jit_compile=maybe: must be true or false"),
+    ("--run_dir=", "--run_dir=: must be a directory"),
+    ("steps=3", "steps=3: is not a flag, flags are --name=value"),
+    ("--run_dir=FILE", "--run_dir=FILE: is a file, must be a new directory"),
+    ("--run_dir=FILE/run", "--run_dir=FILE/run: "),
+    ("--run_dir=FULL", "--run_dir=FULL: holds other files and no config.json"),
+    ("--run_dir=/proc/none/run", "--run_dir=/proc/none/run: cannot be written"),
+    ("--data_dir=EMPTY", "--data_dir=EMPTY: no train-images-idx3-ubyte; must hold mnist.npz"),
+    ("--data_dir=NOWHERE", "--data_dir=NOWHERE: not a directory; must hold mnist.npz"),
+]
+
+
+def call(monkeypatch, *arguments):
+    """Runs the command in this process and returns its exit status."""
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.run("usage", train.define, train.main)
+    return end.value.code
+
+
+@pytest.mark.parametrize(("argument", "message"), BAD, ids=[flag for flag, _ in BAD])
+def test_bad_input_ends_with_2_and_one_line(argument, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    places = {"FILE": "file", "FULL": "full", "EMPTY": "empty", "NOWHERE": "nowhere"}
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    before = sorted(str(p) for p in tmp_path.rglob("*"))
+    for name, place in places.items():
+        argument = argument.replace(name, str(tmp_path / place))
+        message = message.replace(name, str(tmp_path / place))
+    assert call(monkeypatch, argument) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert "Traceback" not in out + err
+    assert sorted(str(p) for p in tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_dry_run_prints_the_resolved_configuration_and_writes_nothing(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    flags = ("--preset=classic", "--steps=7", "--nojit_compile", "--dry_run")
+    assert call(monkeypatch, *flags) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["run_dir"] == "runs/classic"
+    changed = {k: v for k, v in printed["config"].items() if v != getattr(Config(), k)}
+    assert changed == {
+        "schedule": "classic", "steps": 7, "jit_compile": False, "precision": "float32",
+    }  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_flag_with_default_and_meaning(monkeypatch, capsys):
+    assert call(monkeypatch, "--help") == 0
+    out = capsys.readouterr().out
+    assert "--batch_size=256\n      real images, and fake images, an update" in out
+    for name in [*Config.__dataclass_fields__, "preset", "run_dir", "dry_run", "help"]:
+        assert f"  --{name}" in out
+
+
+def test_training_that_fails_ends_with_1_and_one_line(tmp_path, monkeypatch, capsys):
+    rate = "--d_learning_rate=1e38"
+    where = f"--run_dir={tmp_path / 'run'}"
+    assert call(monkeypatch, "--preset=tiny", "--steps=20", rate, where) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: not finite at step ")
+    assert err.count("\n") == 1
+
+
+def test_help_and_flag_errors_come_without_loading_tensorflow():
+    code = (
+        "import sys, runpy; sys.argv = ['train', {!r}]\n"
+        "try: runpy.run_module('experiments.train', run_name='__main__')\n"
+        "except SystemExit: print(*[m for m in ('tensorflow', 'keras') if m in sys.modules], '.')"
+    )
+    for argument in ("--help", "--steps=0", "--nonsense"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(argument)], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.stdout.splitlines()[-1] == "."
+
+
+def test_starting_up_prints_nothing_but_what_the_command_says(tmp_path):
+    done = command("experiments.train", "--dry_run", f"--run_dir={tmp_path / 'run'}")
+    assert (done.returncode, done.stderr) == (0, "")
+    json.loads(done.stdout)
+
+
+def test_the_chatter_can_be_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    done = command("experiments.train", "--dry_run", f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 0
+    assert "oneDNN" in done.stderr
+
+
+def test_another_keras_backend_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_BACKEND", "numpy")
+    done = command("experiments.train", f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 2
+    assert done.stderr == "error: KERAS_BACKEND=numpy: must be tensorflow, or not set\n"

@@ -1,0 +1,94 @@
+"""The wheel, the Makefile and the README as somebody meets them."""
+
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
+    done = subprocess.run(build, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = out.glob("tapegan-*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names} == {
+        "gan",
+        wheel.name.split("-py3")[0] + ".dist-info",
+    }
+    modules = {path.name for path in (ROOT / "gan").glob("*.py")}
+    assert {f"gan/{name}" for name in modules} | {"gan/py.typed"} <= set(names)
+    (metadata,) = [n for n in names if n.endswith("METADATA")]
+    text = zipfile.ZipFile(wheel).read(metadata).decode()
+    for line in ("Name: tapegan", "Requires-Python: >=3.10", "License-Expression: MIT",
+                 "Requires-Dist: tensorflow<2.22,>=2.20", "Provides-Extra: gpu"):  # fmt: skip
+        assert line in text
+
+
+def test_training_works_outside_the_checkout(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = """
+import sys, gan
+assert gan.__file__.startswith(sys.argv[1]), gan.__file__
+from gan.config import from_preset
+from gan.trainer import train
+summary = train(from_preset("tiny", {"steps": 3}), "run")
+assert summary["step"] == 3
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "site")],
+        cwd=tmp_path,
+        env={**__import__("os").environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "generator.keras").exists()
+
+
+def makefile_targets():
+    return set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_make_help_lists_every_target():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    for target in makefile_targets():
+        assert f"  make {target} " in done.stdout
+
+
+def test_commands_and_files_in_the_documentation_exist():
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        text = path.read_text()
+        assert (
+            set(re.findall(r"make ([a-z]+)\b(?! it| a)", " ".join(code(text))))
+            <= makefile_targets()
+        )
+        for module in re.findall(r"python -m experiments\.(\w+)", text):
+            assert (ROOT / "experiments" / f"{module}.py").exists(), module
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (path.parent / link).exists(), link
+
+
+def code(text):
+    """The code blocks and code spans of a Markdown text."""
+    return re.findall(r"```.*?```|`[^`]+`", text, re.DOTALL)
+
+
+def test_flags_in_the_documentation_exist():
+    from gan.config import Config
+
+    known = {*Config.__dataclass_fields__, "preset", "run_dir", "dry_run", "help", "nojit_compile",
+             "out", "side", "repeats", "seconds", "port"}  # fmt: skip
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        assert set(re.findall(r"--([a-z][a-z_0-9]*)", path.read_text())) <= known
