@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Console:
             print(line, flush=True)
 
     @contextlib.contextmanager
-    def progress(self, step: int, steps: int) -> Any:
+    def progress(self, step: int, steps: int) -> Iterator[None]:
         """Shows the bar while the block runs, if this is a terminal."""
         if self._quiet or not sys.stdout.isatty():
             yield

@@ -56,6 +56,14 @@ assert summary["step"] == 3
     assert (tmp_path / "run" / "generator.keras").exists()
 
 
+def test_the_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(snippet.replace("2000", "2"), names := {})
+    assert names["summary"]["step"] == 2
+    assert names["generator"].output_shape == (None, 28, 28, 1)
+
+
 def makefile_targets():
     return set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 

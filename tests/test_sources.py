@@ -147,6 +147,19 @@ def test_a_damaged_cache_is_replaced(small, cache, monkeypatch):
     assert [path.name for path in cache.parent.iterdir()] == ["mnist.npz"]
 
 
+def test_a_cache_that_is_half_written_never_appears(small, cache, monkeypatch):
+    def full_disk(path, **arrays):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sources, "from_keras", lambda: small)
+    monkeypatch.setattr(sources.np, "savez", full_disk)
+    said = []
+    assert equal(sources.load_mnist("", said.append), small)
+    assert "No space left on device" in said[-1]
+    assert list(cache.parent.iterdir()) == []
+
+
 def test_a_cache_that_cannot_be_written_is_no_obstacle(small, cache, monkeypatch):
     monkeypatch.setattr(sources, "from_keras", lambda: small)
     cache.parent.write_text("a file where the directory should be")

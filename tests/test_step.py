@@ -54,6 +54,10 @@ def state(tiny_config):
     return build_state(tiny_config(), SHAPE, discriminator=batch_normalised_discriminator())
 
 
+def test_the_average_starts_at_the_generator(state):
+    assert same(weights_of(state.ema_generator), weights_of(state.generator))
+
+
 @pytest.mark.parametrize("update", [
     lambda s: discriminator_update(s, REALS, LATENTS, LOSS),
     lambda s: classic_discriminator_update(s, REALS, LATENTS),
