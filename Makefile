@@ -3,6 +3,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+RUN_GIVEN := $(if $(RUN),yes)
 RUN ?= runs/mlp
 ARGS ?=
 
@@ -14,14 +15,14 @@ help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "All flags of training: make train ARGS=--help"
 
-train: $(VENV)/.base  ## Train the MLP GAN on MNIST in runs/mlp, or resume it
-	@$(BIN)/python -m experiments.train $(ARGS)
+train: $(VENV)/.base  ## Train the MLP GAN on MNIST in RUN, or resume it
+	@$(BIN)/python -m experiments.train $(if $(RUN_GIVEN),--run_dir=$(RUN)) $(ARGS)
 
 sample: $(VENV)/.base  ## Draw a grid of 100 digits from RUN
 	@$(BIN)/python -m experiments.sample --run_dir=$(RUN) $(ARGS)
 
 tensorboard: $(VENV)/.base  ## Open TensorBoard on all runs, or on RUN if it is given
-	@$(BIN)/tensorboard --logdir=$(if $(filter command line,$(origin RUN)),$(RUN),runs) $(ARGS)
+	@$(BIN)/tensorboard --logdir=$(if $(RUN_GIVEN),$(RUN),runs) $(ARGS)
 
 bench: $(VENV)/.dev  ## Measure steps per second beside the merged-model loop
 	@$(BIN)/python -m experiments.benchmark $(ARGS)

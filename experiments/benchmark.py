@@ -34,14 +34,19 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():
         from gan import devices
         from gan.data import mnist_images
-        from gan.files import write_json
+        from gan.files import replacing, write_json
     import pathlib
 
     out = pathlib.Path(values["out"].value)
     try:
+        if out.is_dir():
+            raise UserError(f"--out={out}: is a directory, must be a file")
         out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out):  # found out before the measurement, not after
+            pass
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+    devices.prepare()
     images = mnist_images("", print)
     loops: dict[str, Loop] = {}
     for name, make in LOOPS.items():
@@ -77,7 +82,7 @@ def merged_loop(images: np.ndarray) -> Loop:
 
 
 def tape_loop(images: np.ndarray, **changes: Any) -> Loop:
-    """Returns what the trainer runs: pipeline, compiled step, metrics fetched after each call."""
+    """Returns what the trainer runs: pipeline, compiled step, a check after each call."""
     import tensorflow as tf
 
     from gan import devices
@@ -112,7 +117,7 @@ def tape_loop(images: np.ndarray, **changes: Any) -> Loop:
 
 LOOPS: dict[str, Callable[[np.ndarray], Loop]] = {
     BASELINE: merged_loop,
-    DEFAULT: tape_loop,
+    DEFAULT: lambda images: tape_loop(images, precision="float32"),
     "two tapes, bfloat16": lambda images: tape_loop(images, precision="mixed_bfloat16"),
 }
 

@@ -30,10 +30,12 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 
-        from gan import devices, runs, trainer
+        from gan import data, devices, runs, trainer
     if values["dry_run"].value:
         config = devices.resolve(config)
         runs.check_run_dir(Path(run_dir), config)
+        if config.data_dir:  # other sources may have to download
+            data.DATASETS[config.dataset](config.data_dir, print)
         print(json.dumps({"run_dir": run_dir, "config": dataclasses.asdict(config)}, indent=2))
         return cli.DONE
     try:

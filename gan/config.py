@@ -17,6 +17,8 @@ DISCRIMINATORS = ("mlp", "tiny")
 LOSSES = ("non_saturating",)
 
 SCHEDULES = ("alternating", "simultaneous", "classic")
+INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
+
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -63,23 +65,30 @@ class Config:
     discriminator: str = _knob(
         "mlp", "discriminator network", choices=DISCRIMINATORS, open_table=True
     )
-    latent_dim: int = _knob(100, "entries of a latent vector, each ~ N(0, 1)", low=1)
+    latent_dim: int = _knob(100, "entries of a latent vector, each ~ N(0, 1)", low=1, below=INT32)
     loss: str = _knob("non_saturating", "pair of losses", choices=LOSSES, open_table=True)
     schedule: str = _knob(
         "alternating", "order of the updates in a step, see docs/algorithm.md", choices=SCHEDULES
     )
-    d_steps: int = _knob(1, "discriminator updates a step, each on its own real batch", low=1)
-    d_warmup_steps: int = _knob(0, "first steps, in which only the discriminator learns", low=0)
-    batch_size: int = _knob(256, "real images, and fake images, an update", low=1)
-    steps: int = _knob(30_000, "training steps in all", low=1, resumable=True)
+    d_steps: int = _knob(
+        1, "discriminator updates a step, each on its own real batch", low=1, below=INT32
+    )
+    d_warmup_steps: int = _knob(
+        0, "first steps, in which only the discriminator learns", low=0, below=INT32
+    )
+    batch_size: int = _knob(256, "real images, and fake images, an update", low=1, below=INT32)
+    steps: int = _knob(30_000, "training steps in all", low=1, below=INT32, resumable=True)
     d_learning_rate: float = _knob(2e-4, "discriminator's Adam learning rate", above=0)
     g_learning_rate: float = _knob(2e-4, "generator's Adam learning rate", above=0)
     beta_1: float = _knob(0.5, "Adam's decay of the gradient's mean, a step", low=0, below=1)
     beta_2: float = _knob(0.999, "Adam's decay of the squared gradient, a step", low=0, below=1)
     ema_half_life: int = _knob(
-        200_000, "half-life of the generator's weight average, in images; 0: no averaging", low=0
+        200_000,
+        "half-life of the generator's weight average, in images; 0: no averaging",
+        low=0,
+        below=INT32,
     )
-    seed: int = _knob(0, "seed of weights, noise and data order", low=0, below=2**31)
+    seed: int = _knob(0, "seed of weights, noise and data order", low=0, below=INT32)
     precision: str = _knob(
         "auto", "Keras dtype policy; auto: by the device, see docs/algorithm.md", choices=PRECISIONS
     )
@@ -87,12 +96,16 @@ class Config:
         None, "compile the step with XLA; unset: where it is faster (float32, or any GPU)"
     )
     steps_per_call: int = _knob(
-        50, "most steps in one call of the compiled function", low=1, resumable=True
+        50, "most steps in one call of the compiled function", low=1, below=INT32, resumable=True
     )
-    log_every: int = _knob(100, "steps between log records", low=1, resumable=True)
-    sample_every: int = _knob(200, "steps between sample grids", low=1, resumable=True)
-    checkpoint_every: int = _knob(1000, "steps between checkpoints", low=1, resumable=True)
-    keep_checkpoints: int = _knob(3, "newest checkpoints that are kept", low=1, resumable=True)
+    log_every: int = _knob(100, "steps between log records", low=1, below=INT32, resumable=True)
+    sample_every: int = _knob(200, "steps between sample grids", low=1, below=INT32, resumable=True)
+    checkpoint_every: int = _knob(
+        1000, "steps between checkpoints", low=1, below=INT32, resumable=True
+    )
+    keep_checkpoints: int = _knob(
+        3, "newest checkpoints that are kept", low=1, below=INT32, resumable=True
+    )
     sample_weights: str = _knob(
         "ema",
         "weights that draw sample grids and go to generator.keras",
@@ -144,7 +157,7 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
         if meta["choices"] and not meta["open_table"] and value not in meta["choices"]:
             raise valid
     elif kind is not bool and not (
-        math.isfinite(value)
+        (kind is int or math.isfinite(value))
         and (meta["low"] is None or value >= meta["low"])
         and (meta["above"] is None or value > meta["above"])
         and (meta["below"] is None or value < meta["below"])
@@ -190,7 +203,7 @@ def valid_values(field: "dataclasses.Field[Any]") -> str:
     if kind is str:
         return f"must be one of {', '.join(meta['choices'])}" if meta["choices"] else "must be text"
     bounds = [
-        f"{name} {meta[key]:g}" if abs(meta[key]) < 1e6 else f"{name} {meta[key]}"
+        f"{name} {'2^31' if meta[key] == INT32 else meta[key]}"
         for key, name in (("low", "at least"), ("above", "above"), ("below", "below"))
         if meta[key] is not None
     ]

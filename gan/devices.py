@@ -77,29 +77,35 @@ def environment() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Returns the processor's name and how many of its cores this process has."""
+    """Returns the processor's name and how many of its cores this process may use."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         pass
-    return f"{name}, {os.cpu_count()} cores"
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    return f"{name}, {cores} cores"
 
 
 def git_revision() -> str | None:
     """Returns the commit of the checkout that `gan` is imported from, None outside of one."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments],
             cwd=Path(gan.__file__).parent,
             capture_output=True,
             text=True,
             timeout=5,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+            check=True,
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")  # not somebody else's repository
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def peak_memory_mb() -> float:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,13 +30,17 @@ class Console:
         self._task = TaskID(0)
 
     def say(self, line: str) -> None:
-        """Prints one line."""
+        """Prints one line. A reader that is gone (``| head``) is no reason to lose a run."""
         if self._quiet:
             return
-        if self._bar:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(line, flush=True)
+        try:
+            if self._bar:
+                self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                print(line, flush=True)
+        except BrokenPipeError:
+            self._quiet = True
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, for the flush when Python ends
 
     @contextlib.contextmanager
     def progress(self, step: int, steps: int) -> Iterator[None]:
@@ -73,7 +78,7 @@ class MetricsLog:
         self.path = run_dir / METRICS_FILE
         records = [record for record in read_records(self.path) if record["step"] <= step]
         with replacing(self.path) as temporary:
-            temporary.write_text("".join(to_line(record) for record in records))
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
         self.last: dict[str, Any] = records[-1] if records else {"step": 0, "seconds": 0.0}
         self._file = self.path.open("a")
         self._writer = tf.summary.create_file_writer(str(run_dir / TENSORBOARD_DIR))
@@ -81,8 +86,8 @@ class MetricsLog:
     def scalars(self, step: int, kimg: float, seconds: float, values: dict[str, float]) -> None:
         """Writes one record; `values` as float32, which is what TensorBoard keeps."""
         values = {name: float(np.float32(value)) for name, value in values.items()}
-        self.last = {"step": step, "kimg": kimg, "seconds": seconds, **values}
-        self._file.write(to_line(self.last))
+        self.last = without_infinities({"step": step, "kimg": kimg, "seconds": seconds, **values})
+        self._file.write(json.dumps(self.last, allow_nan=False) + "\n")
         self._file.flush()
         with self._writer.as_default(step):
             for name, value in values.items():
@@ -105,13 +110,12 @@ class MetricsLog:
         self._writer.close()
 
 
-def to_line(record: dict[str, Any]) -> str:
-    """Returns a JSON line; numbers that JSON does not have (overflowed norms) become null."""
-    finite = {
+def without_infinities(record: dict[str, Any]) -> dict[str, Any]:
+    """Returns the record with None for numbers that JSON does not have (overflowed norms)."""
+    return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in record.items()
     }
-    return json.dumps(finite, allow_nan=False) + "\n"
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

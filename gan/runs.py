@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
         UserError: It is a file, holds something else than a run, or a run of another configuration.
     """
     flag = f"--run_dir={run_dir}"
+    parent = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
+    if parent != run_dir and not parent.is_dir():
+        raise UserError(f"{flag}: cannot be written ({parent} is not a directory)")
+    if not os.access(parent, os.W_OK):
+        raise UserError(f"{flag}: cannot be written (no permission in {parent})")
     try:
         if run_dir.exists() and not run_dir.is_dir():
             raise UserError(f"{flag}: is a file, must be a new directory or one of the same run")
@@ -65,28 +71,39 @@ def read_config(run_dir: Path) -> Config:
         ) from None
 
 
-def write_config(run_dir: Path, config: Config, environment: dict[str, Any]) -> None:
+def write_config(
+    run_dir: Path, config: Config, environment: dict[str, Any], own_networks: list[str]
+) -> None:
     """Creates the run directory if needed and writes its configuration.
+
+    `own_networks` are those that Python code gave instead of the ones that `config` names.
 
     Raises:
         UserError: It cannot be written.
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        values = {"config": dataclasses.asdict(config), "environment": environment}
+        values = {
+            "config": dataclasses.asdict(config),
+            "own_networks": own_networks,
+            "environment": environment,
+        }
         write_json(run_dir / CONFIG_FILE, values)  # first: it makes the directory ours
         (run_dir / SAMPLES_DIR).mkdir(exist_ok=True)
     except OSError as error:
         raise UserError(f"--run_dir={run_dir}: cannot be written ({error.strerror})") from None
 
 
-def completed_summary(run_dir: Path) -> dict[str, Any] | None:
-    """Returns the summary of a run that ended as planned, else None."""
+def completed_summary(run_dir: Path, step: int) -> dict[str, Any] | None:
+    """Returns the summary of a run that ended as planned at `step`, else None.
+
+    Another step: the run went on after that summary, and ended before it could write its own.
+    """
     try:
         summary = json.loads((run_dir / SUMMARY_FILE).read_text())
-    except (FileNotFoundError, ValueError):
+        return summary if (summary["status"], summary["step"]) == ("completed", step) else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    return summary if summary["status"] == "completed" else None
 
 
 def step_of(checkpoint: str | None) -> int:

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -16,22 +16,30 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def catching_signals(say: Callable[[str], None]) -> Iterator[StopRequest]:
-    """Turns the first SIGTERM or Ctrl-C into a request to stop; a second one ends at once."""
+def catching_signals() -> Iterator[StopRequest]:
+    """Turns the first SIGTERM or Ctrl-C into a request to stop; a second one has its usual effect.
+
+    A signal that is ignored stays ignored (Ctrl-C, for a job in the background of a script). The
+    handler prints nothing: it may interrupt a print, or the reader may be gone.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # Python lets only the main thread catch signals
         return
+    found = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    usual = {one: old for one, old in found.items() if old not in (signal.SIG_IGN, None)}
+
+    def restore() -> None:
+        for one, old in usual.items():
+            signal.signal(one, old)
 
     def handle(number: int, frame: Any) -> None:
         request.signal_name = signal.Signals(number).name
-        for one in previous:
-            signal.signal(one, previous[one])
-        say(f"{request.signal_name}: saving after this call; once more ends at once")
+        restore()
 
-    previous = {one: signal.signal(one, handle) for one in (signal.SIGTERM, signal.SIGINT)}
+    for one in usual:
+        signal.signal(one, handle)
     try:
         yield request
     finally:
-        for one in previous:
-            signal.signal(one, previous[one])
+        restore()

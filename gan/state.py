@@ -86,8 +86,13 @@ def check_network(
 
 def checkpoint_manager(state: GanState, run_dir: Path, keep: int) -> tf.train.CheckpointManager:
     """Returns the manager of a run's checkpoints; it writes nothing before the first save."""
+    # Where the random numbers of layers such as Dropout stand; Keras does not track them itself.
+    seeds = [
+        [v.value for v in network.variables if not any(v is w for w in network.weights)]
+        for network in (state.generator, state.discriminator, state.ema_generator)
+    ]
     return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**state._asdict()),
+        tf.train.Checkpoint(**state._asdict(), seeds=seeds),
         str(run_dir / runs.CHECKPOINTS_DIR),
         max_to_keep=keep,
         step_counter=state.step,
@@ -122,6 +127,6 @@ def save(manager: tf.train.CheckpointManager, state: GanState) -> None:
             if not np.isfinite(variable.numpy()).all():
                 raise TrainingFailed(
                     f"{name}: {variable.path} is not finite at step {int(state.step.numpy())}; "
-                    f"newest checkpoint: {manager.latest_checkpoint}"
+                    f"newest checkpoint: {manager.latest_checkpoint or 'none yet'}"
                 )
     manager.save(checkpoint_number=state.step)

@@ -18,7 +18,7 @@ from gan.logs import GRID_SIDE, Console, MetricsLog
 from gan.losses import LOSSES
 from gan.signals import StopRequest, catching_signals
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
-from gan.step import METRICS, GanState, train_steps
+from gan.step import METRICS, GanState, checked, train_steps
 
 
 def train(
@@ -57,16 +57,20 @@ def train(
     state = build_state(config, images.shape[1:], generator, discriminator)
     manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
     step = restore(state, manager)
-    if step >= config.steps and (summary := runs.completed_summary(run_dir)):
+    if step >= config.steps and (summary := runs.completed_summary(run_dir, step)):
         console.say(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
         return summary
-    runs.write_config(run_dir, config, devices.environment())
+    environment = devices.environment()
+    networks = {"generator": generator, "discriminator": discriminator}
+    own_networks = [name for name, network in networks.items() if network is not None]
+    runs.write_config(run_dir, config, environment, own_networks)
     console.say(
         f"{run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
-        f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}"
+        f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
+        f"{'; '.join(environment['device'])}"
     )
     log = MetricsLog(run_dir, step)
-    with contextlib.closing(log), catching_signals(console.say) as stop:
+    with contextlib.closing(log), catching_signals() as stop:
         if step == 0:
             write_first_pictures(config, run_dir, state, images, log)
         try:
@@ -127,10 +131,11 @@ def loop(
             first, last = tf.constant(step - block_start), tf.constant(end - block_start)
             result, finite = run_steps(*block, first, last)
             if not finite:
+                bad = [name for name in checked(state) if not np.isfinite(result[name])]
                 raise TrainingFailed(
-                    f"not finite at step {int(state.step.numpy())}, in the call of steps "
-                    f"{step + 1} to {end}: loss/d {result['loss/d']:g}, loss/g "
-                    f"{result['loss/g']:g}; newest checkpoint: {manager.latest_checkpoint}"
+                    f"{', '.join(bad)} not finite at step {int(state.step.numpy())}, in the call "
+                    f"of steps {step + 1} to {end}; newest checkpoint: "
+                    f"{manager.latest_checkpoint or 'none yet'}"
                 )
             step = int(state.step.numpy())
             if step != end:
@@ -139,6 +144,8 @@ def loop(
 
             # Read once: a signal that comes while this step is saved waits for the next call.
             at_end = step == config.steps or stop.signal_name is not None
+            if stop.signal_name:
+                console.say(f"{stop.signal_name}: saving step {step}; once more ends at once")
             if step % config.log_every == 0 or at_end:
                 metrics = {name: float(result[name]) for name in METRICS}
                 now = time.perf_counter() - started

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -26,7 +27,9 @@ BAD = [
     ("--run_dir=", "--run_dir=: must be a directory"),
     ("steps=3", "steps=3: is not a flag, flags are --name=value"),
     ("--run_dir=FILE", "--run_dir=FILE: is a file, must be a new directory"),
-    ("--run_dir=FILE/run", "--run_dir=FILE/run: "),
+    ("--run_dir=FILE/run", "--run_dir=FILE/run: cannot be written (FILE is not a directory)"),
+    ("--dry_run --data_dir=NOWHERE", "--data_dir=NOWHERE: not a directory; must hold mnist.npz"),
+    ("--dry_run --run_dir=FILE/a", "--run_dir=FILE/a: cannot be written (FILE is not a dir"),
     ("--run_dir=FULL", "--run_dir=FULL: holds other files and no config.json"),
     ("--run_dir=/proc/none/run", "--run_dir=/proc/none/run: cannot be written"),
     ("--data_dir=EMPTY", "--data_dir=EMPTY: no train-images-idx3-ubyte; must hold mnist.npz"),
@@ -54,7 +57,7 @@ def test_bad_input_ends_with_2_and_one_line(argument, message, tmp_path, monkeyp
     for name, place in places.items():
         argument = argument.replace(name, str(tmp_path / place))
         message = message.replace(name, str(tmp_path / place))
-    assert call(monkeypatch, argument) == 2
+    assert call(monkeypatch, *argument.split()) == 2
     out, err = capsys.readouterr()
     assert err.startswith(f"error: {message}")
     assert err.count("\n") == 1
@@ -91,7 +94,8 @@ def test_training_that_fails_ends_with_1_and_one_line(tmp_path, monkeypatch, cap
     where = f"--run_dir={tmp_path / 'run'}"
     assert call(monkeypatch, "--preset=tiny", "--steps=20", rate, where) == 1
     err = capsys.readouterr().err
-    assert err.startswith("error: not finite at step ")
+    assert re.match(r"error: [a-z/_, ]+ not finite at step \d+, in the call of steps ", err)
+    assert err.endswith("newest checkpoint: none yet\n")
     assert err.count("\n") == 1
 
 

@@ -1,6 +1,7 @@
 """The wheel, the Makefile and the README as somebody meets them."""
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,8 +13,12 @@ from conftest import ROOT
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    out = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
+    out, source = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("source")
+    # A copy, because setuptools would put a stale build/ of the checkout into the wheel.
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "gan", source / "gan", ignore=shutil.ignore_patterns("__pycache__"))
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(source)]
     done = subprocess.run(build, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = out.glob("tapegan-*.whl")
@@ -27,7 +32,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         wheel.name.split("-py3")[0] + ".dist-info",
     }
     modules = {path.name for path in (ROOT / "gan").glob("*.py")}
-    assert {f"gan/{name}" for name in modules} | {"gan/py.typed"} <= set(names)
+    packaged = {name for name in names if name.startswith("gan/")}
+    assert packaged == {f"gan/{name}" for name in modules} | {"gan/py.typed"}
     (metadata,) = [n for n in names if n.endswith("METADATA")]
     text = zipfile.ZipFile(wheel).read(metadata).decode()
     for line in ("Name: tapegan", "Requires-Python: >=3.10", "License-Expression: MIT",

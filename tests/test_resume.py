@@ -12,6 +12,7 @@ import tensorflow as tf
 from conftest import ROOT, command
 from gan import logs
 from gan.config import from_preset
+from gan.signals import catching_signals
 from gan.state import build_state
 from gan.step import METRICS
 
@@ -25,19 +26,24 @@ def train(run_dir, *flags):
     return command("experiments.train", *FLAGS, f"--run_dir={run_dir}", *flags)
 
 
-def start(run_dir, *flags):
-    arguments = [sys.executable, "-m", "experiments.train", *FLAGS, f"--run_dir={run_dir}", *flags]
-    return subprocess.Popen(
-        arguments, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-
-
-def wait_for_line(process, beginning):
-    """Reads the process's output up to the line that begins so."""
-    for line in process.stdout:
-        if line.startswith(beginning):
-            return
-    pytest.fail(f"ended without {beginning!r}: {process.stderr.read()}")
+def train_and_signal(run_dir, line, number, *flags):
+    """Trains in a process that sends itself a signal when it prints the line that begins so."""
+    code = f"""
+import os, runpy, sys
+from experiments import cli
+with cli.silenced():
+    from gan.logs import Console
+say = Console.say
+def spy(self, line):
+    say(self, line)
+    if line.startswith({line!r}):
+        os.kill(os.getpid(), {int(number)})
+Console.say = spy
+sys.argv = ["train", *{[*FLAGS, f"--run_dir={run_dir}", *flags]!r}]
+runpy.run_module("experiments.train", run_name="__main__")
+"""
+    command_line = [sys.executable, "-c", code]
+    return subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
 def checkpoint(run_dir, step):
@@ -90,31 +96,54 @@ def test_a_new_process_continues_bit_for_bit(unbroken, tmp_path):
 
 
 def test_kill_9_between_checkpoints_costs_nothing_but_time(unbroken, tmp_path):
-    process = start(tmp_path / "run")
-    wait_for_line(process, "40 [D loss")
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    killed = train_and_signal(tmp_path / "run", "40 [D loss", signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
     done = train(tmp_path / "run")
     assert done.returncode == 0
-    assert "steps 30 to 60" in done.stdout or "steps 45 to 60" in done.stdout
+    assert "steps 30 to 60" in done.stdout
     assert_same_run(unbroken, tmp_path / "run")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_the_run_continues_bit_for_bit(number, status, unbroken, tmp_path):
-    process = start(tmp_path / "run", "--steps_per_call=1")
-    wait_for_line(process, "10 [D loss")
-    process.send_signal(number)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == status, err
-    assert err == ""
-    assert f"{signal.Signals(number).name}: saving after this call" in out
-    summary = json.loads((tmp_path / "run/summary.json").read_text())
-    assert summary["status"] == "preempted"
-    assert 10 <= summary["step"] < 60
-    assert checkpoint(tmp_path / "run", summary["step"])
-    done = train(tmp_path / "run")
+    run_dir = tmp_path / "run"
+    ended = train_and_signal(run_dir, "10 [D loss", number, "--steps_per_call=1")
+    assert (ended.returncode, ended.stderr) == (status, "")
+    assert f"{signal.Signals(number).name}: saving step 11" in ended.stdout
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("preempted", 11)
+    assert (run_dir / "generator.keras").exists()
+    done = train(run_dir)
     assert done.returncode == 0
-    assert f"steps {summary['step']} to 60" in done.stdout
-    assert_same_run(unbroken, tmp_path / "run")
+    assert "steps 11 to 60" in done.stdout
+    assert_same_run(unbroken, run_dir)
+
+
+def test_a_reader_that_goes_away_costs_no_run(tmp_path):
+    """As in ``make train | head -1``."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.train", *FLAGS, f"--run_dir={tmp_path / 'run'}"],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=120) == 0
+    assert json.loads((tmp_path / "run/summary.json").read_text())["step"] == 60
+
+
+def test_an_ignored_ctrl_c_stays_ignored():
+    """Shells start background jobs of scripts so."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with catching_signals() as stop:
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            assert stop.signal_name is None
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.signal_name == "SIGTERM"
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # the second one ends
+    finally:
+        signal.signal(signal.SIGINT, previous)
