@@ -253,10 +253,8 @@ def test_records_beyond_the_checkpoint_and_torn_lines_are_dropped(tiny_config, t
 
 
 def test_numbers_that_json_lacks_become_null():
-    assert (
-        logs.to_line({"step": 1, "a": float("inf"), "b": 0.5})
-        == '{"step": 1, "a": null, "b": 0.5}\n'
-    )
+    record = {"step": 1, "a": float("inf"), "b": 0.5, "c": float("nan")}
+    assert logs.without_infinities(record) == {"step": 1, "a": None, "b": 0.5, "c": None}
 
 
 def test_a_checkpoint_of_other_networks_is_refused(tiny_config, tmp_path):
@@ -334,8 +332,7 @@ def test_training_stops_at_a_loss_that_is_not_finite(tiny_config, tmp_path, monk
     with pytest.raises(TrainingFailed) as error:
         train(tiny_config(loss="poisoned"), tmp_path)
     text = str(error.value)
-    assert "loss/d, grads/d_norm, " in text
-    assert "not finite at step 10, in the call of steps 9 to 12; newest checkpoint: " in text
+    assert text.startswith("loss/d not finite at step 10, in the call of steps 9 to 12; newest ")
     assert text.endswith("step-6")
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["status"], summary["reason"], summary["step"]) == ("stopped", text, 6)
