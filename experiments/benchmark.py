@@ -33,7 +33,7 @@ def main(values: flags.FlagValues) -> int:
     """Prints the table, writes JSON and returns the exit status."""
     with cli.silenced():
         from gan import devices
-        from gan.data import mnist_images
+        from gan.data import DATASETS
         from gan.files import replacing, write_json
     import pathlib
 
@@ -47,7 +47,7 @@ def main(values: flags.FlagValues) -> int:
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     devices.prepare()
-    images = mnist_images("", print)
+    images = DATASETS["mnist"]("", print).train_images
     loops: dict[str, Loop] = {}
     for name, make in LOOPS.items():
         print(f"preparing {name}", flush=True)

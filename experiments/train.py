@@ -30,16 +30,17 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 
-        from gan import data, devices, runs, trainer
+        from gan import data, devices, evaluate, runs, trainer
     if values["dry_run"].value:
         config = devices.resolve(config)
         runs.check_run_dir(Path(run_dir), config)
         if config.data_dir:  # other sources may have to download
-            data.DATASETS[config.dataset](config.data_dir, print)
+            data.load_dataset(config.dataset, config.data_dir, print)
         print(json.dumps({"run_dir": run_dir, "config": dataclasses.asdict(config)}, indent=2))
         return cli.DONE
     try:
-        summary = trainer.train(config, run_dir)
+        evaluators = evaluate.evaluators(config, print)
+        summary = trainer.train(config, run_dir, evaluators=evaluators)
     except trainer.TrainingFailed as error:
         return cli.complain(error, cli.FAILED)
     if summary["status"] == "preempted":

@@ -11,7 +11,7 @@ from typing import Any
 
 # The rows of the tables in data.py, models.py and losses.py that the command line offers.
 # They stand here again because those files import TensorFlow; tests/test_config.py compares them.
-DATASETS = ("mnist",)
+DATASETS = ("mnist", "fashion_mnist")
 GENERATORS = ("mlp", "tiny")
 DISCRIMINATORS = ("mlp", "tiny")
 LOSSES = ("non_saturating",)
@@ -106,6 +106,21 @@ class Config:
     keep_checkpoints: int = _knob(
         3, "newest checkpoints that are kept", low=1, below=INT32, resumable=True
     )
+    evaluate_every: int = _knob(
+        5000, "steps between light evaluations; 0: none", low=0, below=INT32, resumable=True
+    )
+    keep_best: str = _knob(
+        "none",
+        "metric of the light evaluation whose best checkpoint is kept beside the newest ones",
+        choices=("none", "fcd"),
+        resumable=True,
+    )
+    on_collapse: str = _knob(
+        "warn",
+        "what a sign of collapse does, see docs/evaluation.md",
+        choices=("warn", "stop"),
+        resumable=True,
+    )
     sample_weights: str = _knob(
         "ema",
         "weights that draw sample grids and go to generator.keras",
@@ -129,6 +144,11 @@ class Config:
         if self.schedule == "classic" and self.loss != "non_saturating":
             raise UserError(
                 f"--loss={self.loss}: --schedule=classic has its own, valid is non_saturating"
+            )
+        if self.keep_best != "none" and not self.evaluate_every:
+            raise UserError(
+                f"--keep_best={self.keep_best}: --evaluate_every=0 gives it nothing to compare, "
+                "must be at least 1"
             )
 
 

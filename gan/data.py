@@ -4,28 +4,56 @@
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from gan.sources import Arrays, load_mnist
+from gan import sources
+from gan.config import row
 
-Loader = Callable[[str, Callable[[str], None]], np.ndarray]
+
+class Dataset(NamedTuple):
+    """Images [N, H, W, C] uint8 and labels [N] uint8; None for what a data set lacks."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray | None = None
+    test_images: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+
+
+# (data_dir, say) -> Dataset; `say` is told in one line what takes time
+Loader = Callable[[str, Callable[[str], None]], Dataset]
 
 # Streams of latents; a new one gets the next number, so that old seeds keep their meaning.
-TRAINING, SAMPLES = 0, 1
+TRAINING, SAMPLES, EVALUATION = 0, 1, 2
+
+LATENT_BLOCK = 1000  # images that share a key of evaluation latents; never to be changed
 
 SHUFFLE_ROUNDS = 4  # of the block cipher behind RandomIndexShuffle; TensorFlow's own default
 
 
-def mnist_images(data_dir: str, say: Callable[[str], None]) -> np.ndarray:
-    """Returns MNIST's training images, [60000, 28, 28, 1] uint8."""
-    arrays: Arrays = load_mnist(data_dir, say)
-    return arrays["x_train"][..., np.newaxis]
+def load_mnist_like(name: str, data_dir: str, say: Callable[[str], None]) -> Dataset:
+    """Returns MNIST or Fashion-MNIST: 60,000 and 10,000 images [28, 28, 1] of 10 classes."""
+    arrays = sources.load(name, data_dir, say)
+    x_train, x_test = (arrays[name][..., np.newaxis] for name in ("x_train", "x_test"))
+    return Dataset(x_train, arrays["y_train"], x_test, arrays["y_test"])
 
 
-# name -> (data_dir, say) -> training images [N, H, W, C] uint8
-DATASETS: dict[str, Loader] = {"mnist": mnist_images}
+DATASETS: dict[str, Loader] = {
+    name: partial(load_mnist_like, name) for name in ("mnist", "fashion_mnist")
+}
+
+
+def load_dataset(name: str, data_dir: str, say: Callable[[str], None]) -> Dataset:
+    """Returns a data set by its name; see `Loader`.
+
+    Raises:
+        UserError: Unknown name, or the data cannot be found.
+    """
+    loader: Loader = row(DATASETS, "dataset", name)
+    return loader(data_dir, say)
 
 
 def to_float(images: tf.Tensor) -> tf.Tensor:
@@ -81,6 +109,18 @@ def draw_latents(shape: Sequence[int], seed: int, stream: int, step: tf.Tensor |
     key = tf.constant([seed, stream], tf.int64)
     key = tf.random.experimental.stateless_fold_in(key, tf.cast(step, tf.int64), "philox")
     return tf.random.stateless_normal(shape, key, alg="philox")
+
+
+def evaluation_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
+    """Returns latents [count, latent_dim] float32 ~ N(0, 1) of the images 0 to count - 1.
+
+    What an image gets is a function of (seed, its index): more images begin with the same ones.
+    """
+    blocks = [
+        draw_latents([LATENT_BLOCK, latent_dim], seed, EVALUATION, block).numpy()
+        for block in range(-(-count // LATENT_BLOCK))
+    ]
+    return np.concatenate(blocks)[:count]
 
 
 def block_dataset(

@@ -1,10 +1,11 @@
-"""What a run tells: console, progress bar, metrics.jsonl, TensorBoard and pictures."""
+"""What a run tells: console, progress bar, records, TensorBoard and pictures."""
 
 import contextlib
 import json
 import math
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ import tensorflow as tf
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from gan.files import replacing
-from gan.runs import METRICS_FILE, TENSORBOARD_DIR
+from gan.runs import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
+from gan.watch import SPAN_KIMG
+
+DURING_TRAINING = "training"  # the source of evaluations that the trainer asks for
 
 GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
 GRID_GAP = 2  # pixels between images, before scaling
@@ -77,9 +81,10 @@ class MetricsLog:
         """Opens the log of a run that stands at `step`; records beyond it are dropped."""
         self.path = run_dir / METRICS_FILE
         records = [record for record in read_records(self.path) if record["step"] <= step]
-        with replacing(self.path) as temporary:
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
+        write_records(self.path, records)
         self.last: dict[str, Any] = records[-1] if records else {"step": 0, "seconds": 0.0}
+        self.recent = deque(records)  # what the collapse watch looks back at
+        self.evaluations = drop_evaluations(run_dir / EVALUATIONS_FILE, step)
         self._file = self.path.open("a")
         self._writer = tf.summary.create_file_writer(str(run_dir / TENSORBOARD_DIR))
 
@@ -92,6 +97,21 @@ class MetricsLog:
         with self._writer.as_default(step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
+        self._writer.flush()
+        self.recent.append(self.last)
+        while self.recent[0]["kimg"] <= kimg - SPAN_KIMG:
+            self.recent.popleft()
+
+    def evaluation(
+        self, step: int, kimg: float, seconds: float, name: str, record: dict[str, Any]
+    ) -> None:
+        """Appends one record to evaluations.jsonl; its metrics go to TensorBoard."""
+        about = {"step": step, "kimg": kimg, "seconds": seconds, "source": DURING_TRAINING}
+        self.evaluations.append({**about, "evaluator": name, **record})
+        append_record(self.path.parent / EVALUATIONS_FILE, self.evaluations[-1])
+        with self._writer.as_default(step):
+            for metric, value in record["metrics"].items():
+                tf.summary.scalar(f"eval/{name}_{metric}", value)
         self._writer.flush()
 
     def image(self, name: str, step: int, image: np.ndarray) -> None:
@@ -130,26 +150,52 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def image_grid(images: np.ndarray, side: int = GRID_SIDE) -> np.ndarray:
-    """Returns side x side images with white gaps, enlarged without smoothing.
+def append_record(path: Path, record: dict[str, Any]) -> None:
+    """Appends a line to a JSON lines file, after taking off one that a crash tore."""
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        write_records(path, read_records(path))
+    with path.open("a") as file:
+        file.write(json.dumps(without_infinities(record), allow_nan=False) + "\n")
+
+
+def write_records(path: Path, records: list[dict[str, Any]]) -> None:
+    """Replaces a JSON lines file."""
+    with replacing(path) as temporary:
+        temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def drop_evaluations(path: Path, step: int) -> list[dict[str, Any]]:
+    """Drops what a run that stands at `step` will evaluate again, and returns what it did before.
+
+    Evaluations by hand stay in the file.
+    """
+    records = read_records(path)
+    kept = [r for r in records if r.get("source") != DURING_TRAINING or r["step"] <= step]
+    if kept != records:
+        write_records(path, kept)
+    return [record for record in kept if record.get("source") == DURING_TRAINING]
+
+
+def image_grid(images: np.ndarray, columns: int = GRID_SIDE) -> np.ndarray:
+    """Returns images in rows, with white gaps, enlarged without smoothing.
 
     Args:
-        images: [side * side, H, W, C] uint8.
-        side: Images a row and a column.
+        images: [rows * columns, H, W, C] uint8.
+        columns: Images a row.
 
     Returns:
         [height, width, C] uint8.
     """
     count, height, width, channels = images.shape
-    if count != side * side:
-        raise ValueError(f"a {side}x{side} grid takes {side * side} images, got {count}")
-    gap = GRID_GAP
+    if count % columns:
+        raise ValueError(f"{count} images do not fill rows of {columns}")
+    gap, rows = GRID_GAP, count // columns
     grid = np.full(
-        (side * (height + gap) + gap, side * (width + gap) + gap, channels), 255, np.uint8
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, np.uint8
     )
     for i, image in enumerate(images):
-        top = gap + (i // side) * (height + gap)
-        left = gap + (i % side) * (width + gap)
+        top = gap + (i // columns) * (height + gap)
+        left = gap + (i % columns) * (width + gap)
         grid[top : top + height, left : left + width] = image
     return grid.repeat(GRID_SCALE, axis=0).repeat(GRID_SCALE, axis=1)
 

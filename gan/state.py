@@ -84,7 +84,9 @@ def check_network(
         raise UserError(f"{name}: returns {network.outputs[0].dtype}, must return float32")
 
 
-def checkpoint_manager(state: GanState, run_dir: Path, keep: int) -> tf.train.CheckpointManager:
+def checkpoint_manager(
+    state: GanState, run_dir: Path, keep: int, directory: str = runs.CHECKPOINTS_DIR
+) -> tf.train.CheckpointManager:
     """Returns the manager of a run's checkpoints; it writes nothing before the first save."""
     # Where the random numbers of layers such as Dropout stand; Keras does not track them itself.
     seeds = [
@@ -93,7 +95,7 @@ def checkpoint_manager(state: GanState, run_dir: Path, keep: int) -> tf.train.Ch
     ]
     return tf.train.CheckpointManager(
         tf.train.Checkpoint(**state._asdict(), seeds=seeds),
-        str(run_dir / runs.CHECKPOINTS_DIR),
+        str(run_dir / directory),
         max_to_keep=keep,
         step_counter=state.step,
         checkpoint_name="step",

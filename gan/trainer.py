@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan import devices, logs, runs
-from gan.config import Config, row
-from gan.data import DATASETS, SAMPLES, block_dataset, draw_latents, to_uint8
+from gan import devices, logs, runs, watch
+from gan.config import Config, UserError, row
+from gan.data import SAMPLES, block_dataset, draw_latents, load_dataset, to_uint8
 from gan.files import replacing, write_json
 from gan.logs import GRID_SIDE, Console, MetricsLog
 from gan.losses import LOSSES
 from gan.signals import StopRequest, catching_signals
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
 from gan.step import METRICS, GanState, checked, train_steps
+
+# (generator, step) -> record with "metrics" {name: float} and what they were computed from
+Evaluator = Callable[[keras.Model, int], dict[str, Any]]
 
 
 def train(
@@ -27,6 +31,7 @@ def train(
     *,
     generator: keras.Model | None = None,
     discriminator: keras.Model | None = None,
+    evaluators: Mapping[str, Evaluator] | None = None,
     run_eagerly: bool = False,
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -38,6 +43,8 @@ def train(
         generator: Functional model from [batch, latent_dim] to float32 images [batch, H, W, C] in
             -1..1, instead of the one that `config` names. It is trained in place.
         discriminator: Functional model from such images to float32 logits [batch, 1], likewise.
+        evaluators: Called every `evaluate_every` steps with the network that draws samples, such
+            as those of ``gan.evaluate.evaluators``; without them nothing is evaluated.
         run_eagerly: Do not compile; for debuggers.
         quiet: Print nothing.
 
@@ -46,14 +53,18 @@ def train(
 
     Raises:
         UserError: Invalid input; nothing was written.
-        TrainingFailed: A loss or gradient was not finite. The newest checkpoint is older than that.
+        TrainingFailed: A loss or gradient was not finite, and the newest checkpoint is older than
+            that; or the run collapsed and `on_collapse` is "stop".
     """
     run_dir, console = Path(run_dir), Console(quiet)
     devices.prepare()
     config = devices.resolve(config)
     runs.check_run_dir(run_dir, config)
     row(LOSSES, "loss", config.loss)  # refused here, before anything is written
-    images = row(DATASETS, "dataset", config.dataset)(config.data_dir, console.say)
+    evaluators = evaluators or {}
+    if config.keep_best != "none" and not evaluators:
+        raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
+    images = load_dataset(config.dataset, config.data_dir, console.say).train_images
     state = build_state(config, images.shape[1:], generator, discriminator)
     manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
     step = restore(state, manager)
@@ -74,13 +85,18 @@ def train(
         if step == 0:
             write_first_pictures(config, run_dir, state, images, log)
         try:
-            summary = loop(config, run_dir, state, manager, images, log, console, stop, run_eagerly)
+            summary = loop(
+                config, run_dir, state, manager, images, evaluators, log, console, stop, run_eagerly
+            )
         except TrainingFailed as error:
             step = runs.step_of(manager.latest_checkpoint)
+            collapse = watch.history(logs.read_records(log.path), log.evaluations)
             failure = {"status": "stopped", "reason": str(error), "step": step}
-            write_json(run_dir / runs.SUMMARY_FILE, failure)
+            write_json(run_dir / runs.SUMMARY_FILE, {**failure, "collapse": collapse})
             raise
-    logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, logs.read_records(log.path))
+    records = logs.read_records(log.path)
+    summary["collapse"] = watch.history(records, log.evaluations)
+    logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, records)
     with replacing(run_dir / runs.GENERATOR_FILE) as temporary:
         sampled_generator(config, state).save(temporary)
     write_json(run_dir / runs.SUMMARY_FILE, summary)
@@ -97,6 +113,7 @@ def loop(
     state: GanState,
     manager: tf.train.CheckpointManager,
     images: np.ndarray,
+    evaluators: Mapping[str, Evaluator],
     log: MetricsLog,
     console: Console,
     stop: StopRequest,
@@ -104,6 +121,7 @@ def loop(
 ) -> dict[str, Any]:
     """Trains to `config.steps` or a stop request and returns the summary."""
     run_steps = compiled_steps(config, state, run_eagerly)
+    best = checkpoint_manager(state, run_dir, 1, runs.BEST_DIR)
     step = block_start = int(state.step.numpy())
     blocks = iter(
         block_dataset(
@@ -117,7 +135,10 @@ def loop(
         )
     )
     block = next(blocks)
-    cadences = (config.log_every, config.sample_every, config.checkpoint_every)
+    cadences = [config.log_every, config.sample_every, config.checkpoint_every]
+    if config.evaluate_every:
+        cadences.append(config.evaluate_every)
+    warned: set[str] = set()
     seconds, logged_step = log.last["seconds"], step
     started = time.perf_counter() - seconds
     at_end = step >= config.steps
@@ -146,18 +167,39 @@ def loop(
             at_end = step == config.steps or stop.signal_name is not None
             if stop.signal_name:
                 console.say(f"{stop.signal_name}: saving step {step}; once more ends at once")
+            if config.evaluate_every and step % config.evaluate_every == 0:
+                for name, evaluator in evaluators.items():
+                    evaluation = evaluator(sampled_generator(config, state), step)
+                    now = time.perf_counter() - started
+                    log.evaluation(step, kimg(config, step), now, name, evaluation)
+                keep_best(config, state, best, log.evaluations)
+            signs: dict[str, str] = {}
             if step % config.log_every == 0 or at_end:
                 metrics = {name: float(result[name]) for name in METRICS}
                 now = time.perf_counter() - started
                 metrics["time/steps_per_second"] = (step - logged_step) / (now - seconds)
                 metrics["memory/peak_mb"] = devices.peak_memory_mb()
                 seconds, logged_step = now, step
+                signs = watch.signs(
+                    [*log.recent, {"kimg": kimg(config, step), **metrics}], log.evaluations
+                )
+                metrics["collapse/signs"] = len(signs)
                 log.scalars(step, kimg(config, step), seconds, metrics)
                 console.say(classic_line(step, metrics))
             if step % config.sample_every == 0 or at_end:
                 write_samples(config, run_dir, state, log)
-            if step % config.checkpoint_every == 0 or at_end:
+            for name in signs.keys() - warned:
+                warned.add(name)
+                log.text("collapse", step, f"{name}: {signs[name]}")
+                console.say(f"warning: {name} at step {step}: {signs[name]}")
+            collapsed = bool(signs) and config.on_collapse == "stop"
+            if step % config.checkpoint_every == 0 or at_end or collapsed:
                 save(manager, state)
+            if collapsed:
+                raise TrainingFailed(
+                    f"collapsed at step {step}, saved: "
+                    f"{'; '.join(f'{name}: {text}' for name, text in signs.items())}"
+                )
     return {
         "status": "completed" if step >= config.steps else "preempted",
         "signal": stop.signal_name,
@@ -165,6 +207,22 @@ def loop(
         "seconds": time.perf_counter() - started,
         "traces": 0 if run_eagerly else run_steps.experimental_get_tracing_count(),
     }
+
+
+def keep_best(
+    config: Config,
+    state: GanState,
+    best: tf.train.CheckpointManager,
+    evaluations: list[dict[str, Any]],
+) -> None:
+    """Saves the state as the best one if its evaluation is; lower is better for each choice."""
+    if config.keep_best == "none":
+        return
+    values = [
+        e["metrics"][config.keep_best] for e in evaluations if config.keep_best in e["metrics"]
+    ]
+    if values and values[-1] <= min(values):
+        save(best, state)
 
 
 def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Any:

@@ -1,0 +1,112 @@
+"""Says how good a generator is: ``python -m experiments.evaluate --run_dir=runs/mlp``."""
+
+from typing import Any
+
+from absl import flags
+
+from experiments import cli
+from gan.config import DATASETS, UserError
+
+NETWORKS = ("cnn-a", "cnn-b")  # the rows of gan/features.py; tests/test_evaluate.py compares them
+SPLITS = ("test", "train")
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags."""
+    text, whole = flags.DEFINE_string, flags.DEFINE_integer
+    text("run_dir", "runs/mlp", "a run", flag_values=values)
+    flags.DEFINE_enum("weights", "ema", ["ema", "raw"], "which generator", flag_values=values)
+    text("checkpoint", "latest", "latest, best, or a step", flag_values=values)
+    text("samples", "", "judge these instead: directory of PNGs, or npz", flag_values=values)
+    flags.DEFINE_enum(
+        "dataset", "mnist", DATASETS, "what --samples are compared with", flag_values=values
+    )
+    text("data_dir", "", "directory of that data set; empty: look for it", flag_values=values)
+    whole("num_images", 10_000, "images to draw", 1000, 10**6, flag_values=values)
+    whole("seed", 0, "of the noise", 0, 2**31 - 1, flag_values=values)
+    flags.DEFINE_enum("split", "test", SPLITS, "real images to compare with", flag_values=values)
+    flags.DEFINE_enum("features", "cnn-a", NETWORKS, "feature network", flag_values=values)
+    text("metrics", "", "names, separated by commas; empty: all", flag_values=values)
+    text("out", "", "JSON lines file for the record of --samples", flag_values=values)
+
+
+def main(values: flags.FlagValues) -> int:
+    """Evaluates, prints the table, writes record and picture, and returns the exit status."""
+    flag = {name: values[name].value for name in values}
+    with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
+        from pathlib import Path
+
+        from gan import devices, evaluate, logs, metrics, reference, runs
+    names = [name for name in flag["metrics"].split(",") if name] or list(metrics.METRICS)
+    evaluate.check_names(names)
+    devices.prepare()
+    console = logs.Console()
+    dataset, data, images, about = images_of(flag, console)
+    against = reference.load(
+        dataset, data, network=flag["features"], split=flag["split"], count=len(images),
+        say=console.say,
+    )  # fmt: skip
+    result, found = evaluate.evaluate(
+        images, against, names, lambda stage: console.say(f"computing: {stage}")
+    )
+    result = {**about, "source": "evaluate", **result}
+    print(evaluate.table(result))
+    run_dir = Path(flag["run_dir"])
+    out = Path(flag["out"]) if flag["samples"] else run_dir / runs.EVALUATIONS_FILE
+    try:
+        if flag["out"] or not flag["samples"]:
+            logs.append_record(out, result)
+            print(f"appended to {out}")
+        if not flag["samples"]:
+            prefix = "_".join(
+                part for part, default in ((flag["weights"], "ema"), (flag["features"], "cnn-a"))
+                if part != default
+            )  # fmt: skip
+            evaluate.write_tensorboard(run_dir, about["step"], prefix, result["metrics"])
+            picture = evaluate.nearest_picture(images, data.train_images, found)
+            if picture is not None:
+                path = run_dir / runs.SAMPLES_DIR / f"nearest_{about['step']:08d}.png"
+                logs.write_png(path, picture)
+                print(f"{path}: samples, nearest training images in features and in pixels")
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror})") from None
+    return cli.DONE
+
+
+def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[str, Any]]:
+    """Returns the data set's name and data, the images to judge, and where they come from.
+
+    Raises:
+        UserError: There are no such images, or --out cannot be written.
+    """
+    from pathlib import Path
+
+    from gan import samples
+    from gan.data import load_dataset
+
+    if flag["samples"]:
+        out = Path(flag["out"])
+        if flag["out"] and (out.is_dir() or not out.absolute().parent.is_dir()):
+            raise UserError(f"--out={out}: must be a file in a directory that exists")
+        data = load_dataset(flag["dataset"], flag["data_dir"], console.say)
+        images, how = samples.read_samples(Path(flag["samples"]), data.train_images.shape[1:])
+        console.say(f"read {len(images):,} images ({how})")
+        return flag["dataset"], data, images, {"samples": flag["samples"], "read_as": how}
+    if flag["out"]:
+        raise UserError(f"--out={flag['out']}: is for --samples, a run has its evaluations.jsonl")
+    run_dir = Path(flag["run_dir"])
+    generator, config, step = samples.load_generator(run_dir, flag["weights"], flag["checkpoint"])
+    data = load_dataset(config.dataset, flag["data_dir"] or config.data_dir, console.say)
+    console.say(f"drawing {flag['num_images']:,} images of step {step}, {flag['weights']} weights")
+    images = samples.sample(generator, flag["num_images"], flag["seed"])
+    about = {
+        "step": step,
+        "kimg": step * config.d_steps * config.batch_size / 1000,
+        "weights": flag["weights"],
+        "seed": flag["seed"],
+    }
+    return config.dataset, data, images, about
+
+
+if __name__ == "__main__":
+    cli.run("Says how good a run's generator is, or images from elsewhere.", define, main)

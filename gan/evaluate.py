@@ -1,0 +1,158 @@
+"""Evaluation: run directory -> generator -> samples -> features -> metrics -> one record."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import gan
+from gan import reference as real
+from gan import runs
+from gan.config import Config, UserError
+from gan.data import load_dataset
+from gan.logs import image_grid
+from gan.metrics import METRICS
+from gan.reference import Found, Reference
+from gan.samples import sample
+
+# The light evaluation during training.
+LIGHT_IMAGES = 2000
+LIGHT_METRICS = ("fcd", "coverage", "classes")
+
+NEAREST_SHOWN = 10  # samples of each kind in the picture of nearest training images
+
+
+def evaluators(
+    config: Config, say: Callable[[str], None] = lambda line: None
+) -> dict[str, Callable[[keras.Model, int], dict[str, Any]]]:
+    """Returns what `train` calls every `evaluate_every` steps: the light evaluation.
+
+    Nothing is loaded before the first call.
+    """
+    loaded: list[Reference] = []
+
+    def light(generator: keras.Model, step: int) -> dict[str, Any]:
+        if not loaded:
+            data = load_dataset(config.dataset, config.data_dir, say)
+            loaded.append(real.load(config.dataset, data, count=LIGHT_IMAGES, say=say))
+        images = sample(generator, LIGHT_IMAGES)
+        found = real.compute(loaded[0], loaded[0].extractor(images), images, LIGHT_METRICS)
+        return record(loaded[0], len(images), found)
+
+    return {"light": light} if config.evaluate_every else {}
+
+
+def evaluate(
+    images: np.ndarray,
+    reference: Reference,
+    names: Iterable[str] = tuple(METRICS),
+    advance: Callable[[str], None] = lambda stage: None,
+) -> tuple[dict[str, Any], Found]:
+    """Returns the record of an evaluation, with floors and ideals, and what was found.
+
+    Args:
+        images: [N, H, W, C] uint8, at least `LEAST_IMAGES`.
+        reference: Of ``reference.load``.
+        names: Keys of `METRICS`.
+        advance: Is told each stage that begins.
+
+    Raises:
+        UserError: Unknown metric.
+    """
+    names = list(names)
+    check_names(names)
+    advance("features")
+    found = real.compute(reference, reference.extractor(images), images, names, advance)
+    advance("floors")
+    floors = real.floors(reference, len(images))
+    ideals = reference.ideals(len(images))
+    result = record(reference, len(images), found)
+    result["floors"] = {name: floors[name]._asdict() for name in names}
+    result["ideals"] = {name: ideals[name] if np.isfinite(ideals[name]) else None for name in names}
+    result["suspicious"] = [
+        name for name in names if METRICS[name].suspicious(found.values[name], *floors[name])
+    ]
+    return result, found
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuses names that are no metrics.
+
+    Raises:
+        UserError: Names the metric and the valid ones.
+    """
+    for name in names:
+        if name not in METRICS:
+            raise UserError(f"--metrics={name}: must be among {', '.join(METRICS)}")
+
+
+def record(reference: Reference, count: int, found: Found) -> dict[str, Any]:
+    """Returns what every evaluation records: metrics and what they were computed from."""
+    small = {name: x for name, x in found.extras.items() if not isinstance(x, np.ndarray)}
+    return {
+        "num_images": count,
+        "reference": {
+            "dataset": reference.dataset, "split": reference.split, "num_images": reference.count,
+        },
+        "features": reference.extractor.provenance,
+        "tapegan": gan.__version__,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "metrics": found.values,
+        **small,
+    }  # fmt: skip
+
+
+def table(result: dict[str, Any]) -> str:
+    """Returns the metrics of a record as a Markdown table with floors and ideals."""
+    lines = ["| metric | value | real images (sd) | ideal | |", "| --- | --- | --- | --- | --- |"]
+    for name, value in result["metrics"].items():
+        floor, ideal = result["floors"][name], result["ideals"][name]
+        error = result.get("kid_standard_error") if name == "kid" else None
+        cells = [
+            f"{name} {ARROWS[METRICS[name].better]}".strip(),
+            number(value) + (f" ± {number(error)}" if error is not None else ""),
+            f"{number(floor['mean'])} ({number(floor['sd'])})",
+            number(ideal) if ideal is not None else "",
+            "suspicious" if name in result["suspicious"] else "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+ARROWS = {"lower": "↓", "higher": "↑", "real": ""}
+
+
+def number(value: float) -> str:
+    """Returns a number with four significant digits, and no more than four decimals."""
+    return f"{value:.0f}" if value == int(value) else f"{value:.{4 if abs(value) < 10 else 2}f}"
+
+
+def nearest_picture(
+    images: np.ndarray, training_images: np.ndarray, found: Found
+) -> np.ndarray | None:
+    """Returns samples above their nearest training images, None if those were not looked for.
+
+    Three rows: samples, nearest in features, nearest in pixels. The first ten columns are the first
+    ten samples, the others the ten that are nearest to a training image in features.
+    """
+    if "nearest_in_features" not in found.extras:
+        return None
+    closest = np.argsort(found.extras["distances_in_features"])[:NEAREST_SHOWN]
+    shown = np.concatenate([np.arange(NEAREST_SHOWN), closest])
+    rows = [images[shown]]
+    for space in ("features", "pixels"):
+        rows.append(training_images[found.extras[f"nearest_in_{space}"][shown]])
+    return image_grid(np.concatenate(rows), 2 * NEAREST_SHOWN)
+
+
+def write_tensorboard(run_dir: Path, step: int, prefix: str, values: dict[str, float]) -> None:
+    """Adds scalars named ``eval/PREFIX_METRIC``, or ``eval/METRIC``, to a run's TensorBoard."""
+    writer = tf.summary.create_file_writer(str(run_dir / runs.TENSORBOARD_DIR))
+    with writer.as_default(step):
+        for name, value in values.items():
+            tf.summary.scalar(f"eval/{prefix}_{name}" if prefix else f"eval/{name}", value)
+    writer.close()

@@ -1,0 +1,229 @@
+"""The networks that metrics look through: small digit classifiers, trained once, with a version.
+
+Inception's features mean little on digits, so each data set has classifiers of its own. Those of
+MNIST and Fashion-MNIST are part of the package, checked by SHA-256, so that numbers stay comparable
+between machines and years. For another labelled data set one is trained and kept in the user's
+cache.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import platformdirs
+import tensorflow as tf
+from keras import layers
+
+from gan.config import UserError
+from gan.data import Dataset, to_float
+from gan.files import replacing
+from gan.sources import one_line
+
+FEATURE_DIM = 128
+VERSION = 1  # of networks and recipe; a change of either makes all numbers incomparable
+
+# The recipe. Nothing here was chosen by looking at a generator.
+EPOCHS, BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 20, 256, 2e-3, 0.02, 0.4
+MAX_SHIFT = 2  # pixels in each direction; the only augmentation
+SEED = 0
+
+EXTRACT_BATCH = 500  # images at once; what a feature is does not depend on it
+
+PACKAGED = Path(__file__).parent / "weights"
+# SHA-256 of the weight files in the package.
+DIGESTS: dict[str, str] = {}
+
+
+class Features(NamedTuple):
+    """What a feature network sees in N images."""
+
+    features: np.ndarray  # [N, FEATURE_DIM] float32, at least 0
+    probabilities: np.ndarray  # [N, classes] float32, of the classifier
+
+
+class Extractor(NamedTuple):
+    """A trained feature network and where it comes from."""
+
+    name: str  # such as mnist-cnn-a-v1
+    model: keras.Model  # float32 images in -1..1 to (features, logits)
+    provenance: dict[str, Any]  # name, SHA-256 of the weights, test accuracy, packaged or not
+
+    def __call__(
+        self, images: np.ndarray, advance: Callable[[int], None] = lambda count: None
+    ) -> Features:
+        """Returns the features of images [N, H, W, C] uint8; `advance` is told of each batch."""
+        parts = []
+        for start in range(0, len(images), EXTRACT_BATCH):
+            batch = images[start : start + EXTRACT_BATCH]
+            parts.append(self.model(to_float(batch), training=False))
+            advance(len(batch))
+        features, logits = (np.concatenate([part[i] for part in parts]) for i in range(2))
+        return Features(features, tf.nn.softmax(logits).numpy())
+
+
+def cnn(image_shape: Sequence[int], classes: int, *, width: int) -> keras.Model:
+    """Returns an untrained feature network.
+
+    Four convolutions, two of them with stride 2, and two dense layers, with BatchNorm and ReLU;
+    0.50 M parameters for width 32 and 28x28x1.
+
+    Args:
+        image_shape: [H, W, C].
+        classes: Number of labels.
+        width: Channels of the first convolution; the others have twice as many.
+
+    Returns:
+        Model from [batch, H, W, C] float32 in -1..1 to (features [batch, FEATURE_DIM] after ReLU,
+        logits [batch, classes]), float32.
+    """
+    images = keras.Input(tuple(image_shape))
+    x = images
+    for filters, kernel, stride in ((1, 5, 2), (2, 3, 1), (2, 3, 2), (2, 3, 1)):
+        x = layers.Conv2D(filters * width, kernel, stride, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Dropout(DROPOUT)(layers.Flatten()(x))
+    x = layers.BatchNormalization()(layers.Dense(FEATURE_DIM, use_bias=False)(x))
+    features = layers.ReLU(name="features")(x)
+    logits = layers.Dense(classes, name="logits")(layers.Dropout(DROPOUT)(features))
+    return keras.Model(images, [features, logits])
+
+
+# The second one has another width and start: nothing is tuned on it, so it can check a ranking.
+NETWORKS: dict[str, Callable[[Sequence[int], int], keras.Model]] = {
+    "cnn-a": partial(cnn, width=32),
+    "cnn-b": partial(cnn, width=20),
+}
+
+
+def name_of(dataset: str, network: str) -> str:
+    """Returns the full name of a feature network, such as mnist-cnn-a-v1."""
+    return f"{dataset}-{network}-v{VERSION}"
+
+
+def load(
+    dataset: str,
+    network: str,
+    data: Dataset,
+    say: Callable[[str], None] = lambda line: None,
+) -> Extractor:
+    """Returns the feature network of a data set: from the package, the cache, or trained now.
+
+    Args:
+        dataset: Its name.
+        network: A key of `NETWORKS`.
+        data: Its images and labels; read only where the network is not in the package.
+        say: Is told in one line what takes time.
+
+    Raises:
+        UserError: The data set has no labels, or the package's file is damaged.
+    """
+    name = name_of(dataset, network)
+    packaged = name in DIGESTS
+    if packaged:
+        path = PACKAGED / f"{name}.npz"
+        expected = DIGESTS[name]
+        if not path.exists() or sha256(path) != expected:
+            raise UserError(f"{path}: is missing or damaged, install tapegan again")
+    else:
+        if data.train_labels is None or data.test_images is None or data.test_labels is None:
+            raise UserError(
+                f"--dataset={dataset}: has no labels or no test images, "
+                "so no feature network can be trained for it"
+            )
+        # The data's digest is part of the name: another data set of this name gets its own network.
+        digest = hashlib.sha256(np.ascontiguousarray(data.train_images).data).hexdigest()[:12]
+        path = Path(platformdirs.user_cache_dir("tapegan")) / "features" / f"{name}-{digest}.npz"
+    if packaged or path.exists():
+        try:
+            return read(path, name, network, packaged)
+        except Exception as error:  # damage has many faces, see numpy.load and zipfile
+            if packaged:
+                raise
+            say(f"{path} is damaged and will be replaced ({one_line(error)})")
+    say(f"training the feature network {name}, once")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, *train(network, data, verbose=0))
+    return read(path, name, network, packaged)
+
+
+def train(network: str, data: Dataset, verbose: str | int = "auto") -> tuple[keras.Model, float]:
+    """Trains a feature network with the fixed recipe: AdamW, cosine decay, shifts by 2 pixels.
+
+    Args:
+        network: A key of `NETWORKS`.
+        data: With labels and test images. The test images measure the result and choose nothing.
+        verbose: As in ``keras.Model.fit``.
+
+    Returns:
+        The network and its accuracy on the test images, 0..1.
+    """
+    if data.train_labels is None or data.test_images is None or data.test_labels is None:
+        raise ValueError("a feature network needs labels and test images")
+    keras.utils.set_random_seed(SEED + list(NETWORKS).index(network))
+    images, labels = data.train_images, data.train_labels.astype(np.int32)
+    model = NETWORKS[network](images.shape[1:], int(labels.max()) + 1)
+    steps = EPOCHS * -(-len(images) // BATCH_SIZE)
+    classifier = keras.Model(model.inputs, model.outputs[1])
+    classifier.compile(
+        keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps), weight_decay=WEIGHT_DECAY
+        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,  # XLA's convolutions are several times slower on CPUs
+    )
+    dataset = tf.data.Dataset.from_tensor_slices((images, labels))
+    dataset = dataset.shuffle(len(images), seed=SEED).batch(BATCH_SIZE)
+    dataset = dataset.map(lambda x, y: (shifted(to_float(x)), y)).prefetch(2)
+    classifier.fit(dataset, epochs=EPOCHS, shuffle=False, verbose=verbose)
+    found = classifier.predict(to_float(data.test_images), EXTRACT_BATCH, verbose=0).argmax(1)
+    return model, float(np.mean(found == data.test_labels))
+
+
+def shifted(images: tf.Tensor) -> tf.Tensor:
+    """Returns images [batch, H, W, C], each moved by up to `MAX_SHIFT` pixels; -1 moves in."""
+    batch, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
+    edge = [MAX_SHIFT, MAX_SHIFT]
+    padded = tf.pad(images, [[0, 0], edge, edge, [0, 0]], constant_values=-1.0)
+    for axis, size in ((1, height), (2, width)):
+        first = tf.random.uniform([batch, 1], 0, 2 * MAX_SHIFT + 1, tf.int32)
+        padded = tf.gather(padded, first + tf.range(size), axis=axis, batch_dims=1)
+    return padded
+
+
+def write(path: Path, model: keras.Model, accuracy: float) -> None:
+    """Writes weights [in Keras' order], image shape, number of classes and accuracy as npz."""
+    about = {
+        "image_shape": model.input_shape[1:],
+        "classes": model.output_shape[1][-1],
+        "test_accuracy": accuracy,
+    }
+    weights = {f"weight_{i:02d}": weight for i, weight in enumerate(model.get_weights())}
+    with replacing(path) as temporary:
+        np.savez(temporary, about=np.array(json.dumps(about)), **weights)
+
+
+def read(path: Path, name: str, network: str, packaged: bool) -> Extractor:
+    """Returns the network of a file that `write` made. Never unpickles."""
+    with np.load(path, allow_pickle=False) as file:
+        about = json.loads(str(file["about"]))
+        weights = [file[key] for key in sorted(file.files) if key.startswith("weight_")]
+    model = NETWORKS[network](about["image_shape"], about["classes"])
+    model.set_weights(weights)
+    provenance = {
+        "name": name,
+        "sha256": sha256(path),
+        "test_accuracy": about["test_accuracy"],
+        "packaged": packaged,
+    }
+    return Extractor(name, model, provenance)
+
+
+def sha256(path: Path) -> str:
+    """Returns the digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,287 @@
+"""Real images as metrics see them: the reference, and the floors that real data gets.
+
+A floor is what a metric gives to training images, as many as the samples, against the same
+reference. The floors of the usual counts come with the package; others are computed once and kept
+in the user's cache.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import platformdirs
+
+from gan import features, metrics
+from gan.config import UserError
+from gan.data import Dataset
+from gan.features import Extractor, Features
+from gan.files import write_json
+
+FLOOR_DRAWS = 20
+SPLITS = ("test", "train")
+
+# What is computed together. Memorisation is apart: its floor is 1 % by definition.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "frechet": ("fcd",),
+    "extrapolation": ("fcd_infinity",),
+    "kernel": ("kid",),
+    "neighbours": ("precision", "recall", "density", "coverage", "one_nn_accuracy"),
+    "classes": ("classifier_score", "classes", "class_kl"),
+    "memorisation": ("memorised_features", "memorised_pixels"),
+}
+
+
+class Floor(NamedTuple):
+    """What real images get: mean and standard deviation over `FLOOR_DRAWS` draws."""
+
+    mean: float
+    sd: float
+
+
+class Found(NamedTuple):
+    """Values of metrics, and what comes with them."""
+
+    values: dict[str, float]
+    extras: dict[str, Any]  # kid_standard_error, class_counts
+
+
+@dataclasses.dataclass
+class Reference:
+    """`count` real images of a split, seen through a feature network.
+
+    Of the test images the first `count`, of the training images a fixed draw. What is costly is
+    computed when it is first needed.
+    """
+
+    dataset: str
+    data: Dataset
+    extractor: Extractor
+    split: str
+    count: int
+    say: Callable[[str], None] = lambda line: None
+
+    @functools.cached_property
+    def order(self) -> np.ndarray:
+        """A fixed permutation of the training images; the reference of "train" is its start."""
+        return np.random.default_rng(0).permutation(len(self.data.train_images))
+
+    @functools.cached_property
+    def features(self) -> Features:
+        """The features of the reference images."""
+        if self.split == "train":
+            return self.extractor(self.data.train_images[self.order[: self.count]])
+        return Features(*(part[: self.count] for part in self.test))
+
+    @functools.cached_property
+    def test(self) -> Features:
+        """The features of all test images."""
+        assert self.data.test_images is not None
+        return self.extractor(self.data.test_images)
+
+    @functools.cached_property
+    def training(self) -> Features:
+        """The features of all training images."""
+        self.say(f"looking at {len(self.data.train_images):,} training images")
+        return self.extractor(self.data.train_images)
+
+    @functools.cached_property
+    def neighbours(self) -> metrics.RealNeighbours:
+        """The reference features with the distances among themselves."""
+        return metrics.real_neighbours(self.features.features)
+
+    @functools.cached_property
+    def training_pixels(self) -> np.ndarray:
+        """[N, H * W * C] uint8."""
+        return flat(self.data.train_images)
+
+    @functools.cached_property
+    def thresholds(self) -> dict[str, float]:
+        """Squared distances that 1 % of the test images are nearer than to a training image."""
+        return cached(self, "thresholds", self.compute_thresholds)
+
+    def compute_thresholds(self) -> dict[str, float]:
+        """Returns the thresholds for features and pixels, computed now."""
+        assert self.data.test_images is not None
+        self.say("measuring how near test images are to training images")
+        of_features = metrics.nearest(self.test.features, self.training.features)[0]
+        of_pixels = metrics.nearest(flat(self.data.test_images), self.training_pixels)[0]
+        return {
+            "features": metrics.memorisation_threshold(of_features),
+            "pixels": metrics.memorisation_threshold(of_pixels),
+        }
+
+    def ideals(self, count: int) -> dict[str, float]:
+        """Returns what `count` images of the same distribution get on average, or the ceiling."""
+        assert self.data.test_labels is not None
+        found = {name: metric.ideal for name, metric in metrics.METRICS.items()}
+        _, covariance = metrics.moments(self.features.features)
+        found["fcd"] = metrics.frechet_bias(covariance, count, self.count)
+        found["coverage"] = metrics.coverage_ceiling(self.count, count)
+        found["classifier_score"] = metrics.score_ceiling(self.data.test_labels)
+        found["classes"] = self.features.probabilities.shape[1]
+        return found
+
+
+def load(
+    dataset: str,
+    data: Dataset,
+    *,
+    network: str = "cnn-a",
+    split: str = "test",
+    count: int = 10_000,
+    say: Callable[[str], None] = lambda line: None,
+) -> Reference:
+    """Returns the reference for `count` samples: as many real images, or all that the split has.
+
+    Args:
+        dataset: Its name.
+        data: With labels and test images.
+        network: A key of ``features.NETWORKS``.
+        split: "test" or "train".
+        count: Images that will be compared.
+        say: Is told in one line what takes time.
+
+    Raises:
+        UserError: The data set has no labels or no test images.
+    """
+    if data.train_labels is None or data.test_images is None or data.test_labels is None:
+        raise UserError(f"--dataset={dataset}: has no labels or no test images to compare with")
+    extractor = features.load(dataset, network, data, say)
+    # At most half of the training images, so that floors can be drawn from the other half.
+    most = len(data.test_images) if split == "test" else len(data.train_images) // 2
+    return Reference(dataset, data, extractor, split, min(count, most), say)
+
+
+def compute(
+    reference: Reference,
+    found: Features,
+    images: np.ndarray | None,
+    names: Iterable[str],
+    advance: Callable[[str], None] = lambda group: None,
+) -> Found:
+    """Returns the metrics `names` of images with these features.
+
+    Args:
+        reference: What to compare with.
+        found: Features of the images.
+        images: [N, H, W, C] uint8; needed for memorisation only.
+        names: Keys of ``metrics.METRICS``.
+        advance: Is told the name of each group that begins.
+    """
+    names = list(names)
+    values: dict[str, float] = {}
+    extras: dict[str, Any] = {}
+    real, fake = reference.features.features, found.features
+    for group, members in GROUPS.items():
+        if not set(members) & set(names):
+            continue
+        advance(group)
+        if group == "frechet":
+            values["fcd"] = metrics.frechet_distance(real, fake)
+        elif group == "extrapolation":
+            values["fcd_infinity"] = metrics.frechet_infinity(real, fake)
+        elif group == "kernel":
+            values["kid"], extras["kid_standard_error"] = metrics.kid(real, fake)
+        elif group == "neighbours":
+            values |= metrics.neighbour_metrics(reference.neighbours, fake)
+        elif group == "classes":
+            assert reference.data.train_labels is not None
+            values["classifier_score"] = metrics.classifier_score(found.probabilities)
+            values |= metrics.class_metrics(found.probabilities, reference.data.train_labels)
+            extras["class_counts"] = metrics.class_counts(found.probabilities).tolist()
+        else:
+            assert images is not None
+            for name, of_samples, of_training in (
+                ("features", fake, reference.training.features),
+                ("pixels", flat(images), reference.training_pixels),
+            ):
+                distances, extras[f"nearest_in_{name}"] = metrics.nearest(of_samples, of_training)
+                extras[f"distances_in_{name}"] = distances
+                values[f"memorised_{name}"] = metrics.memorised_share(
+                    distances, reference.thresholds[name]
+                )
+    return Found({name: values[name] for name in names}, extras)
+
+
+def floors(
+    reference: Reference, count: int, advance: Callable[[], None] = lambda: None
+) -> dict[str, Floor]:
+    """Returns the floor of each metric for `count` images, from the package, the cache, or now.
+
+    Args:
+        reference: What to compare with.
+        count: Images in a draw.
+        advance: Is called after each draw.
+    """
+    key = f"floors of {count} against {reference.count} {reference.split}"
+    rows = cached(reference, key, lambda: compute_floors(reference, count, advance))
+    return {name: Floor(*row) for name, row in rows.items()}
+
+
+def compute_floors(
+    reference: Reference, count: int, advance: Callable[[], None] = lambda: None
+) -> dict[str, list[float]]:
+    """Returns [mean, sd] of each metric over `FLOOR_DRAWS` draws of training images.
+
+    With the split "train" the draws come from the training images outside of the reference.
+    Memorisation is 1 % by definition: its threshold is that quantile of the test images.
+    """
+    reference.say(f"measuring what real images get, {FLOOR_DRAWS} draws, once")
+    names = [name for name in metrics.METRICS if not name.startswith("memorised")]
+    available = reference.order[reference.count if reference.split == "train" else 0 :]
+    draws = []
+    for draw in range(FLOOR_DRAWS):
+        rng = np.random.default_rng([1, draw])
+        chosen = rng.choice(available, min(count, len(available)), replace=False)
+        found = Features(*(part[chosen] for part in reference.training))
+        draws.append(compute(reference, found, None, names).values)
+        advance()
+    table = np.array([[draw[name] for name in names] for draw in draws])
+    rows = {
+        name: [float(column.mean()), float(column.std(ddof=1))]
+        for name, column in zip(names, table.T, strict=True)
+    }
+    assert reference.data.test_images is not None
+    share = metrics.MEMORISED_QUANTILE
+    sd = np.sqrt(share * (1 - share) * (1 / count + 1 / len(reference.data.test_images)))
+    return rows | {name: [share, float(sd)] for name in GROUPS["memorisation"]}
+
+
+def cached(reference: Reference, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Returns an entry of the table of a feature network's constants, computing it if needed.
+
+    The package's table stands beside the weights, the user's in the cache.
+    """
+    name = reference.extractor.name
+    digest = reference.extractor.provenance["sha256"][:12]
+    own = Path(platformdirs.user_cache_dir("tapegan")) / "floors" / f"{name}-{digest}.json"
+    shipped = features.PACKAGED / f"{name}.floors.json"
+    for path in (shipped, own) if reference.extractor.provenance["packaged"] else (own,):
+        table = read_table(path)
+        if key in table:
+            return table[key]
+    value = compute()
+    try:
+        own.parent.mkdir(parents=True, exist_ok=True)
+        write_json(own, {**read_table(own), key: value})
+    except OSError as error:
+        reference.say(f"cannot write the cache {own} ({error.strerror})")
+    return value
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Returns the table in a file, an empty one if there is none or it is damaged."""
+    try:
+        table = json.loads(path.read_text())
+        return table if isinstance(table, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def flat(images: np.ndarray) -> np.ndarray:
+    """Returns images [N, H, W, C] as [N, H * W * C]."""
+    return images.reshape(len(images), -1)
