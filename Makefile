@@ -8,7 +8,7 @@ RUN ?= runs/mlp
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help train sample tensorboard bench test lint format clean
+.PHONY: help train sample evaluate tensorboard bench study test lint format clean
 
 help:  ## Show this
 	@echo "make TARGET [ARGS=\"--flag=value ...\"] [RUN=runs/mlp]"
@@ -21,11 +21,17 @@ train: $(VENV)/.base  ## Train the MLP GAN on MNIST in RUN, or resume it
 sample: $(VENV)/.base  ## Draw a grid of 100 digits from RUN
 	@$(BIN)/python -m experiments.sample --run_dir=$(RUN) $(ARGS)
 
+evaluate: $(VENV)/.base  ## Say how good the generator of RUN is, beside what real images get
+	@$(BIN)/python -m experiments.evaluate --run_dir=$(RUN) $(ARGS)
+
 tensorboard: $(VENV)/.base  ## Open TensorBoard on all runs, or on RUN if it is given
 	@$(BIN)/tensorboard --logdir=$(if $(RUN_GIVEN),$(RUN),runs) $(ARGS)
 
 bench: $(VENV)/.dev  ## Measure steps per second beside the merged-model loop
 	@$(BIN)/python -m experiments.benchmark $(ARGS)
+
+study: $(VENV)/.dev  ## Train and evaluate every run of a study, write its table (hours)
+	@$(BIN)/python -m experiments.study $(ARGS)
 
 test: $(VENV)/.dev  ## Run all tests, on real MNIST
 	@$(BIN)/python -m pytest $(ARGS)

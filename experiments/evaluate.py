@@ -42,10 +42,8 @@ def main(values: flags.FlagValues) -> int:
     devices.prepare()
     console = logs.Console()
     dataset, data, images, about = images_of(flag, console)
-    against = reference.load(
-        dataset, data, network=flag["features"], split=flag["split"], count=len(images),
-        say=console.say,
-    )  # fmt: skip
+    real = reference.load(dataset, data, flag["features"], console.say)
+    against = real.reference(flag["split"], len(images))
     result, found = evaluate.evaluate(
         images, against, names, lambda stage: console.say(f"computing: {stage}")
     )

@@ -3,6 +3,8 @@
 The package's own weights were made by this command, with ``--out=gan/weights``.
 """
 
+from typing import Any
+
 from absl import flags
 
 from experiments import cli
@@ -18,29 +20,41 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> int:
-    """Trains, writes the weights and prints accuracy and digest."""
+    """Trains, computes floors, writes both and returns the exit status. What exists is kept."""
     with cli.silenced():
         from pathlib import Path
 
-        from gan import data, devices, features
+        from gan import data, devices, features, reference
+        from gan.evaluate import LIGHT_IMAGES
+        from gan.files import write_json
     dataset, network = values["dataset"].value, values["network"].value
-    name = features.name_of(dataset, network)
-    path = Path(values["out"].value) / f"{name}.npz"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out={path.parent}: cannot be written ({error.strerror})") from None
-    if path.exists():
-        raise UserError(f"--out={path.parent}: holds {path.name} already, nothing is overwritten")
+    name, out = features.name_of(dataset, network), Path(values["out"].value)
+    weights, floors = out / f"{name}.npz", out / f"{name}.floors.json"
     devices.prepare()
-    model, accuracy = features.train(
-        network, data.DATASETS[dataset](values["data_dir"].value, print), 2
+    images = data.load_dataset(dataset, values["data_dir"].value, print)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not weights.exists():
+            model, accuracy = features.train(network, images, verbose=2)
+            features.write(weights, model, accuracy)
+        extractor = features.read(weights, name, network, packaged=False)
+        if not floors.exists():
+            real = reference.RealImages(dataset, images, extractor, print)
+            table: dict[str, Any] = {"thresholds": reference.compute_thresholds(real)}
+            for count in (10_000, LIGHT_IMAGES):
+                against = real.reference(count=count)
+                key = reference.floors_key(against, count)
+                table[key] = reference.compute_floors(against, count)
+            write_json(floors, table)
+    except OSError as error:
+        raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+    about = extractor.provenance
+    print(
+        f"{weights}, {floors}: test accuracy {100 * about['test_accuracy']:.2f} %, "
+        f'{extractor.model.count_params()} parameters\n    "{name}": "{about["sha256"]}",'
     )
-    features.write(path, model, accuracy)
-    print(f"{path}: test accuracy {100 * accuracy:.2f} %, {model.count_params()} parameters")
-    print(f'    "{name}": "{features.sha256(path)}",')
     return cli.DONE
 
 
 if __name__ == "__main__":
-    cli.run("Trains the feature network of a data set with the fixed recipe.", define, main)
+    cli.run("Trains the feature network of a data set and measures its floors.", define, main)

@@ -38,9 +38,10 @@ def evaluators(
     def light(generator: keras.Model, step: int) -> dict[str, Any]:
         if not loaded:
             data = load_dataset(config.dataset, config.data_dir, say)
-            loaded.append(real.load(config.dataset, data, count=LIGHT_IMAGES, say=say))
+            seen = real.load(config.dataset, data, say=say)
+            loaded.append(seen.reference(count=LIGHT_IMAGES))
         images = sample(generator, LIGHT_IMAGES)
-        found = real.compute(loaded[0], loaded[0].extractor(images), images, LIGHT_METRICS)
+        found = real.compute(loaded[0], loaded[0].real.extractor(images), images, LIGHT_METRICS)
         return record(loaded[0], len(images), found)
 
     return {"light": light} if config.evaluate_every else {}
@@ -66,7 +67,7 @@ def evaluate(
     names = list(names)
     check_names(names)
     advance("features")
-    found = real.compute(reference, reference.extractor(images), images, names, advance)
+    found = real.compute(reference, reference.real.extractor(images), images, names, advance)
     advance("floors")
     floors = real.floors(reference, len(images))
     ideals = reference.ideals(len(images))
@@ -96,9 +97,11 @@ def record(reference: Reference, count: int, found: Found) -> dict[str, Any]:
     return {
         "num_images": count,
         "reference": {
-            "dataset": reference.dataset, "split": reference.split, "num_images": reference.count,
+            "dataset": reference.real.dataset,
+            "split": reference.split,
+            "num_images": reference.count,
         },
-        "features": reference.extractor.provenance,
+        "features": reference.real.extractor.provenance,
         "tapegan": gan.__version__,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "metrics": found.values,

@@ -36,7 +36,9 @@ EXTRACT_BATCH = 500  # images at once; what a feature is does not depend on it
 
 PACKAGED = Path(__file__).parent / "weights"
 # SHA-256 of the weight files in the package.
-DIGESTS: dict[str, str] = {}
+DIGESTS: dict[str, str] = {
+    "mnist-cnn-a-v1": "558764ea985b459e0141afd046fdae88096fb4023c7f6f9b6dd9e4f3fce20191",
+}
 
 
 class Features(NamedTuple):

@@ -50,48 +50,25 @@ class Found(NamedTuple):
 
 
 @dataclasses.dataclass
-class Reference:
-    """`count` real images of a split, seen through a feature network.
-
-    Of the test images the first `count`, of the training images a fixed draw. What is costly is
-    computed when it is first needed.
-    """
+class RealImages:
+    """A labelled data set seen through a feature network; what is costly is computed once."""
 
     dataset: str
     data: Dataset
     extractor: Extractor
-    split: str
-    count: int
-    say: Callable[[str], None] = lambda line: None
-
-    @functools.cached_property
-    def order(self) -> np.ndarray:
-        """A fixed permutation of the training images; the reference of "train" is its start."""
-        return np.random.default_rng(0).permutation(len(self.data.train_images))
-
-    @functools.cached_property
-    def features(self) -> Features:
-        """The features of the reference images."""
-        if self.split == "train":
-            return self.extractor(self.data.train_images[self.order[: self.count]])
-        return Features(*(part[: self.count] for part in self.test))
+    say: Callable[[str], None] = lambda line: None  # is told in one line what takes time
 
     @functools.cached_property
     def test(self) -> Features:
-        """The features of all test images."""
+        """The features of the test images."""
         assert self.data.test_images is not None
         return self.extractor(self.data.test_images)
 
     @functools.cached_property
     def training(self) -> Features:
-        """The features of all training images."""
+        """The features of the training images."""
         self.say(f"looking at {len(self.data.train_images):,} training images")
         return self.extractor(self.data.train_images)
-
-    @functools.cached_property
-    def neighbours(self) -> metrics.RealNeighbours:
-        """The reference features with the distances among themselves."""
-        return metrics.real_neighbours(self.features.features)
 
     @functools.cached_property
     def training_pixels(self) -> np.ndarray:
@@ -99,29 +76,55 @@ class Reference:
         return flat(self.data.train_images)
 
     @functools.cached_property
+    def order(self) -> np.ndarray:
+        """A fixed permutation of the training images: the reference, then what floors draw from."""
+        return np.random.default_rng(0).permutation(len(self.data.train_images))
+
+    @functools.cached_property
     def thresholds(self) -> dict[str, float]:
         """Squared distances that 1 % of the test images are nearer than to a training image."""
-        return cached(self, "thresholds", self.compute_thresholds)
+        return cached(self, "thresholds", lambda: compute_thresholds(self))
 
-    def compute_thresholds(self) -> dict[str, float]:
-        """Returns the thresholds for features and pixels, computed now."""
+    def reference(self, split: str = "test", count: int = 10_000) -> "Reference":
+        """Returns the reference for `count` samples.
+
+        As many real images: of "test" the first ones, at most all; of "train" a fixed draw, at most
+        half, so that floors can be drawn from the other half.
+        """
         assert self.data.test_images is not None
-        self.say("measuring how near test images are to training images")
-        of_features = metrics.nearest(self.test.features, self.training.features)[0]
-        of_pixels = metrics.nearest(flat(self.data.test_images), self.training_pixels)[0]
-        return {
-            "features": metrics.memorisation_threshold(of_features),
-            "pixels": metrics.memorisation_threshold(of_pixels),
-        }
+        half = len(self.data.train_images) // 2
+        most = len(self.data.test_images) if split == "test" else half
+        return Reference(self, split, min(count, most))
+
+
+@dataclasses.dataclass
+class Reference:
+    """Real images of a split to compare with."""
+
+    real: RealImages
+    split: str
+    count: int
+
+    @functools.cached_property
+    def features(self) -> Features:
+        """The features of the reference images, [count, D]."""
+        if self.split == "train":
+            return self.real.extractor(self.real.data.train_images[self.real.order[: self.count]])
+        return Features(*(part[: self.count] for part in self.real.test))
+
+    @functools.cached_property
+    def neighbours(self) -> metrics.RealNeighbours:
+        """The reference features with the distances among themselves."""
+        return metrics.real_neighbours(self.features.features)
 
     def ideals(self, count: int) -> dict[str, float]:
         """Returns what `count` images of the same distribution get on average, or the ceiling."""
-        assert self.data.test_labels is not None
+        assert self.real.data.test_labels is not None
         found = {name: metric.ideal for name, metric in metrics.METRICS.items()}
         _, covariance = metrics.moments(self.features.features)
         found["fcd"] = metrics.frechet_bias(covariance, count, self.count)
         found["coverage"] = metrics.coverage_ceiling(self.count, count)
-        found["classifier_score"] = metrics.score_ceiling(self.data.test_labels)
+        found["classifier_score"] = metrics.score_ceiling(self.real.data.test_labels)
         found["classes"] = self.features.probabilities.shape[1]
         return found
 
@@ -129,20 +132,15 @@ class Reference:
 def load(
     dataset: str,
     data: Dataset,
-    *,
     network: str = "cnn-a",
-    split: str = "test",
-    count: int = 10_000,
     say: Callable[[str], None] = lambda line: None,
-) -> Reference:
-    """Returns the reference for `count` samples: as many real images, or all that the split has.
+) -> RealImages:
+    """Returns a data set seen through one of its feature networks.
 
     Args:
         dataset: Its name.
         data: With labels and test images.
         network: A key of ``features.NETWORKS``.
-        split: "test" or "train".
-        count: Images that will be compared.
         say: Is told in one line what takes time.
 
     Raises:
@@ -150,10 +148,7 @@ def load(
     """
     if data.train_labels is None or data.test_images is None or data.test_labels is None:
         raise UserError(f"--dataset={dataset}: has no labels or no test images to compare with")
-    extractor = features.load(dataset, network, data, say)
-    # At most half of the training images, so that floors can be drawn from the other half.
-    most = len(data.test_images) if split == "test" else len(data.train_images) // 2
-    return Reference(dataset, data, extractor, split, min(count, most), say)
+    return RealImages(dataset, data, features.load(dataset, network, data, say), say)
 
 
 def compute(
@@ -189,78 +184,89 @@ def compute(
         elif group == "neighbours":
             values |= metrics.neighbour_metrics(reference.neighbours, fake)
         elif group == "classes":
-            assert reference.data.train_labels is not None
+            labels = reference.real.data.train_labels
+            assert labels is not None
             values["classifier_score"] = metrics.classifier_score(found.probabilities)
-            values |= metrics.class_metrics(found.probabilities, reference.data.train_labels)
+            values |= metrics.class_metrics(found.probabilities, labels)
             extras["class_counts"] = metrics.class_counts(found.probabilities).tolist()
         else:
             assert images is not None
             for name, of_samples, of_training in (
-                ("features", fake, reference.training.features),
-                ("pixels", flat(images), reference.training_pixels),
+                ("features", fake, reference.real.training.features),
+                ("pixels", flat(images), reference.real.training_pixels),
             ):
                 distances, extras[f"nearest_in_{name}"] = metrics.nearest(of_samples, of_training)
                 extras[f"distances_in_{name}"] = distances
                 values[f"memorised_{name}"] = metrics.memorised_share(
-                    distances, reference.thresholds[name]
+                    distances, reference.real.thresholds[name]
                 )
     return Found({name: values[name] for name in names}, extras)
 
 
-def floors(
-    reference: Reference, count: int, advance: Callable[[], None] = lambda: None
-) -> dict[str, Floor]:
-    """Returns the floor of each metric for `count` images, from the package, the cache, or now.
-
-    Args:
-        reference: What to compare with.
-        count: Images in a draw.
-        advance: Is called after each draw.
-    """
-    key = f"floors of {count} against {reference.count} {reference.split}"
-    rows = cached(reference, key, lambda: compute_floors(reference, count, advance))
+def floors(reference: Reference, count: int) -> dict[str, Floor]:
+    """Returns the floor of each metric for `count` images, from the package, the cache, or now."""
+    rows = cached(
+        reference.real, floors_key(reference, count), lambda: compute_floors(reference, count)
+    )
     return {name: Floor(*row) for name, row in rows.items()}
 
 
+def floors_key(reference: Reference, count: int) -> str:
+    """Returns the name of an entry of the table of constants."""
+    return f"floors of {count} against {reference.count} {reference.split}"
+
+
 def compute_floors(
-    reference: Reference, count: int, advance: Callable[[], None] = lambda: None
+    reference: Reference, count: int, names: Iterable[str] = tuple(metrics.METRICS)
 ) -> dict[str, list[float]]:
-    """Returns [mean, sd] of each metric over `FLOOR_DRAWS` draws of training images.
+    """Returns [mean, sd] of metrics over `FLOOR_DRAWS` draws of `count` training images.
 
     With the split "train" the draws come from the training images outside of the reference.
     Memorisation is 1 % by definition: its threshold is that quantile of the test images.
     """
-    reference.say(f"measuring what real images get, {FLOOR_DRAWS} draws, once")
-    names = [name for name in metrics.METRICS if not name.startswith("memorised")]
-    available = reference.order[reference.count if reference.split == "train" else 0 :]
+    real = reference.real
+    real.say(f"measuring what {count:,} real images get, {FLOOR_DRAWS} draws, once")
+    drawn = [name for name in names if name not in GROUPS["memorisation"]]
+    available = real.order[reference.count if reference.split == "train" else 0 :]
     draws = []
     for draw in range(FLOOR_DRAWS):
         rng = np.random.default_rng([1, draw])
         chosen = rng.choice(available, min(count, len(available)), replace=False)
-        found = Features(*(part[chosen] for part in reference.training))
-        draws.append(compute(reference, found, None, names).values)
-        advance()
-    table = np.array([[draw[name] for name in names] for draw in draws])
+        found = Features(*(part[chosen] for part in real.training))
+        draws.append(compute(reference, found, None, drawn).values)
+    table = np.array([[draw[name] for name in drawn] for draw in draws])
     rows = {
         name: [float(column.mean()), float(column.std(ddof=1))]
-        for name, column in zip(names, table.T, strict=True)
+        for name, column in zip(drawn, table.T, strict=True)
     }
-    assert reference.data.test_images is not None
+    assert real.data.test_images is not None
     share = metrics.MEMORISED_QUANTILE
-    sd = np.sqrt(share * (1 - share) * (1 / count + 1 / len(reference.data.test_images)))
-    return rows | {name: [share, float(sd)] for name in GROUPS["memorisation"]}
+    sd = np.sqrt(share * (1 - share) * (1 / count + 1 / len(real.data.test_images)))
+    return rows | {name: [share, float(sd)] for name in GROUPS["memorisation"] if name in names}
 
 
-def cached(reference: Reference, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def compute_thresholds(real: RealImages) -> dict[str, float]:
+    """Returns the memorisation thresholds in features and in pixels."""
+    assert real.data.test_images is not None
+    real.say("measuring how near test images are to training images, once")
+    of_features, _ = metrics.nearest(real.test.features, real.training.features)
+    of_pixels, _ = metrics.nearest(flat(real.data.test_images), real.training_pixels)
+    return {
+        "features": metrics.memorisation_threshold(of_features),
+        "pixels": metrics.memorisation_threshold(of_pixels),
+    }
+
+
+def cached(real: RealImages, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Returns an entry of the table of a feature network's constants, computing it if needed.
 
     The package's table stands beside the weights, the user's in the cache.
     """
-    name = reference.extractor.name
-    digest = reference.extractor.provenance["sha256"][:12]
-    own = Path(platformdirs.user_cache_dir("tapegan")) / "floors" / f"{name}-{digest}.json"
-    shipped = features.PACKAGED / f"{name}.floors.json"
-    for path in (shipped, own) if reference.extractor.provenance["packaged"] else (own,):
+    about = real.extractor.provenance
+    name = f"{about['name']}-{about['sha256'][:12]}.json"
+    own = Path(platformdirs.user_cache_dir("tapegan")) / "floors" / name
+    shipped = [features.PACKAGED / f"{about['name']}.floors.json"] if about["packaged"] else []
+    for path in (*shipped, own):
         table = read_table(path)
         if key in table:
             return table[key]
@@ -269,7 +275,7 @@ def cached(reference: Reference, key: str, compute: Callable[[], dict[str, Any]]
         own.parent.mkdir(parents=True, exist_ok=True)
         write_json(own, {**read_table(own), key: value})
     except OSError as error:
-        reference.say(f"cannot write the cache {own} ({error.strerror})")
+        real.say(f"cannot write the cache {own} ({error.strerror})")
     return value
 
 

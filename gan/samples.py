@@ -77,6 +77,12 @@ def load_generator(
     return generator, config, runs.step_of(path)
 
 
+def checkpoint_steps(run_dir: Path) -> list[int]:
+    """Returns the steps of a run's checkpoints, ascending, without the best one."""
+    names = (path.name for path in (run_dir / runs.CHECKPOINTS_DIR).glob("step-*.index"))
+    return sorted(int(m[1]) for name in names if (m := re.fullmatch(r"step-(\d+)\.index", name)))
+
+
 def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
     """Returns the path of a run's checkpoint: "latest", "best" or a step.
 
@@ -86,16 +92,12 @@ def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
     directory = run_dir / runs.CHECKPOINTS_DIR
     best = tf.train.latest_checkpoint(str(run_dir / runs.BEST_DIR))
     latest = tf.train.latest_checkpoint(str(directory))
-    steps = {
-        match[1]: str(directory / match[0].removesuffix(".index"))
-        for path in sorted(directory.glob("step-*.index"))
-        if (match := re.fullmatch(r"step-(\d+)\.index", path.name))
-    }
+    steps = {str(step): str(directory / f"step-{step}") for step in checkpoint_steps(run_dir)}
     found = {"latest": latest, "best": best, **steps}.get(checkpoint)
     if latest is None and best is None and not steps:
         raise UserError(f"--run_dir={run_dir}: has no checkpoint yet")
     if found is None:
-        names = ["latest"] * bool(latest) + ["best"] * bool(best) + sorted(steps, key=int)
+        names = ["latest"] * bool(latest) + ["best"] * bool(best) + list(steps)
         raise UserError(f"--checkpoint={checkpoint}: must be one of {', '.join(names)}")
     return found
 

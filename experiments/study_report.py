@@ -1,0 +1,135 @@
+"""Table, plot and CSV of a study's rows, each a run and a kind of weights."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+# Columns of the table: metric, heading, factor, decimals.
+COLUMNS = (
+    ("fcd", "FCD ↓", 1, 2),
+    ("fcd_infinity", "FCD∞ ↓", 1, 2),
+    ("kid", "KID·10³ ↓", 1000, 2),
+    ("precision", "precision ↑", 1, 3),
+    ("recall", "recall ↑", 1, 3),
+    ("density", "density ↑", 1, 3),
+    ("coverage", "coverage ↑", 1, 3),
+    ("one_nn_accuracy", "1-NN ↓", 1, 3),
+    ("classifier_score", "score ↑", 1, 2),
+    ("classes", "classes ↑", 1, 0),
+    ("class_kl", "class KL·10³ ↓", 1000, 1),
+    ("memorised_features", "copies %", 100, 2),
+    ("fcd_b", "FCD, net b ↓", 1, 2),
+)
+
+
+def write_csv(path: Path, rows: list[Row]) -> None:
+    """Writes every configuration value and every metric, one line a row."""
+    names = [name for name in rows[0] if name != "curve"] if rows else []
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def markdown(variants: list[str], seeds: int, rows: list[Row], floors: dict[str, Any]) -> str:
+    """Returns the table of means over seeds with 95 % t-intervals, and how the networks agree.
+
+    Args:
+        variants: Names, in the order of the table.
+        seeds: Runs that each variant should have; what is missing failed.
+        rows: Of all completed runs.
+        floors: metric -> {"mean", "sd"} of real images.
+    """
+    headings = ["variant", "weights", "runs", *(c[1] for c in COLUMNS), "seconds", "collapse"]
+    lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
+    cells = [
+        f"{f * floors[n]['mean']:.{d}f} (sd {f * floors[n]['sd']:.{d}f})" for n, _, f, d in COLUMNS
+    ]
+    lines.append(f"| *real images* | | 20 draws | {' | '.join(cells)} | | |")
+    groups = {
+        (variant, weights): [r for r in rows if (r["variant"], r["weights"]) == (variant, weights)]
+        for variant in variants
+        for weights in ("raw", "ema")
+    }
+    for (variant, weights), group in groups.items():
+        cells = [variant, weights, f"{len(group)} of {seeds}"]
+        cells += [interval([f * row[n] for row in group], d) for n, _, f, d in COLUMNS]
+        cells.append(interval([row["seconds"] for row in group], 0))
+        cells.append(" ".join(sorted({sign for row in group for sign in row["collapse"].split()})))
+        lines.append(f"| {' | '.join(cells)} |")
+    complete = [group for group in groups.values() if group]
+    means = [
+        [np.mean([row[name] for row in group]) for group in complete] for name in ("fcd", "fcd_b")
+    ]
+    all_runs = [[row[name] for row in rows] for name in ("fcd", "fcd_b")]
+    lines += [
+        "",
+        "Mean over seeds ± half of the 95 % t-interval. The two feature networks rank by FCD: "
+        f"Spearman {spearman(*means)} over the {len(complete)} lines, {spearman(*all_runs)} over "
+        f"the {len(rows)} lines of single runs.",
+        "",
+        "Devices: " + "; ".join(sorted({row["device"] for row in rows})) + ".",
+    ]
+    return "\n".join(lines)
+
+
+def interval(values: list[float], decimals: int) -> str:
+    """Returns mean ± half-width of the 95 % t-interval, the mean alone for one value."""
+    from scipy import stats
+
+    if not values:
+        return "failed"
+    mean = f"{np.mean(values):.{decimals}f}"
+    if len(values) == 1:
+        return mean
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return f"{mean} ± {half:.{decimals}f}"
+
+
+def spearman(a: list[float], b: list[float]) -> str:
+    """Returns the rank correlation with two decimals, "unknown" for fewer than three values."""
+    from scipy import stats
+
+    return f"{stats.spearmanr(a, b).statistic:.2f}" if len(a) > 2 else "unknown"
+
+
+def plot(path: Path, rows: list[Row], floor: float) -> None:
+    """Draws FCD against steps and against seconds: a line a run, a colour a variant.
+
+    Args:
+        path: PNG file.
+        rows: With "curve", the light evaluations of a run's checkpoints.
+        floor: The FCD of as many real images.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    colours = {
+        variant: f"C{i}" for i, variant in enumerate(dict.fromkeys(r["variant"] for r in rows))
+    }
+    for axes, against in zip(figure.subplots(1, 2, sharey=True), ("step", "seconds"), strict=True):
+        labelled = set()
+        for row in rows:
+            label = f"{row['variant']}, {row['weights']}"
+            axes.plot(
+                [point[against] for point in row["curve"]],
+                [point["metrics"]["fcd"] for point in row["curve"]],
+                color=colours[row["variant"]],
+                linestyle="-" if row["weights"] == "ema" else ":",
+                linewidth=1,
+                label=None if label in labelled else label,
+            )
+            labelled.add(label)
+        axes.axhline(floor, color="grey", linewidth=1, linestyle="--", label="real images")
+        axes.set_xlabel(against if against == "seconds" else "steps")
+        axes.set_yscale("log")
+        axes.grid(alpha=0.3, which="both")
+        axes.legend(fontsize="small")
+    figure.axes[0].set_ylabel("FCD of 2,000 samples")
+    figure.savefig(path, dpi=120)
