@@ -38,6 +38,7 @@ PACKAGED = Path(__file__).parent / "weights"
 # SHA-256 of the weight files in the package.
 DIGESTS: dict[str, str] = {
     "mnist-cnn-a-v1": "558764ea985b459e0141afd046fdae88096fb4023c7f6f9b6dd9e4f3fce20191",
+    "mnist-cnn-b-v1": "b782475e022405fe83f026d44233405e05a32ab0d9e7fc87b79fd60a81f7ee53",
 }
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from conftest import command, differ_everywhere, weights_of
 from gan import logs
 from gan.config import Config
-from gan.sources import load_mnist
+from gan.sources import load
 from gan.state import build_state, checkpoint_manager, restore
 from gan.step import METRICS
 
@@ -57,7 +57,7 @@ def test_the_samples_look_like_the_data(run):
     generator = keras.models.load_model(run_dir / "generator.keras")
     latents = np.random.default_rng(0).normal(size=(500, 100)).astype(np.float32)
     images = 0.5 * generator(latents).numpy()[..., 0] + 0.5
-    reals = load_mnist()["x_test"] / 255.0
+    reals = load("mnist")["x_test"] / 255.0
     # The untrained generator: mean 0.50, correlation 0.0.
     assert 0.05 < images.mean() < 0.35
     assert np.corrcoef(images.mean(0).ravel(), reals.mean(0).ravel())[0, 1] > 0.9
@@ -67,7 +67,7 @@ def test_the_samples_look_like_the_data(run):
 def test_the_grid_shows_real_digits(run):
     run_dir, _ = run
     grid = tf.io.decode_png((run_dir / "samples" / "reals.png").read_bytes()).numpy()
-    assert np.array_equal(grid, logs.image_grid(load_mnist()["x_train"][:25, ..., None]))
+    assert np.array_equal(grid, logs.image_grid(load("mnist")["x_train"][:25, ..., None]))
 
 
 def test_the_sample_command_draws_a_grid(run, tmp_path):

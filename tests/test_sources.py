@@ -29,7 +29,8 @@ def small(monkeypatch):
         "y_test": rng.integers(0, 10, 2, np.uint8),
     }
     monkeypatch.setattr(sources, "SHAPES", {k: v.shape for k, v in arrays.items()})
-    monkeypatch.setattr(sources, "DIGESTS", {k: digest(v) for k, v in arrays.items()})
+    monkeypatch.setitem(sources.DIGESTS, "mnist", {k: digest(v) for k, v in arrays.items()})
+    monkeypatch.setitem(sources.DIGESTS, "fashion_mnist", sources.DIGESTS["mnist"])
     return arrays
 
 
@@ -41,7 +42,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def no_source(monkeypatch):
-    def fail():
+    def fail(*dataset):
         raise OSError("no\nnetwork")
 
     monkeypatch.setattr(sources, "from_keras", fail)
@@ -64,7 +65,7 @@ def equal(a, b):
 
 
 def test_real_mnist():
-    arrays = sources.load_mnist()
+    arrays = sources.load("mnist")
     assert arrays["x_train"].shape == (60000, 28, 28)
     assert arrays["y_train"][:5].tolist() == [5, 0, 4, 1, 9]
     assert np.bincount(arrays["y_test"]).tolist() == [
@@ -80,61 +81,92 @@ def test_data_dir(form, small, tmp_path):
         np.savez(tmp_path / "mnist.npz", **small)
     else:
         write_idx(tmp_path, small, form.endswith("gz"))
-    assert equal(sources.load_mnist(str(tmp_path)), small)
+    assert equal(sources.load("mnist", str(tmp_path)), small)
+
+
+def test_fashion_mnist_comes_from_debians_package_or_keras(small, cache, tmp_path, monkeypatch):
+    debian = tmp_path / "debian"
+    debian.mkdir()
+    write_idx(debian, small, compress=True)
+    monkeypatch.setattr(sources, "DEBIAN_DIRECTORY", str(debian))
+    asked = []
+    monkeypatch.setattr(sources, "from_keras", lambda dataset: asked.append(dataset) or small)
+    said = []
+    assert equal(sources.load("fashion_mnist", "", said.append), small)
+    assert asked == []
+    assert "getting Fashion-MNIST from" in said[0]
+    assert "dataset-fashion-mnist" in said[0]
+    assert (cache.parent / "fashion_mnist.npz").exists()
+    (cache.parent / "fashion_mnist.npz").unlink()
+    monkeypatch.setattr(sources, "DEBIAN_DIRECTORY", str(tmp_path / "nowhere"))
+    assert equal(sources.load("fashion_mnist"), small)
+    assert asked == ["fashion_mnist"]
+    no_source(monkeypatch)
+    (cache.parent / "fashion_mnist.npz").unlink()
+    with pytest.raises(UserError, match=r"no Fashion-MNIST found: put fashion_mnist\.npz at "):
+        sources.load("fashion_mnist")
+
+
+def test_one_data_set_is_not_taken_for_the_other(monkeypatch, tmp_path):
+    """MNIST's own files have the same names and shapes."""
+    arrays = sources.load("mnist")
+    write_idx(tmp_path, arrays, compress=False)
+    with pytest.raises(UserError, match="x_train is not Fashion-MNIST's"):
+        sources.load("fashion_mnist", str(tmp_path))
 
 
 def test_other_data_is_refused_by_name(small, tmp_path):
     other = {**small, "y_test": 1 - small["y_test"].clip(0, 1)}
     np.savez(tmp_path / "mnist.npz", **other)
     with pytest.raises(UserError, match=r"mnist\.npz: y_test is not MNIST's"):
-        sources.load_mnist(str(tmp_path))
+        sources.load("mnist", str(tmp_path))
     np.savez(tmp_path / "mnist.npz", **{**small, "x_test": small["x_test"].astype(np.float32)})
     with pytest.raises(UserError, match=r"x_test is float32 \[2, 28, 28\], but MNIST's is uint8"):
-        sources.load_mnist(str(tmp_path))
+        sources.load("mnist", str(tmp_path))
 
 
 def test_bad_data_dirs_are_refused(small, tmp_path):
     with pytest.raises(UserError, match=r"--data_dir=.*nowhere: not a directory; must hold mnist"):
-        sources.load_mnist(str(tmp_path / "nowhere"))
+        sources.load("mnist", str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match=r"no train-images-idx3-ubyte; must hold mnist\.npz"):
-        sources.load_mnist(str(tmp_path))
+        sources.load("mnist", str(tmp_path))
     write_idx(tmp_path, small, compress=True)
     images = tmp_path / "train-images-idx3-ubyte.gz"
     whole = images.read_bytes()
     for damaged in (whole[:40], gzip.compress(gzip.decompress(whole)[:-1]), b"\x00", b"GIF89a"):
         images.write_bytes(damaged)
         with pytest.raises(UserError, match=r"cannot read .*train-images-idx3-ubyte\.gz") as error:
-            sources.load_mnist(str(tmp_path))
+            sources.load("mnist", str(tmp_path))
         assert "\n" not in str(error.value)
 
 
 def test_pickled_arrays_are_never_loaded(small, tmp_path):
     np.savez(tmp_path / "mnist.npz", **{**small, "x_test": np.array([{}], dtype=object)})
     with pytest.raises(UserError, match="allow_pickle=False"):
-        sources.load_mnist(str(tmp_path))
+        sources.load("mnist", str(tmp_path))
 
 
 def test_what_is_found_goes_into_the_cache(small, cache, monkeypatch):
     no_source(monkeypatch)
     monkeypatch.setattr(sources, "from_wheel", lambda: small)
     said = []
-    assert equal(sources.load_mnist("", said.append), small)
+    assert equal(sources.load("mnist", "", said.append), small)
     assert any("no MNIST from Keras' downloader: no network" in line for line in said)
     no_source(monkeypatch)
     said.clear()
-    assert equal(sources.load_mnist("", said.append), small)
+    assert equal(sources.load("mnist", "", said.append), small)
     assert said == []
 
 
 def test_keras_comes_before_pip(small, cache, monkeypatch):
-    monkeypatch.setattr(sources, "from_keras", lambda: small)
+    monkeypatch.setattr(sources, "from_keras", lambda dataset: small)
     monkeypatch.setattr(sources, "from_wheel", lambda: pytest.fail("not needed"))
-    assert equal(sources.load_mnist(), small)
+    assert equal(sources.load("mnist"), small)
 
 
 def test_a_damaged_cache_is_replaced(small, cache, monkeypatch):
-    monkeypatch.setattr(sources, "from_keras", lambda: small)
-    sources.load_mnist()
+    monkeypatch.setattr(sources, "from_keras", lambda dataset: small)
+    sources.load("mnist")
     whole = cache.read_bytes()
     # A flipped bit in pixels, in the version and method of a zip member, in the directory's end.
     places = [2000, 4, 8, len(whole) - 8, len(whole) - 80]
@@ -142,7 +174,7 @@ def test_a_damaged_cache_is_replaced(small, cache, monkeypatch):
     for damaged in (whole[: len(whole) // 2], b"", b"\x93NUMPY", *flips):
         cache.write_bytes(damaged)
         said = []
-        assert equal(sources.load_mnist("", said.append), small)
+        assert equal(sources.load("mnist", "", said.append), small)
         if damaged not in flips[1:]:  # not every bit of a zip file means something
             assert "is damaged and will be replaced" in said[0]
         assert equal(sources.read_npz(cache), small)
@@ -154,19 +186,19 @@ def test_a_cache_that_is_half_written_never_appears(small, cache, monkeypatch):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sources, "from_keras", lambda: small)
+    monkeypatch.setattr(sources, "from_keras", lambda dataset: small)
     monkeypatch.setattr(sources.np, "savez", full_disk)
     said = []
-    assert equal(sources.load_mnist("", said.append), small)
+    assert equal(sources.load("mnist", "", said.append), small)
     assert "No space left on device" in said[-1]
     assert list(cache.parent.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(small, cache, monkeypatch):
-    monkeypatch.setattr(sources, "from_keras", lambda: small)
+    monkeypatch.setattr(sources, "from_keras", lambda dataset: small)
     cache.parent.write_text("a file where the directory should be")
     said = []
-    assert equal(sources.load_mnist("", said.append), small)
+    assert equal(sources.load("mnist", "", said.append), small)
     assert "training goes on without it" in said[-1]
 
 
@@ -177,15 +209,16 @@ import sys, numpy as np
 from gan import sources
 with np.load("data.npz") as f: arrays = dict(f)
 sources.SHAPES = {k: v.shape for k, v in arrays.items()}
-sources.DIGESTS = {k: sources.hashlib.sha256(v.tobytes()).hexdigest() for k, v in arrays.items()}
-sources.from_keras = lambda: arrays
+digests = {k: sources.hashlib.sha256(v.tobytes()).hexdigest() for k, v in arrays.items()}
+sources.DIGESTS["mnist"] = digests
+sources.from_keras = lambda dataset: arrays
 sources.platformdirs.user_cache_dir = lambda name: "cache"
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(50):
-    sources.load_mnist()
+    sources.load("mnist")
     sources.Path("cache/mnist.npz").unlink(missing_ok=True)
-sources.load_mnist()
+sources.load("mnist")
 """
     both = [
         subprocess.Popen(
@@ -208,7 +241,7 @@ sources.load_mnist()
 def test_without_network_and_cache_one_line_says_what_to_do(cache, monkeypatch):
     no_source(monkeypatch)
     with pytest.raises(UserError) as error:
-        sources.load_mnist()
+        sources.load("mnist")
     message = str(error.value)
     assert f"put mnist.npz at {cache}, or give --data_dir=DIR with mnist.npz, or train-" in message
     assert (
@@ -224,7 +257,7 @@ def test_a_stalled_download_ends(monkeypatch):
     monkeypatch.setattr(keras.datasets.mnist, "load_data", never.wait)
     monkeypatch.setattr(sources, "DOWNLOAD_TIMEOUT", 0.01)
     with pytest.raises(TimeoutError, match=r"not done after 0\.01 s"):
-        sources.from_keras()
+        sources.from_keras("mnist")
     never.set()
 
 
@@ -240,7 +273,7 @@ def test_the_downloader_has_a_socket_timeout_and_gives_it_back(small, monkeypatc
         return (small["x_train"], small["y_train"]), (small["x_test"], small["y_test"])
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", load)
-    assert equal(sources.from_keras(), small)
+    assert equal(sources.from_keras("mnist"), small)
     assert seen == [15]
     assert socket.getdefaulttimeout() is None
 

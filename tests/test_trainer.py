@@ -67,7 +67,7 @@ def test_tensorboard_has_the_numbers_of_metrics_jsonl(tiny_config, tmp_path):
     train(tiny_config(), tmp_path, quiet=True)
     records, board = logs.read_records(tmp_path / "metrics.jsonl"), events(tmp_path)
     names = records[0].keys() - {"step", "kimg", "seconds"}
-    assert names == {*METRICS, "time/steps_per_second", "memory/peak_mb"}
+    assert names == {*METRICS, "time/steps_per_second", "memory/peak_mb", "collapse/signs"}
     for name in names:
         got = [(e.step, tf.make_ndarray(e.tensor_proto).item()) for e in board.Tensors(name)]
         assert got == [(r["step"], r[name]) for r in records]
@@ -311,7 +311,8 @@ def test_networks_that_do_not_fit_are_refused(networks, message, tiny_config, tm
 
 
 def test_unknown_rows_are_refused_with_the_known_ones(tiny_config, tmp_path):
-    for change, names in (({"dataset": "cats"}, "mnist"), ({"generator": "big"}, "mlp, tiny"),
+    for change, names in (({"dataset": "cats"}, "mnist, fashion_mnist"),
+                          ({"generator": "big"}, "mlp, tiny"),
                           ({"loss": "mine"}, "non_saturating")):  # fmt: skip
         with pytest.raises(UserError, match=f"must be one of {names}"):
             train(tiny_config(**change), tmp_path / "run")
@@ -434,7 +435,7 @@ def test_the_sample_grid():
     assert cells[2, [2, 5]].tolist() == [0, 1]
     assert cells[5, [2, 5]].tolist() == [2, 3]
     assert (cells == 255).sum() == 64 - 4
-    with pytest.raises(ValueError, match="takes 4 images, got 3"):
+    with pytest.raises(ValueError, match="3 images do not fill rows of 2"):
         logs.image_grid(images[:3], 2)
 
 
