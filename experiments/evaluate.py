@@ -36,14 +36,14 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 
-        from gan import devices, evaluate, logs, metrics, reference, runs
+        from gan import devices, evaluate, logs, metrics, real, runs
     names = [name for name in flag["metrics"].split(",") if name] or list(metrics.METRICS)
     evaluate.check_names(names)
     devices.prepare()
     console = logs.Console()
     dataset, data, images, about = images_of(flag, console)
-    real = reference.load(dataset, data, flag["features"], console.say)
-    against = real.reference(flag["split"], len(images))
+    seen = real.load(dataset, data, flag["features"], console.say)
+    against = seen.reference(flag["split"], len(images))
     result, found = evaluate.evaluate(
         images, against, names, lambda stage: console.say(f"computing: {stage}")
     )
@@ -100,6 +100,7 @@ def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[s
     about = {
         "step": step,
         "kimg": step * config.d_steps * config.batch_size / 1000,
+        "checkpoint": flag["checkpoint"],
         "weights": flag["weights"],
         "seed": flag["seed"],
     }

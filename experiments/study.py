@@ -147,7 +147,7 @@ def train_all(study: Study, runs: list[Run], jobs: int) -> int:
             done = subprocess.run(command, stdout=log, stderr=log, preexec_fn=pin)
         slots.put(mine)
         if done.returncode not in (cli.DONE, cli.FAILED):
-            stopping.append(done.returncode)
+            stopping.append(done.returncode if done.returncode > 0 else cli.FAILED)
             print(f"{run.directory.name} ended with {done.returncode}, see {log.name}")
 
     todo = [run for run in runs if state_of(run) == "open"]
@@ -156,7 +156,7 @@ def train_all(study: Study, runs: list[Run], jobs: int) -> int:
         try:
             list(pool.map(train, todo))
         except KeyboardInterrupt:  # the runs got it too, and save
-            stopping.append(cli.INTERRUPTED)
+            stopping.insert(0, cli.INTERRUPTED)
     return stopping[0] if stopping else cli.DONE
 
 
@@ -167,16 +167,16 @@ def evaluate_all(
 
     Evaluations that a run's evaluations.jsonl holds already are not repeated.
     """
-    from gan import evaluate, logs, metrics, reference, samples, watch
+    from gan import evaluate, logs, metrics, real, samples, watch
     from gan import runs as run_files
     from gan.data import load_dataset
 
     config = from_preset(study.preset, study.common)
     data = load_dataset(config.dataset, config.data_dir, print)
     light = evaluate.LIGHT_IMAGES
-    real = {n: reference.load(config.dataset, data, n, print) for n in ("cnn-a", "cnn-b")}
+    seen = {n: real.load(config.dataset, data, n, print) for n in ("cnn-a", "cnn-b")}
     references = {
-        (network, count): real[network].reference(count=count)
+        (network, count): seen[network].reference(count=count)
         for network, count in (("cnn-a", study.num_images), ("cnn-b", study.num_images),
                                ("cnn-a", light))
     }  # fmt: skip
@@ -197,7 +197,7 @@ def evaluate_all(
         print(f"evaluating {run.directory.name}, step {step}, {weights}, {network}", flush=True)
         generator, *_ = samples.load_generator(run.directory, weights, str(step))
         images = samples.sample(generator, count)
-        found = reference.compute(against, against.real.extractor(images), images, names)
+        found = real.compute(against, against.real.extractor(images), images, names)
         record = {**about, **evaluate.record(against, count, found)}
         logs.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
         return record
@@ -236,11 +236,11 @@ def evaluate_all(
     floors = {
         kind: {
             name: floor._asdict()
-            for name, floor in reference.floors(references["cnn-a", count], count).items()
+            for name, floor in real.floors(references["cnn-a", count], count).items()
         }
         for kind, count in (("full", study.num_images), ("light", light))
     }
-    other_floors = reference.floors(references["cnn-b", study.num_images], study.num_images)
+    other_floors = real.floors(references["cnn-b", study.num_images], study.num_images)
     floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
     return rows, floors
 

@@ -24,7 +24,7 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():
         from pathlib import Path
 
-        from gan import data, devices, features, reference
+        from gan import data, devices, features, real
         from gan.evaluate import LIGHT_IMAGES
         from gan.files import write_json
     dataset, network = values["dataset"].value, values["network"].value
@@ -39,12 +39,12 @@ def main(values: flags.FlagValues) -> int:
             features.write(weights, model, accuracy)
         extractor = features.read(weights, name, network, packaged=False)
         if not floors.exists():
-            real = reference.RealImages(dataset, images, extractor, print)
-            table: dict[str, Any] = {"thresholds": reference.compute_thresholds(real)}
+            seen = real.RealImages(dataset, images, extractor, print)
+            table: dict[str, Any] = {"thresholds": real.compute_thresholds(seen)}
             for count in (10_000, LIGHT_IMAGES):
-                against = real.reference(count=count)
-                key = reference.floors_key(against, count)
-                table[key] = reference.compute_floors(against, count)
+                against = seen.reference(count=count)
+                key = real.floors_key(against, count)
+                table[key] = real.compute_floors(against, count)
             write_json(floors, table)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None

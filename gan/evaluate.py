@@ -10,13 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 import gan
-from gan import reference as real
-from gan import runs
+from gan import real, runs
 from gan.config import Config, UserError
 from gan.data import load_dataset
 from gan.logs import image_grid
 from gan.metrics import METRICS
-from gan.reference import Found, Reference
+from gan.real import Found, Reference
 from gan.samples import sample
 
 # The light evaluation during training.
@@ -57,7 +56,7 @@ def evaluate(
 
     Args:
         images: [N, H, W, C] uint8, at least `LEAST_IMAGES`.
-        reference: Of ``reference.load``.
+        reference: What to compare with.
         names: Keys of `METRICS`.
         advance: Is told each stage that begins.
 

@@ -71,7 +71,7 @@ def load_generator(
     try:
         status = tf.train.Checkpoint(**{part: generator}).restore(path)
         status.assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, ValueError, AssertionError) as error:
+    except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be restored into the generator ({reason})") from None
     return generator, config, runs.step_of(path)

@@ -112,7 +112,7 @@ def restore(state: GanState, manager: tf.train.CheckpointManager) -> int:
     if path:
         try:
             manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
+        except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{path}: cannot be restored into these networks ({reason})") from None
     return int(state.step.numpy())

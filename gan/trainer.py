@@ -172,7 +172,8 @@ def loop(
                     evaluation = evaluator(sampled_generator(config, state), step)
                     now = time.perf_counter() - started
                     log.evaluation(step, kimg(config, step), now, name, evaluation)
-                keep_best(config, state, best, log.evaluations)
+                if evaluators and config.keep_best != "none":
+                    keep_best(state, best, config.keep_best, log.evaluations)
             signs: dict[str, str] = {}
             if step % config.log_every == 0 or at_end:
                 metrics = {name: float(result[name]) for name in METRICS}
@@ -188,7 +189,7 @@ def loop(
                 console.say(classic_line(step, metrics))
             if step % config.sample_every == 0 or at_end:
                 write_samples(config, run_dir, state, log)
-            for name in signs.keys() - warned:
+            for name in sorted(signs.keys() - warned):
                 warned.add(name)
                 log.text("collapse", step, f"{name}: {signs[name]}")
                 console.say(f"warning: {name} at step {step}: {signs[name]}")
@@ -210,18 +211,14 @@ def loop(
 
 
 def keep_best(
-    config: Config,
     state: GanState,
     best: tf.train.CheckpointManager,
+    metric: str,
     evaluations: list[dict[str, Any]],
 ) -> None:
-    """Saves the state as the best one if its evaluation is; lower is better for each choice."""
-    if config.keep_best == "none":
-        return
-    values = [
-        e["metrics"][config.keep_best] for e in evaluations if config.keep_best in e["metrics"]
-    ]
-    if values and values[-1] <= min(values):
+    """Saves the state as the best one if the last evaluation with `metric` is the lowest."""
+    values = [e["metrics"][metric] for e in evaluations if metric in e["metrics"]]
+    if values and (values[-1] <= min(values) or not best.latest_checkpoint):
         save(best, state)
 
 

@@ -447,3 +447,117 @@ def test_matplotlib_never_opens_a_window(tiny_config, tmp_path, monkeypatch):
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     logs.write_loss_plot(tmp_path / "l.png", [{"step": 1, "loss/d": 1.0, "loss/g": 2.0}])
     assert tf.io.decode_png((tmp_path / "l.png").read_bytes()).shape[2] == 4
+
+
+def scripted(fcds):
+    """An evaluator that finds these FCDs, one after the other, whatever the generator is."""
+    calls = []
+
+    def evaluator(generator, step):
+        calls.append((step, weights_of(generator)))
+        metrics = {"fcd": fcds[step], "coverage": 0.5, "classes": 10.0}
+        return {"metrics": metrics, "class_counts": [1] * 10}
+
+    evaluator.calls = calls
+    return evaluator
+
+
+FCDS = {3: 9.0, 6: 4.0, 9: 5.0, 12: 6.0}
+
+
+def test_evaluations_are_recorded_and_shown(tiny_config, tmp_path):
+    evaluator = scripted(FCDS)
+    config = tiny_config(evaluate_every=3, log_every=100)
+    summary = train(config, tmp_path, evaluators={"mine": evaluator}, quiet=True)
+    assert summary["traces"] == 1
+    assert summary["collapse"] == {}
+    records = logs.read_records(tmp_path / "evaluations.jsonl")
+    assert [(r["step"], r["metrics"]["fcd"]) for r in records] == list(FCDS.items())
+    assert [r["kimg"] for r in records] == pytest.approx([s * 16 / 1000 for s in FCDS])
+    assert all(r["evaluator"] == "mine" and r["seconds"] > 0 for r in records)
+    for name in ("fcd", "coverage", "classes"):
+        got = [(e.step, tf.make_ndarray(e.tensor_proto).item())
+               for e in events(tmp_path).Tensors(f"eval/mine_{name}")]  # fmt: skip
+        assert got == [(r["step"], r["metrics"][name]) for r in records]
+    step, weights = evaluator.calls[-1]
+    drawn = keras.models.load_model(tmp_path / "generator.keras")
+    assert step == 12
+    assert same(weights, weights_of(drawn))  # the network that draws samples was evaluated
+
+
+def test_evaluating_changes_nothing(tiny_config, tmp_path):
+    config = tiny_config()
+    train(config, tmp_path / "without", quiet=True)
+    train(dataclasses.replace(config, evaluate_every=3), tmp_path / "with", quiet=True,
+          evaluators={"mine": scripted(FCDS)})  # fmt: skip
+    assert same(trained_in(tmp_path / "without", config), trained_in(tmp_path / "with", config))
+
+
+def test_a_resumed_run_repeats_no_evaluation(tiny_config, tmp_path):
+    config = tiny_config(evaluate_every=3, checkpoint_every=6)
+    train(dataclasses.replace(config, steps=6), tmp_path, evaluators={"mine": scripted(FCDS)})
+    path = tmp_path / "evaluations.jsonl"
+    by_hand = {"source": "evaluate", "step": 6, "metrics": {"fcd": 1.0}}
+    beyond = {"source": "training", "step": 9, "metrics": {"fcd": 99.0}}
+    for record in (by_hand, beyond):
+        logs.append_record(path, record)
+    with path.open("a") as file:
+        file.write('{"torn')
+    evaluator = scripted(FCDS)
+    train(config, tmp_path, evaluators={"mine": evaluator})
+    assert [step for step, _ in evaluator.calls] == [9, 12]
+    records = logs.read_records(path)
+    assert [(r["source"], r["step"]) for r in records] == [
+        ("training", 3), ("training", 6), ("evaluate", 6), ("training", 9), ("training", 12),
+    ]  # fmt: skip
+    assert records[3]["metrics"]["fcd"] == 5.0
+    assert path.read_text().endswith("}\n")
+
+
+def test_a_torn_line_is_taken_off_before_the_next_one(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"a": 1}\n{"a": 2')
+    logs.append_record(path, {"a": 3})
+    assert path.read_text() == '{"a": 1}\n{"a": 3}\n'
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest(tiny_config, tmp_path):
+    config = tiny_config(evaluate_every=3, keep_best="fcd", keep_checkpoints=1)
+    train(config, tmp_path, evaluators={"mine": scripted(FCDS)}, quiet=True)
+    kept = {name for name in files(tmp_path) if name.endswith(".index")}
+    assert kept == {"checkpoints/best/step-6.index", "checkpoints/step-12.index"}
+    state = build_state(config, (28, 28, 1))
+    best = checkpoint_manager(state, tmp_path, 1, "checkpoints/best")
+    assert restore(state, best) == 6
+    # Going on after the end compares with what was best before.
+    longer = dataclasses.replace(config, steps=18)
+    train(longer, tmp_path, evaluators={"mine": scripted({15: 4.5, 18: 3.0})}, quiet=True)
+    kept = {name for name in files(tmp_path) if name.endswith(".index")}
+    assert kept == {"checkpoints/best/step-18.index", "checkpoints/step-18.index"}
+
+
+def test_keeping_the_best_needs_something_that_evaluates(tiny_config, tmp_path):
+    with pytest.raises(UserError, match="--keep_best=fcd: needs evaluators, none were given"):
+        train(tiny_config(keep_best="fcd"), tmp_path / "run")
+    with pytest.raises(UserError, match="--evaluate_every=0 gives it nothing to compare"):
+        tiny_config(keep_best="fcd", evaluate_every=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_sign_of_collapse_warns_or_stops(tiny_config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(trainer.watch, "signs", lambda records, evaluations: (
+        {"mode_collapse": "few modes"} if round(records[-1]["kimg"] / 0.016) >= 8 else {}
+    ))  # fmt: skip
+    summary = train(tiny_config(), tmp_path / "warn")
+    assert (summary["status"], summary["collapse"]) == ("completed", {"mode_collapse": 8})
+    warnings = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    assert warnings == ["warning: mode_collapse at step 8: few modes"]  # once
+    signs = [r["collapse/signs"] for r in logs.read_records(tmp_path / "warn/metrics.jsonl")]
+    assert signs == [0, 1, 1]
+    assert len(events(tmp_path / "warn").Tensors("collapse")) == 1
+    with pytest.raises(TrainingFailed, match="collapsed at step 8, saved: mode_collapse: few mo"):
+        train(tiny_config(on_collapse="stop"), tmp_path / "stop")
+    summary = json.loads((tmp_path / "stop/summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("stopped", 8)
+    assert summary["collapse"] == {"mode_collapse": 8}
+    assert (tmp_path / "stop/checkpoints/step-8.index").exists()

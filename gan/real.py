@@ -88,8 +88,9 @@ class RealImages:
     def reference(self, split: str = "test", count: int = 10_000) -> "Reference":
         """Returns the reference for `count` samples.
 
-        As many real images: of "test" the first ones, at most all; of "train" a fixed draw, at most
-        half, so that floors can be drawn from the other half.
+        As many real images, a fixed draw: of "test" at most all; of "train" at most half, so that
+        floors can be drawn from the other half. A draw, because MNIST's first 5,000 test images are
+        easier than the others.
         """
         assert self.data.test_images is not None
         half = len(self.data.train_images) // 2
@@ -110,7 +111,9 @@ class Reference:
         """The features of the reference images, [count, D]."""
         if self.split == "train":
             return self.real.extractor(self.real.data.train_images[self.real.order[: self.count]])
-        return Features(*(part[: self.count] for part in self.real.test))
+        order = np.random.default_rng(0).permutation(len(self.real.test.features))
+        chosen = np.sort(order[: self.count])
+        return Features(*(part[chosen] for part in self.real.test))
 
     @functools.cached_property
     def neighbours(self) -> metrics.RealNeighbours:

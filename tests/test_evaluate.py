@@ -1,0 +1,326 @@
+"""Samples, records and the evaluation command."""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from experiments import cli
+from experiments import evaluate as command_line
+from gan import evaluate, features, logs, metrics, real, samples
+from gan.config import UserError
+from gan.data import evaluation_latents, load_dataset
+from gan.state import build_state, checkpoint_manager, restore
+from gan.trainer import train
+
+SHAPE = (28, 28, 1)
+
+
+def test_the_latents_of_an_image_depend_on_seed_and_index_alone():
+    few, many = evaluation_latents(1001, 5, 3), evaluation_latents(2500, 5, 3)
+    assert few.shape == (1001, 5)
+    assert few.dtype == np.float32
+    assert np.array_equal(few, many[:1001])
+    assert len(np.unique(many)) > 12_400  # no block is the copy of another
+    assert not np.array_equal(few, evaluation_latents(1001, 5, 4))
+    assert many.mean() == pytest.approx(0, abs=0.03)
+    assert many.std() == pytest.approx(1, abs=0.03)
+
+
+@pytest.fixture
+def generator():
+    return keras.Sequential([
+        keras.Input((3,)), keras.layers.Dense(784, activation="tanh"), keras.layers.Reshape(SHAPE),
+    ])  # fmt: skip
+
+
+def test_samples_do_not_depend_on_the_batch(generator, monkeypatch):
+    told = []
+    whole = samples.sample(generator, 1100, seed=1, advance=told.append)
+    assert told == [500, 500, 100]
+    assert (whole.shape, whole.dtype) == ((1100, *SHAPE), np.uint8)
+    monkeypatch.setattr(samples, "SAMPLE_BATCH", 77)
+    parts = samples.sample(generator, 1100, seed=1)
+    assert np.abs(whole.astype(int) - parts).max() <= 1
+    assert (whole == parts).mean() > 0.999
+    images = generator(evaluation_latents(1, 3, 1)).numpy()
+    assert np.array_equal(whole[0], np.round((images[0] + 1) * 127.5).astype(np.uint8))
+
+
+@pytest.fixture
+def run_dir(tiny_config, tmp_path):
+    config = tiny_config(ema_half_life=10**6)
+    train(config, tmp_path / "run", quiet=True)
+    return tmp_path / "run"
+
+
+def test_any_checkpoint_gives_its_generator(run_dir, tiny_config):
+    for checkpoint, step in (("latest", 12), ("6", 6), ("12", 12)):
+        for weights, part in (("ema", "ema_generator"), ("raw", "generator")):
+            got, config, found = samples.load_generator(run_dir, weights, checkpoint)
+            assert (found, config.latent_dim) == (step, 8)
+            state = build_state(config, SHAPE)
+            manager = checkpoint_manager(state, run_dir, 3)
+            manager.checkpoint.restore(str(run_dir / f"checkpoints/step-{step}")).expect_partial()
+            expected = getattr(state, part).get_weights()
+            assert all(
+                np.array_equal(a, b) for a, b in zip(got.get_weights(), expected, strict=True)
+            )
+    for checkpoint in ("7", "best", "", "x"):
+        with pytest.raises(
+            UserError, match=f"--checkpoint={checkpoint}: must be one of latest, 6, 1"
+        ):
+            samples.load_generator(run_dir, "ema", checkpoint)
+
+
+def test_a_generator_given_from_python_can_be_evaluated(tiny_config, tmp_path, generator):
+    own = keras.Sequential([
+        keras.Input((8,)), keras.layers.Dense(784, activation="tanh"), keras.layers.Reshape(SHAPE),
+    ])  # fmt: skip
+    train(tiny_config(), tmp_path, generator=own, quiet=True)
+    raw, *_ = samples.load_generator(tmp_path, "raw", "latest")
+    assert all(
+        np.array_equal(a, b) for a, b in zip(raw.get_weights(), own.get_weights(), strict=True)
+    )
+
+
+def test_what_is_no_run_or_has_no_checkpoint_is_refused(run_dir, tmp_path):
+    with pytest.raises(UserError, match="is not a run, it has no config"):
+        samples.load_generator(tmp_path, "ema", "latest")
+    for path in (run_dir / "checkpoints").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match="has no checkpoint yet"):
+        samples.load_generator(run_dir, "ema", "latest")
+
+
+def test_a_damaged_checkpoint_is_refused(run_dir):
+    (run_dir / "checkpoints/step-12.data-00000-of-00001").write_bytes(b"")
+    with pytest.raises(UserError, match=r"step-12: cannot be restored into the generator"):
+        samples.load_generator(run_dir, "ema", "latest")
+
+
+@pytest.fixture
+def digits():
+    return np.random.default_rng(0).integers(0, 256, (1000, *SHAPE), np.uint8)
+
+
+def test_samples_from_npz_files(digits, tmp_path):
+    path = tmp_path / "x.npz"
+    for array, how in ((digits, "uint8"), (digits[..., 0], "uint8"),
+                       (digits / np.float32(255), "floats in 0..1"),
+                       (digits / 127.5 - 1, "floats in -1..1")):  # fmt: skip
+        for name in ("images", "arr_0", "whatever"):
+            np.savez(path, **{name: array})
+            got, read_as = samples.read_samples(path, SHAPE)
+            assert np.array_equal(got, digits), how
+            assert (read_as, got.dtype) == (how, np.uint8)
+    np.savez(path, images=digits, labels=np.zeros(1000))
+    assert np.array_equal(samples.read_samples(path, SHAPE)[0], digits)
+
+
+def test_samples_from_png_files(digits, tmp_path):
+    for i, image in enumerate(digits):
+        path = tmp_path / f"{i % 10}" / f"{i:04d}.png"
+        path.parent.mkdir(exist_ok=True)
+        if i % 2:  # other programs write grey images as colour
+            image = image.repeat(3, 2)
+        path.write_bytes(tf.io.encode_png(image).numpy())
+    (tmp_path / "readme.txt").write_text("no image")
+    got, how = samples.read_samples(tmp_path, SHAPE)
+    order = sorted(range(1000), key=lambda i: (i % 10, i))
+    assert np.abs(got.astype(int) - digits[order]).max() <= 1  # grey of three equal channels
+    assert how == "PNG files"
+    (tmp_path / "0" / "0000.png").write_bytes(tf.io.encode_png(digits[0, :20]).numpy())
+    with pytest.raises(UserError, match=r"0000\.png: is \[20, 28, 1\], must be \[28, 28, 1\]"):
+        samples.read_samples(tmp_path, SHAPE)
+    (tmp_path / "0" / "0000.png").write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"0000\.png: cannot be read"):
+        samples.read_samples(tmp_path, SHAPE)
+    (tmp_path / "0" / "0000.png").unlink()
+    with pytest.raises(UserError, match="holds 999 PNG files, must be at least 1000"):
+        samples.read_samples(tmp_path, SHAPE)
+
+
+NAN = np.zeros((1000, *SHAPE), np.float32)
+NAN[3, 4, 5] = np.nan
+BAD_ARRAYS = [
+    (NAN, "has pixels that are NaN or infinite"),
+    (np.full((1000, *SHAPE), np.inf), "has pixels that are NaN or infinite"),
+    (np.full((1000, *SHAPE), 255.0), "has floats from 255 to 255, must be in 0..1, in -1..1"),
+    (np.full((1000, *SHAPE), -1.1), "has floats from -1.1 to -1.1, must be in 0..1"),
+    (np.zeros((999, *SHAPE), np.uint8), "holds 999 images, must be at least 1000"),
+    (np.zeros((1000, 32, 32), np.uint8), "images are [32, 32, 1], must be [28, 28, 1]"),
+    (np.zeros((1000, 28, 28, 3), np.uint8), "images are [28, 28, 3], must be [28, 28, 1]"),
+    (np.zeros((1000, 784), np.uint8), "is [1000, 784], must be [N, H, W] or [N, H, W, C]"),
+    (np.zeros((0, 28, 28), np.uint8), "is [0, 28, 28], must be [N, H, W] or"),
+    (np.zeros((1000, 28, 28), np.int64), "is int64, must be uint8 or floats"),
+    (np.array([{}], object), "is not an npz file of images"),
+]
+
+
+@pytest.mark.parametrize(("array", "message"), BAD_ARRAYS, ids=[m[:40] for _, m in BAD_ARRAYS])
+def test_bad_arrays_are_refused(array, message, tmp_path):
+    np.savez(tmp_path / "x.npz", array)
+    with pytest.raises(UserError) as error:
+        samples.read_samples(tmp_path / "x.npz", SHAPE)
+    assert str(error.value).startswith(f"--samples={tmp_path / 'x.npz'}: {message}")
+    assert "\n" not in str(error.value)
+
+
+def test_bad_files_are_refused(tmp_path):
+    with pytest.raises(UserError, match="must be a directory of PNG files or an npz file"):
+        samples.read_samples(tmp_path / "nothing", SHAPE)
+    (tmp_path / "x.npz").write_bytes(b"not a zip file")
+    with pytest.raises(UserError, match="is not an npz file of images"):
+        samples.read_samples(tmp_path / "x.npz", SHAPE)
+    np.savez(tmp_path / "y.npz", a=np.zeros(3), b=np.zeros(3))
+    with pytest.raises(UserError, match="holds a, b, one must be named images"):
+        samples.read_samples(tmp_path / "y.npz", SHAPE)
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.run("usage", command_line.define, command_line.main)
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--run_dir=NOWHERE", "--run_dir=NOWHERE: is not a run, it has no config.json"),
+        ("--metrics=fid", "--metrics=fid: must be among fcd, fcd_infinity, kid, precision"),
+        ("--metrics=fcd,", None),
+        (
+            "--num_images=999",
+            "--num_images=999: 999 is not an integer in the range [1000, 1000000]",
+        ),
+        ("--weights=best", "--weights=best: value should be one of <ema|raw>"),
+        ("--split=validation", "--split=validation: value should be one of <test|train>"),
+        ("--features=inception", "--features=inception: value should be one of <cnn-a|cnn-b>"),
+        ("--samples=NOWHERE", "--samples=NOWHERE: must be a directory of PNG files or an npz"),
+        ("--samples=EMPTY", "--samples=EMPTY: holds 0 PNG files, must be at least 1000"),
+        ("--samples=EMPTY --out=EMPTY", "--out=EMPTY: must be a file in a directory that exists"),
+        ("--out=EMPTY/x", "--out=EMPTY/x: is for --samples, a run has its evaluations.jsonl"),
+        ("--dataset=cifar", "--dataset=cifar: value should be one of <mnist|fashion_mnist>"),
+        ("--samples=EMPTY --data_dir=EMPTY", "--data_dir=EMPTY: no train-images-idx3-ubyte"),
+    ],
+)
+def test_bad_input_ends_with_2_and_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    places = {"NOWHERE": tmp_path / "nowhere", "EMPTY": tmp_path / "empty"}
+    places["EMPTY"].mkdir()
+    message = message or f"--run_dir={'runs/mlp'}: is not a run, it has no config.json"
+    for name, place in places.items():
+        arguments, message = arguments.replace(name, str(place)), message.replace(name, str(place))
+    assert call(monkeypatch, *arguments.split()) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert "Traceback" not in out + err
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+
+
+def test_the_flags_offer_the_rows_of_the_tables():
+    assert tuple(features.NETWORKS) == command_line.NETWORKS
+
+
+def mnist_images(count):
+    return load_dataset("mnist", "", print).test_images[:count]
+
+
+def test_images_from_elsewhere_get_a_table_and_a_record(tmp_path, monkeypatch, capsys):
+    """The test images themselves: everything about them is suspiciously good."""
+    np.savez(tmp_path / "x.npz", mnist_images(2000))
+    names = "fcd,kid,precision,coverage,one_nn_accuracy,classifier_score,class_kl"
+    out = tmp_path / "records.jsonl"
+    flags = (f"--samples={tmp_path / 'x.npz'}", f"--metrics={names}", f"--out={out}")
+    assert call(monkeypatch, *flags) == 0
+    printed = capsys.readouterr().out
+    (record,) = logs.read_records(out)
+    assert list(record["metrics"]) == names.split(",")
+    assert record["metrics"]["fcd"] == pytest.approx(0, abs=1e-6)
+    assert record["metrics"]["precision"] == record["metrics"]["coverage"] == 1
+    assert record["metrics"]["one_nn_accuracy"] == 0
+    assert set(record["suspicious"]) >= {"fcd", "precision", "coverage", "one_nn_accuracy"}
+    assert (record["num_images"], record["read_as"]) == (2000, "uint8")
+    assert record["reference"] == {"dataset": "mnist", "split": "test", "num_images": 2000}
+    assert record["features"]["sha256"] == features.DIGESTS["mnist-cnn-a-v1"]
+    assert sum(record["class_counts"]) == 2000
+    assert "| fcd ↓ | 0.0000 |" in printed
+    assert printed.count("suspicious") == len(record["suspicious"])
+    assert "measuring what" not in printed  # the floors of 2,000 come with the package
+    assert call(monkeypatch, *flags) == 0
+    assert len(logs.read_records(out)) == 2  # appended, never overwritten
+
+
+def test_the_table_has_floors_and_ideals():
+    images = load_dataset("mnist", "", print)
+    against = real.load("mnist", images).reference(count=2000)
+    result, found = evaluate.evaluate(images.train_images[:2000], against, ["fcd", "classes"])
+    floor = real.floors(against, 2000)["fcd"]
+    lines = evaluate.table(result).splitlines()
+    assert lines[2] == (
+        f"| fcd ↓ | {found.values['fcd']:.4f} | {floor.mean:.4f} ({floor.sd:.4f}) "
+        f"| {against.ideals(2000)['fcd']:.4f} |  |"
+    )
+    assert lines[3] == "| classes ↑ | 10 | 10 (0) | 10 |  |"
+    assert result["suspicious"] == []
+    # Two independent draws of real images: within 4 sd of the floor, and near the closed form.
+    assert result["metrics"]["fcd"] == pytest.approx(floor.mean, abs=4 * floor.sd)
+    with pytest.raises(UserError, match="--metrics=fid: must be among fcd"):
+        evaluate.evaluate(images.train_images[:2000], against, ["fid"])
+
+
+def test_the_picture_of_nearest_training_images():
+    images = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1)
+    training = 100 + np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
+    extras = {
+        "nearest_in_features": np.arange(30) + 1, "nearest_in_pixels": np.arange(30) + 2,
+        "distances_in_features": np.arange(30)[::-1],
+    }  # fmt: skip
+    picture = evaluate.nearest_picture(images, training, real.Found({}, extras))
+    cells = picture[::3, ::3, 0][2::3, 2::3]
+    columns = np.concatenate([np.arange(10), np.arange(29, 19, -1)])
+    assert cells.tolist() == [list(columns), list(101 + columns), list(102 + columns)]
+    assert evaluate.nearest_picture(images, training, real.Found({}, {})) is None
+
+
+def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
+    config = tiny_config(dataset="mnist", steps=4, evaluate_every=2)
+    train(config, tmp_path, evaluators=evaluate.evaluators(config), quiet=True)
+    records = logs.read_records(tmp_path / "evaluations.jsonl")
+    assert [r["step"] for r in records] == [2, 4]
+    for record in records:
+        assert list(record["metrics"]) == ["fcd", "coverage", "classes"]
+        assert record["metrics"]["fcd"] > 10
+        assert (record["num_images"], record["evaluator"]) == (2000, "light")
+        assert record["source"] == "training"
+    # The same images judged again, from the checkpoint.
+    generator, *_ = samples.load_generator(tmp_path, "ema", "latest")
+    state = build_state(config, SHAPE)
+    restore(state, checkpoint_manager(state, tmp_path, 3))
+    images = samples.sample(generator, 2000)
+    seen = real.load("mnist", load_dataset("mnist", "", print))
+    again = real.compute(
+        seen.reference(count=2000), seen.extractor(images), images, evaluate.LIGHT_METRICS
+    )
+    assert again.values == pytest.approx(records[-1]["metrics"], rel=1e-6)
+    assert evaluate.evaluators(tiny_config(evaluate_every=0)) == {}
+
+
+def test_every_convention_is_one_sentence():
+    for metric in metrics.METRICS.values():
+        assert 10 < len(metric.convention) < 120
+        assert metric.convention.count(".") <= 1
+        assert "\n" not in metric.convention
+
+
+def test_a_record_can_be_written_as_json():
+    against = real.load("mnist", load_dataset("mnist", "", print)).reference(count=2000)
+    result, _ = evaluate.evaluate(mnist_images(2000), against, ["fcd_infinity", "classifier_score"])
+    again = json.loads(json.dumps(result, allow_nan=False))
+    assert again["ideals"]["classifier_score"] == pytest.approx(9.98, abs=0.01)

@@ -1,0 +1,106 @@
+"""The study command on a study of two tiny variants, one of which fails."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from conftest import ROOT, command
+from experiments import study, study_report
+from gan.config import from_preset
+
+
+@pytest.mark.parametrize("name", study.STUDIES)
+def test_every_run_of_every_study_is_a_valid_configuration(name, tmp_path):
+    table = study.STUDIES[name]
+    runs = study.runs_of(table, tmp_path)
+    assert len(runs) == len({run.directory for run in runs})
+    assert len(runs) == len(table.seeds) * len(table.variants)
+    for run in runs:
+        config = from_preset(table.preset, run.changes)
+        assert config.seed == run.seed
+        assert config.keep_checkpoints * config.checkpoint_every >= config.steps
+
+
+def test_the_mlp_study_is_the_one_that_the_readme_reports(tmp_path):
+    runs = study.runs_of(study.STUDIES["mlp"], tmp_path)
+    configs = [from_preset("mlp", run.changes) for run in runs]
+    assert {(c.schedule, c.seed) for c in configs} == {
+        (schedule, seed)
+        for schedule in ("classic", "alternating", "simultaneous")
+        for seed in (0, 1, 2)
+    }
+    assert {c.steps for c in configs} == {30_000}
+    assert study.WEIGHTS == ("raw", "ema")
+
+
+def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tmp_path):
+    out = tmp_path / "studies"
+    arguments = ("experiments.study", "--study=tiny", f"--out={out}", "--jobs=2")
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if line.startswith("training"):
+            break
+    os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C sends
+    process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert not (out / "tiny/results.csv").exists()
+
+    done = command(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    with (out / "tiny/results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["run"], r["weights"]) for r in rows] == [
+        ("alternating-0", "raw"), ("alternating-0", "ema"),
+        ("alternating-1", "raw"), ("alternating-1", "ema"),
+    ]  # fmt: skip
+    for row in rows:
+        assert (row["generator"], row["steps"], row["schedule"]) == ("tiny", "100", "alternating")
+        assert float(row["fcd"]) > 100
+        assert float(row["seconds"]) > 0
+    table = (out / "tiny/results.md").read_text()
+    assert "| diverging | ema | 0 of 2 | failed |" in table
+    assert "| alternating | ema | 2 of 2 |" in table
+    assert tf.io.decode_png((out / "tiny/fcd.png").read_bytes()).shape[1] > 800
+
+    again = command(*arguments)
+    assert again.returncode == 0
+    assert "4 runs, 4 of them done" in again.stdout
+    assert "training" not in again.stdout
+    assert "evaluating" not in again.stdout
+    assert (out / "tiny/results.md").read_text() == table
+
+
+def row(variant, weights, fcd, fcd_b, **more):
+    values = {name: 0.5 for name, *_ in study_report.COLUMNS}
+    return {
+        **values, "variant": variant, "weights": weights, "fcd": fcd, "fcd_b": fcd_b,
+        "seconds": 60.0, "device": "a CPU", "collapse": "", "curve": [], **more,
+    }  # fmt: skip
+
+
+def test_the_table_has_means_intervals_floors_and_ranks():
+    rows = [row("a", "raw", x, y) for x, y in ((1.0, 5.0), (2.0, 6.0), (4.5, 9.0))]
+    rows += [row("a", "ema", 1.0, 30.0, collapse="mode_collapse")]
+    rows += [row("b", "raw", 9.0, 31.0), row("b", "raw", 11.0, 32.0)]
+    floors = {name: {"mean": 0.25, "sd": 0.125} for name, *_ in study_report.COLUMNS}
+    lines = study_report.markdown(["a", "b"], 3, rows, floors).splitlines()
+    head, floor, *body = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[:7]
+                          if not line.startswith("| ---"))  # fmt: skip
+    assert head[:5] == ["variant", "weights", "runs", "FCD ↓", "FCD∞ ↓"]
+    assert floor[:4] == ["*real images*", "", "20 draws", "0.25 (sd 0.12)"]
+    # Mean 2.5, sd 1.803, t(2) = 4.303: half-width 4.303 * 1.803 / sqrt(3) = 4.48.
+    assert body[0][:4] == ["a", "raw", "3 of 3", "2.50 ± 4.48"]
+    assert body[1][:4] == ["a", "ema", "1 of 3", "1.00"]
+    assert body[1][-1] == "mode_collapse"
+    assert body[2][:4] == ["b", "raw", "2 of 3", "10.00 ± 12.71"]
+    assert body[3][:4] == ["b", "ema", "0 of 3", "failed"]
+    # Means 2.5, 1, 10 against 6.67, 30, 31.5: ranks 2, 1, 3 and 1, 2, 3, so 1 - 6 * 2 / 24.
+    assert "Spearman 0.50 over the 3 lines" in "\n".join(lines)
