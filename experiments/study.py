@@ -27,6 +27,7 @@ class Study(NamedTuple):
     seeds: tuple[int, ...]
     variants: dict[str, dict[str, Any]]  # name -> what it changes
     common: dict[str, Any]  # what all runs change
+    curve: tuple[int, ...]  # steps of the checkpoints that the plot shows
     num_images: int = 10_000  # of the final evaluation
 
 
@@ -41,6 +42,7 @@ STUDIES: dict[str, Study] = {
         },
         # Evaluated from the checkpoints, so that the seconds are those of training alone.
         common={"checkpoint_every": 2000, "keep_checkpoints": 15, "evaluate_every": 0},
+        curve=(2000, 4000, 8000, 14_000, 20_000, 30_000),
     ),
     "tiny": Study(  # a minute, to see that it works
         "tiny",
@@ -50,7 +52,8 @@ STUDIES: dict[str, Study] = {
             "diverging": {"d_learning_rate": 1e38},  # a run that fails is counted
         },
         common={"steps": 100, "checkpoint_every": 50, "evaluate_every": 0},
-        num_images=1000,
+        curve=(50, 100),
+        num_images=2000,
     ),
 }
 WEIGHTS = ("raw", "ema")
@@ -210,7 +213,7 @@ def evaluate_all(
         saved = json.loads((run.directory / run_files.CONFIG_FILE).read_text())
         for weights in WEIGHTS:
             curve = []
-            for step in samples.checkpoint_steps(run.directory):
+            for step in study.curve:
                 at = evaluated(run, weights, step, "cnn-a", light, evaluate.LIGHT_METRICS)
                 logged = next(r for r in records if r["step"] >= step)
                 times = {name: logged[name] for name in ("kimg", "seconds")}

@@ -35,7 +35,9 @@ def main(values: flags.FlagValues) -> int:
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not weights.exists():
-            model, accuracy = features.train(network, images, verbose=2)
+            model, accuracy = features.train(
+                network, images, features.RECIPES.get(dataset, features.RECIPE), verbose=2
+            )
             features.write(weights, model, accuracy)
         extractor = features.read(weights, name, network, packaged=False)
         if not floors.exists():

@@ -31,7 +31,8 @@ def small():
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(features.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
-    monkeypatch.setattr(features, "EPOCHS", 3)
+    short = (features.Cycle(2, 2e-3, 0.4), features.Cycle(1, 1e-3, 0.1))
+    monkeypatch.setattr(features, "RECIPES", {"shades": short})
     return tmp_path / "tapegan" / "features"
 
 
@@ -120,7 +121,9 @@ def test_other_data_get_a_network_once(small, cache):
 
 
 def test_training_is_a_function_of_the_seed(small, cache):
-    (one, accuracy), (two, _) = (features.train("cnn-b", small, 0) for _ in range(2))
+    (one, accuracy), (two, _) = (
+        features.train("cnn-b", small, features.RECIPES["shades"], 0) for _ in range(2)
+    )
     assert accuracy == 1
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
