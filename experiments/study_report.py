@@ -8,21 +8,25 @@ import numpy as np
 
 Row = dict[str, Any]
 
-# Columns of the table: metric, heading, factor, decimals.
-COLUMNS = (
+Column = tuple[str, str, float, int]  # metric, heading, factor, decimals
+
+TABLE: tuple[Column, ...] = (
     ("fcd", "FCD ↓", 1, 2),
-    ("fcd_infinity", "FCD∞ ↓", 1, 2),
-    ("kid", "KID·10³ ↓", 1000, 2),
+    ("kid", "KID·10³ ↓", 1000, 1),
     ("precision", "precision ↑", 1, 3),
     ("recall", "recall ↑", 1, 3),
     ("density", "density ↑", 1, 3),
     ("coverage", "coverage ↑", 1, 3),
-    ("one_nn_accuracy", "1-NN ↓", 1, 3),
     ("classifier_score", "score ↑", 1, 2),
     ("classes", "classes ↑", 1, 0),
-    ("class_kl", "class KL·10³ ↓", 1000, 1),
-    ("memorised_features", "copies %", 100, 2),
+)
+MORE: tuple[Column, ...] = (
+    ("fcd_infinity", "FCD∞ ↓", 1, 2),
     ("fcd_b", "FCD, net b ↓", 1, 2),
+    ("one_nn_accuracy", "1-NN ↓", 1, 3),
+    ("class_kl", "class KL·10³ ↓", 1000, 1),
+    ("memorised_features", "copies, features %", 100, 2),
+    ("memorised_pixels", "copies, pixels %", 100, 2),
 )
 
 
@@ -36,45 +40,60 @@ def write_csv(path: Path, rows: list[Row]) -> None:
 
 
 def markdown(variants: list[str], seeds: int, rows: list[Row], floors: dict[str, Any]) -> str:
-    """Returns the table of means over seeds with 95 % t-intervals, and how the networks agree.
+    """Returns two tables of means over seeds with 95 % t-intervals, and how the networks agree.
 
     Args:
-        variants: Names, in the order of the table.
+        variants: Names, in the order of the tables.
         seeds: Runs that each variant should have; what is missing failed.
         rows: Of all completed runs.
         floors: metric -> {"mean", "sd"} of real images.
     """
-    headings = ["variant", "weights", "runs", *(c[1] for c in COLUMNS), "seconds", "collapse"]
-    lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
-    cells = [
-        f"{f * floors[n]['mean']:.{d}f} (sd {f * floors[n]['sd']:.{d}f})" for n, _, f, d in COLUMNS
-    ]
-    lines.append(f"| *real images* | | 20 draws | {' | '.join(cells)} | | |")
     groups = {
         (variant, weights): [r for r in rows if (r["variant"], r["weights"]) == (variant, weights)]
         for variant in variants
         for weights in ("raw", "ema")
     }
-    for (variant, weights), group in groups.items():
-        cells = [variant, weights, f"{len(group)} of {seeds}"]
-        cells += [interval([f * row[n] for row in group], d) for n, _, f, d in COLUMNS]
-        cells.append(interval([row["seconds"] for row in group], 0))
-        cells.append(" ".join(sorted({sign for row in group for sign in row["collapse"].split()})))
-        lines.append(f"| {' | '.join(cells)} |")
     complete = [group for group in groups.values() if group]
-    means = [
-        [np.mean([row[name] for row in group]) for group in complete] for name in ("fcd", "fcd_b")
-    ]
-    all_runs = [[row[name] for row in rows] for name in ("fcd", "fcd_b")]
-    lines += [
+    means = [[float(np.mean([r[name] for r in g])) for g in complete] for name in ("fcd", "fcd_b")]
+    single = [[row[name] for row in rows] for name in ("fcd", "fcd_b")]
+    lines = [
+        *table(TABLE, groups, seeds, floors),
         "",
-        "Mean over seeds ± half of the 95 % t-interval. The two feature networks rank by FCD: "
-        f"Spearman {spearman(*means)} over the {len(complete)} lines, {spearman(*all_runs)} over "
-        f"the {len(rows)} lines of single runs.",
+        "Mean over seeds ± half of the 95 % t-interval; real images: mean (sd) of 20 draws.",
+        "",
+        *table(MORE, groups, seeds, floors),
+        "",
+        "The two feature networks rank by FCD: "
+        f"Spearman {spearman(*means)} over the {len(complete)} lines of the table, "
+        f"{spearman(*single)} over the {len(rows)} single runs and kinds of weights.",
         "",
         "Devices: " + "; ".join(sorted({row["device"] for row in rows})) + ".",
     ]
     return "\n".join(lines)
+
+
+def table(
+    columns: tuple[Column, ...],
+    groups: dict[tuple[str, str], list[Row]],
+    seeds: int,
+    floors: dict[str, Any],
+) -> list[str]:
+    """Returns the lines of one table: real images, then each variant and kind of weights."""
+    headings = ["variant", "weights", "runs", *(c[1] for c in columns), "seconds", "collapse"]
+    lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
+    cells = [
+        f"{factor * floors[name]['mean']:.{digits}f} ({factor * floors[name]['sd']:.{digits}f})"
+        for name, _, factor, digits in columns
+    ]
+    lines.append(f"| *real images* | | | {' | '.join(cells)} | | |")
+    for (variant, weights), group in groups.items():
+        cells = [variant, weights, f"{len(group)} of {seeds}"]
+        cells += [interval([f * row[name] for row in group], d) for name, _, f, d in columns]
+        cells.append(interval([row["seconds"] for row in group], 0))
+        signs = sorted({sign for row in group for sign in row["collapse"].split()})
+        cells.append(" ".join(signs) or "none")
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def interval(values: list[float], decimals: int) -> str:

@@ -33,7 +33,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     }
     modules = {path.name for path in (ROOT / "gan").glob("*.py")}
     packaged = {name for name in names if name.startswith("gan/")}
-    assert packaged == {f"gan/{name}" for name in modules} | {"gan/py.typed"}
+    weights = {f"weights/{path.name}" for path in (ROOT / "gan/weights").iterdir()}
+    assert len(weights) == 6  # three networks and their floors
+    assert packaged == {f"gan/{name}" for name in modules | weights} | {"gan/py.typed"}
     (metadata,) = [n for n in names if n.endswith("METADATA")]
     text = zipfile.ZipFile(wheel).read(metadata).decode()
     for line in ("Name: tapegan", "Requires-Python: >=3.10", "License-Expression: MIT",
@@ -60,6 +62,38 @@ assert summary["step"] == 3
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "generator.keras").exists()
+
+
+def test_evaluation_works_outside_the_checkout(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = """
+import sys, gan
+assert gan.__file__.startswith(sys.argv[1]), gan.__file__
+from gan import data, evaluate, real
+images = data.load_dataset("mnist", "", print)
+reference = real.load("mnist", images).reference(count=2000)
+record, _ = evaluate.evaluate(images.train_images[:2000], reference, ["fcd", "recall"])
+assert record["features"]["packaged"]
+assert 0 < record["metrics"]["fcd"] < 1, record
+assert record["floors"]["fcd"]["sd"] > 0
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "site")],
+        cwd=tmp_path,
+        env={**__import__("os").environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "measuring" not in done.stdout
+
+
+def test_the_documentation_states_every_metric_as_the_code_does():
+    from gan.metrics import METRICS
+
+    text = (ROOT / "docs/evaluation.md").read_text()
+    for name, metric in METRICS.items():
+        assert f"| `{name}` | {metric.better} | {metric.convention} |" in text
 
 
 def test_the_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
@@ -103,6 +137,7 @@ def test_flags_in_the_documentation_exist():
     from gan.config import Config
 
     known = {*Config.__dataclass_fields__, "preset", "run_dir", "dry_run", "help", "nojit_compile",
-             "out", "side", "repeats", "seconds", "port"}  # fmt: skip
+             "out", "side", "repeats", "seconds", "port", "weights", "checkpoint", "num_images",
+             "split", "features", "metrics", "samples", "study", "jobs", "network"}  # fmt: skip
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         assert set(re.findall(r"--([a-z][a-z_0-9]*)", path.read_text())) <= known

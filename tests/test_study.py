@@ -67,7 +67,7 @@ def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tm
         assert float(row["seconds"]) > 0
     table = (out / "tiny/results.md").read_text()
     assert "| diverging | ema | 0 of 2 | failed |" in table
-    assert "| alternating | ema | 2 of 2 |" in table
+    assert "| alternating | ema | 2 of 2 | " in table
     assert tf.io.decode_png((out / "tiny/fcd.png").read_bytes()).shape[1] > 800
 
     again = command(*arguments)
@@ -79,7 +79,7 @@ def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tm
 
 
 def row(variant, weights, fcd, fcd_b, **more):
-    values = {name: 0.5 for name, *_ in study_report.COLUMNS}
+    values = {name: 0.5 for name, *_ in (*study_report.TABLE, *study_report.MORE)}
     return {
         **values, "variant": variant, "weights": weights, "fcd": fcd, "fcd_b": fcd_b,
         "seconds": 60.0, "device": "a CPU", "collapse": "", "curve": [], **more,
@@ -90,17 +90,20 @@ def test_the_table_has_means_intervals_floors_and_ranks():
     rows = [row("a", "raw", x, y) for x, y in ((1.0, 5.0), (2.0, 6.0), (4.5, 9.0))]
     rows += [row("a", "ema", 1.0, 30.0, collapse="mode_collapse")]
     rows += [row("b", "raw", 9.0, 31.0), row("b", "raw", 11.0, 32.0)]
-    floors = {name: {"mean": 0.25, "sd": 0.125} for name, *_ in study_report.COLUMNS}
-    lines = study_report.markdown(["a", "b"], 3, rows, floors).splitlines()
-    head, floor, *body = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[:7]
-                          if not line.startswith("| ---"))  # fmt: skip
-    assert head[:5] == ["variant", "weights", "runs", "FCD ↓", "FCD∞ ↓"]
-    assert floor[:4] == ["*real images*", "", "20 draws", "0.25 (sd 0.12)"]
+    floors = {
+        name: {"mean": 0.25, "sd": 0.125} for name, *_ in (*study_report.TABLE, *study_report.MORE)
+    }
+    text = study_report.markdown(["a", "b"], 3, rows, floors)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    head, _, floor, *body = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
+    assert head[:5] == ["variant", "weights", "runs", "FCD ↓", "KID·10³ ↓"]
+    assert floor[:5] == ["*real images*", "", "", "0.25 (0.12)", "250.0 (125.0)"]
     # Mean 2.5, sd 1.803, t(2) = 4.303: half-width 4.303 * 1.803 / sqrt(3) = 4.48.
     assert body[0][:4] == ["a", "raw", "3 of 3", "2.50 ± 4.48"]
+    assert body[0][-2:] == ["60 ± 0", "none"]
     assert body[1][:4] == ["a", "ema", "1 of 3", "1.00"]
     assert body[1][-1] == "mode_collapse"
     assert body[2][:4] == ["b", "raw", "2 of 3", "10.00 ± 12.71"]
     assert body[3][:4] == ["b", "ema", "0 of 3", "failed"]
     # Means 2.5, 1, 10 against 6.67, 30, 31.5: ranks 2, 1, 3 and 1, 2, 3, so 1 - 6 * 2 / 24.
-    assert "Spearman 0.50 over the 3 lines" in "\n".join(lines)
+    assert "Spearman 0.50 over the 3 lines" in text
