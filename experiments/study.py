@@ -115,13 +115,16 @@ def runs_of(study: Study, out: Path) -> list[Run]:
     ]
 
 
-def state_of(run: Run) -> str:
-    """Returns "completed", "stopped" (it failed), or "open"."""
+def state_of(run: Run, steps: int) -> str:
+    """Returns "completed" (all `steps` of it), "stopped" (it failed), or "open"."""
     try:
         summary = json.loads((run.directory / "summary.json").read_text())
-        return summary["status"] if summary["status"] in ("completed", "stopped") else "open"
+        status, step = summary["status"], summary["step"]
     except (OSError, ValueError, KeyError):
         return "open"
+    if status == "completed" and step < steps:  # the table asks for more than before
+        return "open"
+    return status if status in ("completed", "stopped") else "open"
 
 
 def train_all(study: Study, runs: list[Run], jobs: int) -> int:
@@ -129,8 +132,8 @@ def train_all(study: Study, runs: list[Run], jobs: int) -> int:
 
     A run that fails stays as it is and is counted; deleting its directory repeats it.
     """
-    for run in runs:
-        from_preset(study.preset, run.changes)  # a mistake in the table shows before any training
+    # A mistake in the table shows here, before any training.
+    configs = [from_preset(study.preset, run.changes) for run in runs]
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     slots: queue.Queue[list[int]] = queue.Queue()
     for slot in range(jobs):
@@ -153,7 +156,7 @@ def train_all(study: Study, runs: list[Run], jobs: int) -> int:
             stopping.append(done.returncode if done.returncode > 0 else cli.FAILED)
             print(f"{run.directory.name} ended with {done.returncode}, see {log.name}")
 
-    todo = [run for run in runs if state_of(run) == "open"]
+    todo = [r for r, c in zip(runs, configs, strict=True) if state_of(r, c.steps) == "open"]
     print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done")
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         try:
@@ -170,7 +173,7 @@ def evaluate_all(
 
     Evaluations that a run's evaluations.jsonl holds already are not repeated.
     """
-    from gan import evaluate, logs, metrics, real, samples, watch
+    from gan import devices, evaluate, logs, metrics, real, samples, watch
     from gan import runs as run_files
     from gan.data import load_dataset
 
@@ -207,8 +210,11 @@ def evaluate_all(
 
     rows = []
     for run in runs:
-        if state_of(run) != "completed":
+        expected = from_preset(study.preset, run.changes)
+        if state_of(run, expected.steps) != "completed":
             continue
+        # Refuses a run that was trained for an older table.
+        run_files.check_run_dir(run.directory, devices.resolve(expected))
         records = logs.read_records(run.directory / run_files.METRICS_FILE)
         saved = json.loads((run.directory / run_files.CONFIG_FILE).read_text())
         for weights in WEIGHTS:

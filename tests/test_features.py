@@ -31,8 +31,9 @@ def small():
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(features.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
-    short = (features.Cycle(2, 2e-3, 0.4), features.Cycle(1, 1e-3, 0.1))
+    short = (features.Cycle(12, 2e-3, 0.4), features.Cycle(3, 1e-3, 0.1))
     monkeypatch.setattr(features, "RECIPES", {"shades": short})
+    monkeypatch.setattr(features, "BATCH_SIZE", 20)
     return tmp_path / "tapegan" / "features"
 
 
@@ -51,16 +52,21 @@ def test_the_package_ships_what_it_should():
     assert {p.name.removesuffix(".npz") for p in features.PACKAGED.glob("*.npz")} == set(PACKAGED)
 
 
-@pytest.mark.parametrize("name", [name for name in PACKAGED if name.startswith("mnist")])
+@pytest.mark.parametrize("name", PACKAGED)
 def test_packaged_networks_know_the_test_images(name):
     dataset, network, accuracy = PACKAGED[name]
-    data = load_dataset(dataset, "", print)
+    try:
+        data = load_dataset(dataset, "", print)
+    except UserError as error:
+        if dataset == "mnist":
+            raise
+        pytest.skip(str(error))
     extractor = features.load(dataset, network, data)
-    found = extractor(data.test_images[:5000])  # the harder half of MNIST's
+    found = extractor(data.test_images[:5000])
     assert found.features.shape == (5000, 128)
     assert found.probabilities.shape == (5000, 10)
     right = np.mean(found.probabilities.argmax(1) == data.test_labels[:5000])
-    assert accuracy - 0.004 < right < 1
+    assert accuracy - 0.006 < right < 1  # a half of them scatters more than the whole
     assert accuracy <= extractor.provenance["test_accuracy"] < 1
     assert extractor.provenance == {
         "name": name, "sha256": features.DIGESTS[name], "packaged": True,

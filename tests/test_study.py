@@ -107,3 +107,19 @@ def test_the_table_has_means_intervals_floors_and_ranks():
     assert body[3][:4] == ["b", "ema", "0 of 3", "failed"]
     # Means 2.5, 1, 10 against 6.67, 30, 31.5: ranks 2, 1, 3 and 1, 2, 3, so 1 - 6 * 2 / 24.
     assert "Spearman 0.50 over the 3 lines" in text
+
+
+def test_a_run_counts_as_done_only_when_it_did_all_steps(tmp_path):
+    (run, *_) = study.runs_of(study.STUDIES["tiny"], tmp_path)
+    run.directory.mkdir()
+    summary = run.directory / "summary.json"
+    assert study.state_of(run, 100) == "open"
+    for content, state in (
+        ('{"status": "completed", "step": 100}', "completed"),
+        ('{"status": "completed", "step": 99}', "open"),
+        ('{"status": "preempted", "step": 50}', "open"),
+        ('{"status": "stopped", "step": 0}', "stopped"),
+        ('{"torn', "open"),
+    ):
+        summary.write_text(content)
+        assert study.state_of(run, 100) == state, content
