@@ -63,7 +63,8 @@ def main(values: flags.FlagValues) -> int:
             evaluate.write_tensorboard(run_dir, about["step"], prefix, result["metrics"])
             picture = evaluate.nearest_picture(images, data.train_images, found)
             if picture is not None:
-                path = run_dir / runs.SAMPLES_DIR / f"nearest_{about['step']:08d}.png"
+                name = "_".join(["nearest", *filter(None, [prefix]), f"{about['step']:08d}.png"])
+                path = run_dir / runs.SAMPLES_DIR / name
                 logs.write_png(path, picture)
                 print(f"{path}: samples, nearest training images in features and in pixels")
     except OSError as error:
