@@ -22,7 +22,7 @@ def define(values: flags.FlagValues) -> None:
         "dataset", "mnist", DATASETS, "what --samples are compared with", flag_values=values
     )
     text("data_dir", "", "directory of that data set; empty: look for it", flag_values=values)
-    whole("num_images", 10_000, "images to draw", 1000, 10**6, flag_values=values)
+    whole("num_images", 10_000, "images to draw", 1000, 30_000, flag_values=values)
     whole("seed", 0, "of the noise", 0, 2**31 - 1, flag_values=values)
     flags.DEFINE_enum("split", "test", SPLITS, "real images to compare with", flag_values=values)
     flags.DEFINE_enum("features", "cnn-a", NETWORKS, "feature network", flag_values=values)
@@ -48,28 +48,33 @@ def main(values: flags.FlagValues) -> int:
         images, against, names, lambda stage: console.say(f"computing: {stage}")
     )
     result = {**about, "source": "evaluate", **result}
-    print(evaluate.table(result))
     run_dir = Path(flag["run_dir"])
     out = Path(flag["out"]) if flag["samples"] else run_dir / runs.EVALUATIONS_FILE
+    told = []
     try:
         if flag["out"] or not flag["samples"]:
-            logs.append_record(out, result)
-            print(f"appended to {out}")
+            logs.append_record(out, result)  # before anything is printed: a reader may be gone
+            told.append(f"appended to {out}")
         if not flag["samples"]:
-            prefix = "_".join(
-                part for part, default in ((flag["weights"], "ema"), (flag["features"], "cnn-a"))
-                if part != default
-            )  # fmt: skip
-            evaluate.write_tensorboard(run_dir, about["step"], prefix, result["metrics"])
+            tag = tag_of(values)
+            evaluate.write_tensorboard(run_dir, about["step"], tag, result["metrics"])
             picture = evaluate.nearest_picture(images, data.train_images, found)
             if picture is not None:
-                name = "_".join(["nearest", *filter(None, [prefix]), f"{about['step']:08d}.png"])
+                name = "_".join(["nearest", *filter(None, [tag]), f"{about['step']:08d}.png"])
                 path = run_dir / runs.SAMPLES_DIR / name
                 logs.write_png(path, picture)
-                print(f"{path}: samples, nearest training images in features and in pixels")
+                told.append(f"{path}: samples, nearest training images in features and in pixels")
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror})") from None
+    print("\n".join([evaluate.table(result), *told]))
     return cli.DONE
+
+
+def tag_of(values: flags.FlagValues) -> str:
+    """Returns what tells this evaluation from the usual one, such as raw_2000; usually nothing."""
+    names = ("weights", "features", "split", "num_images", "seed")
+    changed = [values[name] for name in names if values[name].value != values[name].default]
+    return "_".join(f"seed{f.value}" if f.name == "seed" else str(f.value) for f in changed)
 
 
 def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[str, Any]]:
@@ -80,7 +85,7 @@ def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[s
     """
     from pathlib import Path
 
-    from gan import samples
+    from gan import runs, samples
     from gan.data import load_dataset
 
     if flag["samples"]:
@@ -94,8 +99,12 @@ def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[s
     if flag["out"]:
         raise UserError(f"--out={flag['out']}: is for --samples, a run has its evaluations.jsonl")
     run_dir = Path(flag["run_dir"])
-    generator, config, step = samples.load_generator(run_dir, flag["weights"], flag["checkpoint"])
+    config = runs.read_config(run_dir)
+    samples.find_checkpoint(run_dir, flag["checkpoint"])  # found missing before data are loaded
     data = load_dataset(config.dataset, flag["data_dir"] or config.data_dir, console.say)
+    generator, step = samples.load_generator(
+        run_dir, data.train_images.shape[1:], flag["weights"], flag["checkpoint"]
+    )
     console.say(f"drawing {flag['num_images']:,} images of step {step}, {flag['weights']} weights")
     images = samples.sample(generator, flag["num_images"], flag["seed"])
     about = {

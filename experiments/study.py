@@ -97,9 +97,15 @@ def main(values: flags.FlagValues) -> int:
         from gan import devices
     devices.prepare()
     rows, floors = evaluate_all(study, runs)
-    study_report.write_csv(out / "results.csv", rows)
+    done = {row["run"] for row in rows}
+    failed = [
+        {"run": run.directory.name, "variant": run.variant, "status": "failed", **run.changes}
+        for run in runs
+        if run.directory.name not in done
+    ]
+    study_report.write_csv(out / "results.csv", rows + failed)
     text = study_report.markdown(list(study.variants), len(study.seeds), rows, floors["full"])
-    (out / "results.md").write_text(text + "\n")
+    (out / "results.md").write_text(text + "\n", encoding="utf-8")
     study_report.plot(out / "fcd.png", rows, floors["light"]["fcd"]["mean"])
     print(text)
     print(f"\n{out}: results.csv, results.md, fcd.png")
@@ -152,7 +158,8 @@ def train_all(study: Study, runs: list[Run], jobs: int) -> int:
             pin = (lambda: os.sched_setaffinity(0, mine)) if mine else None
             done = subprocess.run(command, stdout=log, stderr=log, preexec_fn=pin)
         slots.put(mine)
-        if done.returncode not in (cli.DONE, cli.FAILED):
+        failed = done.returncode == cli.FAILED and state_of(run, 0) == "stopped"
+        if done.returncode != cli.DONE and not failed:  # a crash says nothing about the variant
             stopping.append(done.returncode if done.returncode > 0 else cli.FAILED)
             print(f"{run.directory.name} ended with {done.returncode}, see {log.name}")
 
@@ -201,7 +208,8 @@ def evaluate_all(
             ):
                 return record
         print(f"evaluating {run.directory.name}, step {step}, {weights}, {network}", flush=True)
-        generator, *_ = samples.load_generator(run.directory, weights, str(step))
+        shape = data.train_images.shape[1:]
+        generator, _ = samples.load_generator(run.directory, shape, weights, str(step))
         images = samples.sample(generator, count)
         found = real.compute(against, against.real.extractor(images), images, names)
         record = {**about, **evaluate.record(against, count, found)}
@@ -232,6 +240,7 @@ def evaluate_all(
                 "run": run.directory.name,
                 "variant": run.variant,
                 "weights": weights,
+                "status": "completed",
                 "seconds": records[-1]["seconds"],
                 "steps_done": last,
                 "device": "; ".join(saved["environment"]["device"]),

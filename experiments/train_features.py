@@ -42,7 +42,10 @@ def main(values: flags.FlagValues) -> int:
         extractor = features.read(weights, name, network, packaged=False)
         if not floors.exists():
             seen = real.RealImages(dataset, images, extractor, print)
-            table: dict[str, Any] = {"thresholds": real.compute_thresholds(seen)}
+            table: dict[str, Any] = {
+                "sha256": extractor.provenance["sha256"],
+                "thresholds": real.compute_thresholds(seen),
+            }
             for count in (10_000, LIGHT_IMAGES):
                 against = seen.reference(count=count)
                 key = real.floors_key(against, count)

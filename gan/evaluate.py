@@ -30,20 +30,20 @@ def evaluators(
 ) -> dict[str, Callable[[keras.Model, int], dict[str, Any]]]:
     """Returns what `train` calls every `evaluate_every` steps: the light evaluation.
 
-    Nothing is loaded before the first call.
+    Raises:
+        UserError: The data or its feature network cannot be had.
     """
-    loaded: list[Reference] = []
+    if not config.evaluate_every:
+        return {}
+    data = load_dataset(config.dataset, config.data_dir, say)
+    reference = real.load(config.dataset, data, say=say).reference(count=LIGHT_IMAGES)
 
     def light(generator: keras.Model, step: int) -> dict[str, Any]:
-        if not loaded:
-            data = load_dataset(config.dataset, config.data_dir, say)
-            seen = real.load(config.dataset, data, say=say)
-            loaded.append(seen.reference(count=LIGHT_IMAGES))
         images = sample(generator, LIGHT_IMAGES)
-        found = real.compute(loaded[0], loaded[0].real.extractor(images), images, LIGHT_METRICS)
-        return record(loaded[0], len(images), found)
+        found = real.compute(reference, reference.real.extractor(images), images, LIGHT_METRICS)
+        return {"seed": 0, **record(reference, len(images), found)}
 
-    return {"light": light} if config.evaluate_every else {}
+    return {"light": light}
 
 
 def evaluate(
@@ -65,6 +65,8 @@ def evaluate(
     """
     names = list(names)
     check_names(names)
+    if len(images) > real.most_images(reference):
+        real.floors(reference, len(images))  # says so before anything is computed
     advance("features")
     found = real.compute(reference, reference.real.extractor(images), images, names, advance)
     advance("floors")
@@ -129,8 +131,8 @@ ARROWS = {"lower": "↓", "higher": "↑", "real": ""}
 
 
 def number(value: float) -> str:
-    """Returns a number with four significant digits, and no more than four decimals."""
-    return f"{value:.0f}" if value == int(value) else f"{value:.{4 if abs(value) < 10 else 2}f}"
+    """Returns a number with four significant digits; whole ones without a point."""
+    return f"{value:.0f}" if value == int(value) else f"{value:.4g}"
 
 
 def nearest_picture(

@@ -101,15 +101,21 @@ def cnn(
         Model from [batch, H, W, C] float32 in -1..1 to (features [batch, FEATURE_DIM] after ReLU,
         logits [batch, classes]), float32.
     """
-    images = keras.Input(tuple(image_shape))
+    # Explicit, because Keras' global settings must not change what a feature is.
+    floats = {"dtype": "float32"}
+    images = keras.Input(tuple(image_shape), dtype="float32")
     x = images
     for filters, kernel, stride in ((1, 5, 2), (2, 3, 1), (2, 3, 2), (2, 3, 1)):
-        x = layers.Conv2D(filters * width, kernel, stride, padding="same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = layers.Dropout(dropout)(layers.Flatten()(x))
-    x = layers.BatchNormalization()(layers.Dense(FEATURE_DIM, use_bias=False)(x))
-    features = layers.ReLU(name="features")(x)
-    logits = layers.Dense(classes, name="logits")(layers.Dropout(dropout)(features))
+        x = layers.Conv2D(
+            filters * width, kernel, stride, "same", "channels_last", use_bias=False, **floats
+        )(x)
+        x = layers.ReLU(**floats)(layers.BatchNormalization(**floats)(x))
+    x = layers.Dropout(dropout, **floats)(layers.Flatten("channels_last", **floats)(x))
+    x = layers.Dense(FEATURE_DIM, use_bias=False, **floats)(x)
+    x = layers.BatchNormalization(**floats)(x)
+    features = layers.ReLU(name="features", **floats)(x)
+    x = layers.Dropout(dropout, **floats)(features)
+    logits = layers.Dense(classes, name="logits", **floats)(x)
     return keras.Model(images, [features, logits])
 
 
@@ -166,7 +172,12 @@ def load(
                 raise
             say(f"{path} is damaged and will be replaced ({one_line(error)})")
     say(f"training the feature network {name}, once")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path):  # found out before the training, not after
+            pass
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
     write(path, *train(network, data, RECIPES.get(dataset, RECIPE), verbose=0))
     return read(path, name, network, packaged)
 

@@ -132,10 +132,13 @@ class MetricsLog:
 
 def without_infinities(record: dict[str, Any]) -> dict[str, Any]:
     """Returns the record with None for numbers that JSON does not have (overflowed norms)."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in record.items()
-    }
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: clean(inner) for name, inner in value.items()}
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return {name: clean(value) for name, value in record.items()}
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

@@ -65,7 +65,8 @@ METRICS: dict[str, Metric] = {
         "lower", 0.5, "leave-one-out accuracy of 1-nearest-neighbour on real against samples"
     ),
     "classifier_score": Metric(
-        "higher", np.inf, "exp of the mean KL(p(y|x), p(y)); Inception Score with the classifier"
+        "higher", np.inf, "exp of the mean KL of p(y given x) from p(y); the Inception Score's "
+        "formula",
     ),
     "classes": Metric(
         "higher", np.inf, f"classes with at least {PRESENT_SHARE:.0%} of their share among "

@@ -206,8 +206,26 @@ def compute(
     return Found({name: values[name] for name in names}, extras)
 
 
+def most_images(reference: Reference) -> int:
+    """Returns the most images that have floors: half of those that the draws come from.
+
+    Draws of nearly all images would be nearly the same, and their spread no spread.
+    """
+    used = reference.count if reference.split == "train" else 0
+    return (len(reference.real.data.train_images) - used) // 2
+
+
 def floors(reference: Reference, count: int) -> dict[str, Floor]:
-    """Returns the floor of each metric for `count` images, from the package, the cache, or now."""
+    """Returns the floor of each metric for `count` images, from the package, the cache, or now.
+
+    Raises:
+        UserError: There are more than `most_images`.
+    """
+    if count > most_images(reference):
+        raise UserError(
+            f"{count} images: must be at most {most_images(reference)} to have floors with "
+            f"--split={reference.split}"
+        )
     rows = cached(
         reference.real, floors_key(reference, count), lambda: compute_floors(reference, count)
     )
@@ -234,7 +252,7 @@ def compute_floors(
     draws = []
     for draw in range(FLOOR_DRAWS):
         rng = np.random.default_rng([1, draw])
-        chosen = rng.choice(available, min(count, len(available)), replace=False)
+        chosen = rng.choice(available, count, replace=False)
         found = Features(*(part[chosen] for part in real.training))
         draws.append(compute(reference, found, None, drawn).values)
     table = np.array([[draw[name] for name in drawn] for draw in draws])
@@ -271,7 +289,7 @@ def cached(real: RealImages, key: str, compute: Callable[[], dict[str, Any]]) ->
     shipped = [features.PACKAGED / f"{about['name']}.floors.json"] if about["packaged"] else []
     for path in (*shipped, own):
         table = read_table(path)
-        if key in table:
+        if key in table and table.get("sha256", about["sha256"]) == about["sha256"]:
             return table[key]
     value = compute()
     try:

@@ -101,14 +101,15 @@ def write_config(
         raise UserError(f"--run_dir={run_dir}: cannot be written ({error.strerror})") from None
 
 
-def completed_summary(run_dir: Path, step: int) -> dict[str, Any] | None:
-    """Returns the summary of a run that ended as planned at `step`, else None.
+def ended_summary(run_dir: Path, step: int) -> dict[str, Any] | None:
+    """Returns the summary of a run that completed, or was stopped for good, at `step`, else None.
 
     Another step: the run went on after that summary, and ended before it could write its own.
     """
     try:
         summary = json.loads((run_dir / SUMMARY_FILE).read_text())
-        return summary if (summary["status"], summary["step"]) == ("completed", step) else None
+        ended = summary["status"] in ("completed", "stopped") and summary["step"] == step
+        return summary if ended else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

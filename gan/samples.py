@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from gan import runs
-from gan.config import Config, UserError, row
-from gan.data import evaluation_latents, load_dataset, to_uint8
+from gan.config import UserError, row
+from gan.data import evaluation_latents, to_uint8
 from gan.models import GENERATORS
 
 LEAST_IMAGES = 1000  # fewer say too little: 128 features have a covariance of 8,256 numbers
@@ -41,12 +41,13 @@ def sample(
 
 
 def load_generator(
-    run_dir: Path, weights: str = "ema", checkpoint: str = "latest"
-) -> tuple[keras.Model, Config, int]:
-    """Returns a generator of a run, its configuration and the step of the checkpoint.
+    run_dir: Path, image_shape: tuple[int, ...], weights: str = "ema", checkpoint: str = "latest"
+) -> tuple[keras.Model, int]:
+    """Returns a generator of a run and the step of the checkpoint.
 
     Args:
         run_dir: A run.
+        image_shape: (H, W, C) of its data set.
         weights: "ema" or "raw".
         checkpoint: "latest", "best", or a step.
 
@@ -63,10 +64,8 @@ def load_generator(
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{file}: cannot be loaded ({reason})") from None
     else:
-        data = load_dataset(config.dataset, config.data_dir, lambda line: None)
         build = row(GENERATORS, "generator", config.generator)
-        shape = data.train_images.shape[1:]
-        generator = build(config.latent_dim, shape, config.precision, config.seed)
+        generator = build(config.latent_dim, image_shape, config.precision, config.seed)
     part = "ema_generator" if weights == "ema" else "generator"
     try:
         status = tf.train.Checkpoint(**{part: generator}).restore(path)
@@ -74,7 +73,7 @@ def load_generator(
     except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be restored into the generator ({reason})") from None
-    return generator, config, runs.step_of(path)
+    return generator, runs.step_of(path)
 
 
 def checkpoint_steps(run_dir: Path) -> list[int]:
@@ -173,6 +172,8 @@ def read_array(path: Path, flag: str) -> tuple[np.ndarray, str]:
     if images.ndim not in (3, 4) or not images.size:
         raise UserError(f"{flag}: is {list(images.shape)}, must be [N, H, W] or [N, H, W, C]")
     if images.dtype == np.uint8:
+        if images.max() <= 1:
+            raise UserError(f"{flag}: is uint8 with nothing above 1, must be in 0..255, or floats")
         return images, "uint8"
     if not np.issubdtype(images.dtype, np.floating):
         raise UserError(f"{flag}: is {images.dtype}, must be uint8 or floats")

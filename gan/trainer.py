@@ -68,7 +68,9 @@ def train(
     state = build_state(config, images.shape[1:], generator, discriminator)
     manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
     step = restore(state, manager)
-    if step >= config.steps and (summary := runs.completed_summary(run_dir, step)):
+    if step >= config.steps and (summary := runs.ended_summary(run_dir, step)):
+        if summary["status"] == "stopped":
+            raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
         console.say(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
         return summary
     environment = devices.environment()
@@ -170,6 +172,7 @@ def loop(
             if config.evaluate_every and step % config.evaluate_every == 0:
                 for name, evaluator in evaluators.items():
                     evaluation = evaluator(sampled_generator(config, state), step)
+                    evaluation = {"weights": config.sample_weights, **evaluation}
                     now = time.perf_counter() - started
                     log.evaluation(step, kimg(config, step), now, name, evaluation)
                 if evaluators and config.keep_best != "none":
@@ -216,9 +219,10 @@ def keep_best(
     metric: str,
     evaluations: list[dict[str, Any]],
 ) -> None:
-    """Saves the state as the best one if the last evaluation with `metric` is the lowest."""
-    values = [e["metrics"][metric] for e in evaluations if metric in e["metrics"]]
-    if values and (values[-1] <= min(values) or not best.latest_checkpoint):
+    """Saves the state as the best one if its evaluation is lower than that of the best so far."""
+    values = {e["step"]: e["metrics"][metric] for e in evaluations if metric in e["metrics"]}
+    step = int(state.step.numpy())
+    if step in values and values[step] <= values.get(runs.step_of(best.latest_checkpoint), np.inf):
         save(best, state)
 
 

@@ -15,6 +15,7 @@ LEAST_RECORDS = 3  # in that span
 
 WON_ACCURACY, WON_GAP = 0.99, 6.0  # on both kinds of images; mean real minus mean fake logit
 DEAD_ACCURACY, DEAD_GAP = 0.52, 0.05  # over both kinds of images
+MODE_METRICS = {"fcd", "coverage", "classes"}
 LOW_COVERAGE = 0.1  # real images get 0.95
 LOW_CLASSES = 0.5  # of all classes
 IMPROVEMENT = 0.95  # an FCD below this part of the best one before is progress
@@ -25,11 +26,12 @@ def signs(records: Sequence[Record], evaluations: Sequence[Record]) -> dict[str,
 
     Args:
         records: Of metrics.jsonl up to now, or its end of at least `SPAN_KIMG`.
-        evaluations: All light evaluations up to now.
+        evaluations: All evaluations during training up to now; those that lack what the rule on
+            modes needs are passed over.
     """
     found = {}
     now = records[-1]["kimg"] if records else 0.0
-    span = [record for record in records if record["kimg"] > now - SPAN_KIMG]
+    span = [r for r in records if r["kimg"] > now - SPAN_KIMG and None not in r.values()]
     if now >= SPAN_KIMG and len(span) >= LEAST_RECORDS:
         lowest = min(min(r["accuracy/real"], r["accuracy/fake"]) for r in span)
         mean = sum((r["accuracy/real"] + r["accuracy/fake"]) / 2 for r in span) / len(span)
@@ -44,8 +46,11 @@ def signs(records: Sequence[Record], evaluations: Sequence[Record]) -> dict[str,
                 f"D does not tell real from fake for {SPAN_KIMG:.0f} kimg (accuracy {mean:.2f}, "
                 f"logit gap at most {max(gaps):.2f}), so G learns nothing from it"
             )
-    if len(evaluations) > 2:
-        *before, last_but_one, last = evaluations
+    complete = [
+        e for e in evaluations if "class_counts" in e and MODE_METRICS.issubset(e["metrics"])
+    ]
+    if len(complete) > 2:
+        *before, last_but_one, last = complete
         progress = min(fcd(last_but_one), fcd(last)) <= IMPROVEMENT * min(map(fcd, before))
         if few_modes(last_but_one) and few_modes(last) and not progress:
             found["mode_collapse"] = (

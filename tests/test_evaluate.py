@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from experiments import cli
 from experiments import evaluate as command_line
@@ -60,9 +61,9 @@ def run_dir(tiny_config, tmp_path):
 def test_any_checkpoint_gives_its_generator(run_dir, tiny_config):
     for checkpoint, step in (("latest", 12), ("6", 6), ("12", 12)):
         for weights, part in (("ema", "ema_generator"), ("raw", "generator")):
-            got, config, found = samples.load_generator(run_dir, weights, checkpoint)
-            assert (found, config.latent_dim) == (step, 8)
-            state = build_state(config, SHAPE)
+            got, found = samples.load_generator(run_dir, SHAPE, weights, checkpoint)
+            assert (found, got.input_shape) == (step, (None, 8))
+            state = build_state(tiny_config(), SHAPE)
             manager = checkpoint_manager(state, run_dir, 3)
             manager.checkpoint.restore(str(run_dir / f"checkpoints/step-{step}")).expect_partial()
             expected = getattr(state, part).get_weights()
@@ -73,7 +74,7 @@ def test_any_checkpoint_gives_its_generator(run_dir, tiny_config):
         with pytest.raises(
             UserError, match=f"--checkpoint={checkpoint}: must be one of latest, 6, 1"
         ):
-            samples.load_generator(run_dir, "ema", checkpoint)
+            samples.load_generator(run_dir, SHAPE, "ema", checkpoint)
 
 
 def test_a_generator_given_from_python_can_be_evaluated(tiny_config, tmp_path, generator):
@@ -81,7 +82,7 @@ def test_a_generator_given_from_python_can_be_evaluated(tiny_config, tmp_path, g
         keras.Input((8,)), keras.layers.Dense(784, activation="tanh"), keras.layers.Reshape(SHAPE),
     ])  # fmt: skip
     train(tiny_config(), tmp_path, generator=own, quiet=True)
-    raw, *_ = samples.load_generator(tmp_path, "raw", "latest")
+    raw, *_ = samples.load_generator(tmp_path, SHAPE, "raw", "latest")
     assert all(
         np.array_equal(a, b) for a, b in zip(raw.get_weights(), own.get_weights(), strict=True)
     )
@@ -89,17 +90,17 @@ def test_a_generator_given_from_python_can_be_evaluated(tiny_config, tmp_path, g
 
 def test_what_is_no_run_or_has_no_checkpoint_is_refused(run_dir, tmp_path):
     with pytest.raises(UserError, match="is not a run, it has no config"):
-        samples.load_generator(tmp_path, "ema", "latest")
+        samples.load_generator(tmp_path, SHAPE, "ema", "latest")
     for path in (run_dir / "checkpoints").iterdir():
         path.unlink()
     with pytest.raises(UserError, match="has no checkpoint yet"):
-        samples.load_generator(run_dir, "ema", "latest")
+        samples.load_generator(run_dir, SHAPE, "ema", "latest")
 
 
 def test_a_damaged_checkpoint_is_refused(run_dir):
     (run_dir / "checkpoints/step-12.data-00000-of-00001").write_bytes(b"")
     with pytest.raises(UserError, match=r"step-12: cannot be restored into the generator"):
-        samples.load_generator(run_dir, "ema", "latest")
+        samples.load_generator(run_dir, SHAPE, "ema", "latest")
 
 
 @pytest.fixture
@@ -151,11 +152,12 @@ BAD_ARRAYS = [
     (np.full((1000, *SHAPE), np.inf), "has pixels that are NaN or infinite"),
     (np.full((1000, *SHAPE), 255.0), "has floats from 255 to 255, must be in 0..1, in -1..1"),
     (np.full((1000, *SHAPE), -1.1), "has floats from -1.1 to -1.1, must be in 0..1"),
-    (np.zeros((999, *SHAPE), np.uint8), "holds 999 images, must be at least 1000"),
-    (np.zeros((1000, 32, 32), np.uint8), "images are [32, 32, 1], must be [28, 28, 1]"),
-    (np.zeros((1000, 28, 28, 3), np.uint8), "images are [28, 28, 3], must be [28, 28, 1]"),
+    (np.full((999, *SHAPE), 9, np.uint8), "holds 999 images, must be at least 1000"),
+    (np.full((1000, 32, 32), 9, np.uint8), "images are [32, 32, 1], must be [28, 28, 1]"),
+    (np.full((1000, 28, 28, 3), 9, np.uint8), "images are [28, 28, 3], must be [28, 28, 1]"),
     (np.zeros((1000, 784), np.uint8), "is [1000, 784], must be [N, H, W] or [N, H, W, C]"),
     (np.zeros((0, 28, 28), np.uint8), "is [0, 28, 28], must be [N, H, W] or"),
+    (np.ones((1000, 28, 28), np.uint8), "is uint8 with nothing above 1, must be in 0..255"),
     (np.zeros((1000, 28, 28), np.int64), "is int64, must be uint8 or floats"),
     (np.array([{}], object), "is not an npz file of images"),
 ]
@@ -196,7 +198,7 @@ def call(monkeypatch, *arguments):
         ("--metrics=fcd,", None),
         (
             "--num_images=999",
-            "--num_images=999: 999 is not an integer in the range [1000, 1000000]",
+            "--num_images=999: 999 is not an integer in the range [1000, 30000]",
         ),
         ("--weights=best", "--weights=best: value should be one of <ema|raw>"),
         ("--split=validation", "--split=validation: value should be one of <test|train>"),
@@ -252,7 +254,7 @@ def test_images_from_elsewhere_get_a_table_and_a_record(tmp_path, monkeypatch, c
     assert record["reference"] == {"dataset": "mnist", "split": "test", "num_images": 2000}
     assert record["features"]["sha256"] == features.DIGESTS["mnist-cnn-a-v1"]
     assert sum(record["class_counts"]) == 2000
-    assert "| fcd ↓ | 0.0000 |" in printed
+    assert "| one_nn_accuracy ↓ | 0 | 0.5" in printed
     assert printed.count("suspicious") == len(record["suspicious"])
     assert "measuring what" not in printed  # the floors of 2,000 come with the package
     assert call(monkeypatch, *flags) == 0
@@ -266,8 +268,8 @@ def test_the_table_has_floors_and_ideals():
     floor = real.floors(against, 2000)["fcd"]
     lines = evaluate.table(result).splitlines()
     assert lines[2] == (
-        f"| fcd ↓ | {found.values['fcd']:.4f} | {floor.mean:.4f} ({floor.sd:.4f}) "
-        f"| {against.ideals(2000)['fcd']:.4f} |  |"
+        f"| fcd ↓ | {found.values['fcd']:.4g} | {floor.mean:.4g} ({floor.sd:.4g}) "
+        f"| {against.ideals(2000)['fcd']:.4g} |  |"
     )
     assert lines[3] == "| classes ↑ | 10 | 10 (0) | 10 |  |"
     assert result["suspicious"] == []
@@ -300,9 +302,10 @@ def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
         assert list(record["metrics"]) == ["fcd", "coverage", "classes"]
         assert record["metrics"]["fcd"] > 10
         assert (record["num_images"], record["evaluator"]) == (2000, "light")
+        assert (record["weights"], record["seed"]) == ("ema", 0)
         assert record["source"] == "training"
     # The same images judged again, from the checkpoint.
-    generator, *_ = samples.load_generator(tmp_path, "ema", "latest")
+    generator, *_ = samples.load_generator(tmp_path, SHAPE, "ema", "latest")
     state = build_state(config, SHAPE)
     restore(state, checkpoint_manager(state, tmp_path, 3))
     images = samples.sample(generator, 2000)
@@ -326,3 +329,47 @@ def test_a_record_can_be_written_as_json():
     result, _ = evaluate.evaluate(mnist_images(2000), against, ["fcd_infinity", "classifier_score"])
     again = json.loads(json.dumps(result, allow_nan=False))
     assert again["ideals"]["classifier_score"] == pytest.approx(9.98, abs=0.01)
+
+
+@pytest.fixture
+def mnist_run(tiny_config, tmp_path):
+    train(tiny_config(dataset="mnist", ema_half_life=10**6), tmp_path / "run", quiet=True)
+    return tmp_path / "run"
+
+
+def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsys):
+    flags = (f"--run_dir={mnist_run}", "--num_images=2000")
+    assert call(monkeypatch, *flags) == 0
+    out = capsys.readouterr().out
+    assert call(monkeypatch, *flags, "--weights=raw", "--checkpoint=6", "--metrics=fcd") == 0
+    first, second = logs.read_records(mnist_run / "evaluations.jsonl")
+    assert list(first["metrics"]) == list(metrics.METRICS)
+    assert {name: first[name] for name in ("step", "weights", "checkpoint", "seed", "source")} == {
+        "step": 12, "weights": "ema", "checkpoint": "latest", "seed": 0, "source": "evaluate",
+    }  # fmt: skip
+    assert first["kimg"] == pytest.approx(12 * 16 / 1000)
+    assert first["floors"].keys() == first["ideals"].keys() == first["metrics"].keys()
+    assert (second["step"], second["weights"], list(second["metrics"])) == (6, "raw", ["fcd"])
+    assert "| fcd ↓ |" in out
+    pictures = [path.name for path in (mnist_run / "samples").glob("nearest*")]
+    assert pictures == ["nearest_2000_00000012.png"]
+    board = EventAccumulator(str(mnist_run / "tensorboard"), {"tensors": 0})
+    board.Reload()
+    for tag, step, record in (("2000", 12, first), ("raw_2000", 6, second)):
+        for name, value in record["metrics"].items():
+            (event,) = board.Tensors(f"eval/{tag}_{name}")
+            assert event.step == step
+            assert tf.make_ndarray(event.tensor_proto).item() == pytest.approx(value, rel=1e-6)
+    # The record is about these very images.
+    generator, _ = samples.load_generator(mnist_run, SHAPE)
+    seen = real.load("mnist", load_dataset("mnist", "", print))
+    images = samples.sample(generator, 2000)
+    again = real.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
+    assert again.values["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
+
+
+def test_more_images_than_have_floors_are_refused():
+    seen = real.load("mnist", load_dataset("mnist", "", print))
+    with pytest.raises(UserError, match=r"30001 images: must be at most 30000 to have floors"):
+        evaluate.evaluate(np.zeros((30_001, *SHAPE), np.uint8), seen.reference(), ["fcd"])
+    assert real.most_images(seen.reference("train", 10_000)) == 25_000

@@ -1,6 +1,7 @@
 """The study command on a study of two tiny variants, one of which fails."""
 
 import csv
+import dataclasses
 import os
 import signal
 import subprocess
@@ -11,7 +12,8 @@ import tensorflow as tf
 
 from conftest import ROOT, command
 from experiments import study, study_report
-from gan.config import from_preset
+from gan.config import Config, from_preset
+from gan.metrics import METRICS
 
 
 @pytest.mark.parametrize("name", study.STUDIES)
@@ -24,6 +26,8 @@ def test_every_run_of_every_study_is_a_valid_configuration(name, tmp_path):
         config = from_preset(table.preset, run.changes)
         assert config.seed == run.seed
         assert config.keep_checkpoints * config.checkpoint_every >= config.steps
+        assert all(step % config.checkpoint_every == 0 for step in table.curve)
+        assert max(table.curve) == config.steps
 
 
 def test_the_mlp_study_is_the_one_that_the_readme_reports(tmp_path):
@@ -59,11 +63,13 @@ def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tm
     assert (done.returncode, done.stderr) == (0, "")
     with (out / "tiny/results.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(r["run"], r["weights"]) for r in rows] == [
-        ("alternating-0", "raw"), ("alternating-0", "ema"),
-        ("alternating-1", "raw"), ("alternating-1", "ema"),
+    assert [(r["run"], r["weights"], r["status"]) for r in rows] == [
+        ("alternating-0", "raw", "completed"), ("alternating-0", "ema", "completed"),
+        ("alternating-1", "raw", "completed"), ("alternating-1", "ema", "completed"),
+        ("diverging-0", "", "failed"), ("diverging-1", "", "failed"),
     ]  # fmt: skip
-    for row in rows:
+    assert set(METRICS) | {f.name for f in dataclasses.fields(Config)} <= set(rows[0])
+    for row in rows[:4]:
         assert (row["generator"], row["steps"], row["schedule"]) == ("tiny", "100", "alternating")
         assert float(row["fcd"]) > 100
         assert float(row["seconds"]) > 0

@@ -530,10 +530,13 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(tiny_config, tmp_path):
     best = checkpoint_manager(state, tmp_path, 1, "checkpoints/best")
     assert restore(state, best) == 6
     # Going on after the end compares with what was best before.
-    longer = dataclasses.replace(config, steps=18)
-    train(longer, tmp_path, evaluators={"mine": scripted({15: 4.5, 18: 3.0})}, quiet=True)
+    # What was found while the best one was not kept has no checkpoint and does not count.
+    without = dataclasses.replace(config, steps=15, keep_best="none")
+    train(without, tmp_path, evaluators={"mine": scripted({15: 1.0})}, quiet=True)
+    longer = dataclasses.replace(config, steps=21)
+    train(longer, tmp_path, evaluators={"mine": scripted({18: 3.0, 21: 5.0})}, quiet=True)
     kept = {name for name in files(tmp_path) if name.endswith(".index")}
-    assert kept == {"checkpoints/best/step-18.index", "checkpoints/step-18.index"}
+    assert kept == {"checkpoints/best/step-18.index", "checkpoints/step-21.index"}
 
 
 def test_keeping_the_best_needs_something_that_evaluates(tiny_config, tmp_path):
@@ -561,3 +564,23 @@ def test_a_sign_of_collapse_warns_or_stops(tiny_config, tmp_path, capsys, monkey
     assert (summary["status"], summary["step"]) == ("stopped", 8)
     assert summary["collapse"] == {"mode_collapse": 8}
     assert (tmp_path / "stop/checkpoints/step-8.index").exists()
+
+
+def test_a_run_that_collapsed_at_its_last_step_does_not_become_complete(
+    tiny_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trainer.watch, "signs", lambda records, evaluations: (
+        {"mode_collapse": "few modes"} if round(records[-1]["kimg"] / 0.016) >= 12 else {}
+    ))  # fmt: skip
+    config = tiny_config(on_collapse="stop")
+    for message in ("collapsed at step 12", "ended at its last step: collapsed at step 12"):
+        with pytest.raises(TrainingFailed, match=message):
+            train(config, tmp_path)
+        assert json.loads((tmp_path / "summary.json").read_text())["status"] == "stopped"
+
+
+def test_an_evaluator_may_compute_other_metrics(tiny_config, tmp_path):
+    evaluators = {"mine": lambda generator, step: {"metrics": {"kid": float("inf")}}}
+    train(tiny_config(evaluate_every=2), tmp_path, evaluators=evaluators, quiet=True)
+    records = logs.read_records(tmp_path / "evaluations.jsonl")
+    assert [r["metrics"] for r in records] == [{"kid": None}] * 6
