@@ -179,7 +179,8 @@ def test_every_packaged_network_has_floors(name):
     table = json.loads((features.PACKAGED / f"{name}.floors.json").read_text())
     assert table["sha256"] == features.DIGESTS[name]  # not those of older weights
     assert set(table) == {
-        "sha256", "thresholds", "floors of 10000 against 10000 test", "floors of 2000 against 2000 test",
+        "sha256", "thresholds", "floors of 10000 against 10000 test",
+        "floors of 2000 against 2000 test",
     }  # fmt: skip
 
 
