@@ -41,7 +41,7 @@ STUDIES: dict[str, Study] = {
             "simultaneous": {"schedule": "simultaneous"},
         },
         # Evaluated from the checkpoints, so that the seconds are those of training alone.
-        common={"checkpoint_every": 2000, "keep_checkpoints": 15, "evaluate_every": 0},
+        common={"checkpoint_every": 2000, "keep_checkpoints": 1000, "evaluate_every": 0},
         curve=(2000, 4000, 8000, 14_000, 20_000, 30_000),
     ),
     "tiny": Study(  # a minute, to see that it works
@@ -51,7 +51,12 @@ STUDIES: dict[str, Study] = {
             "alternating": {},
             "diverging": {"d_learning_rate": 1e38},  # a run that fails is counted
         },
-        common={"steps": 100, "checkpoint_every": 50, "evaluate_every": 0},
+        common={
+            "steps": 100,
+            "checkpoint_every": 50,
+            "keep_checkpoints": 1000,
+            "evaluate_every": 0,
+        },
         curve=(50, 100),
         num_images=2000,
     ),
@@ -154,10 +159,16 @@ def train_all(study: Study, runs: list[Run], jobs: int) -> int:
         command += [f"--{name}={value}" for name, value in run.changes.items()]
         command += [f"--run_dir={run.directory}"]
         print(f"training {run.directory.name}", flush=True)
-        with open(f"{run.directory}.log", "a") as log:
-            pin = (lambda: os.sched_setaffinity(0, mine)) if mine else None
-            done = subprocess.run(command, stdout=log, stderr=log, preexec_fn=pin)
-        slots.put(mine)
+        try:
+            with open(f"{run.directory}.log", "a") as log:
+                pin = (lambda: os.sched_setaffinity(0, mine)) if mine else None
+                done = subprocess.run(command, stdout=log, stderr=log, preexec_fn=pin)
+        except OSError as error:
+            stopping.append(cli.BAD_INPUT)
+            print(f"error: --out={run.directory.parent}: {error.strerror}", file=sys.stderr)
+            return
+        finally:
+            slots.put(mine)
         failed = done.returncode == cli.FAILED and state_of(run, 0) == "stopped"
         if done.returncode != cli.DONE and not failed:  # a crash says nothing about the variant
             stopping.append(done.returncode if done.returncode > 0 else cli.FAILED)

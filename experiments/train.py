@@ -39,6 +39,8 @@ def main(values: flags.FlagValues) -> int:
         print(json.dumps({"run_dir": run_dir, "config": dataclasses.asdict(config)}, indent=2))
         return cli.DONE
     try:
+        devices.prepare()  # before anything is built, and refused before anything is loaded
+        runs.check_run_dir(Path(run_dir), devices.resolve(config))
         evaluators = evaluate.evaluators(config, print)
         summary = trainer.train(config, run_dir, evaluators=evaluators)
     except trainer.TrainingFailed as error:

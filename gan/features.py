@@ -8,6 +8,7 @@ cache.
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -174,7 +175,7 @@ def load(
     say(f"training the feature network {name}, once")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path):  # found out before the training, not after
+        with tempfile.TemporaryFile(dir=path.parent):  # found out before the training, not after
             pass
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None

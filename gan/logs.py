@@ -155,8 +155,16 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
     """Appends a line to a JSON lines file, after taking off one that a crash tore."""
-    if path.exists() and not path.read_bytes().endswith(b"\n"):
-        write_records(path, read_records(path))
+    if path.exists() and (text := path.read_text()) and not text.endswith("\n"):
+        whole, _, last = text.rpartition("\n")
+        try:
+            json.loads(last)  # a whole record, or another file's text: nothing is taken off
+            text += "\n"
+        except ValueError:
+            torn = last.startswith("{")  # else somebody else's text, which stays
+            text = f"{whole}\n" * bool(whole) if torn else text + "\n"
+        with replacing(path) as temporary:
+            temporary.write_text(text)
     with path.open("a") as file:
         file.write(json.dumps(without_infinities(record), allow_nan=False) + "\n")
 

@@ -207,12 +207,11 @@ def compute(
 
 
 def most_images(reference: Reference) -> int:
-    """Returns the most images that have floors: half of those that the draws come from.
+    """Returns the most images that have floors: half of the training images, for "train" a quarter.
 
     Draws of nearly all images would be nearly the same, and their spread no spread.
     """
-    used = reference.count if reference.split == "train" else 0
-    return (len(reference.real.data.train_images) - used) // 2
+    return len(reference.real.data.train_images) // (4 if reference.split == "train" else 2)
 
 
 def floors(reference: Reference, count: int) -> dict[str, Floor]:
