@@ -20,20 +20,11 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():
         from pathlib import Path
 
-        import keras
-
-        from gan import devices, logs, runs, trainer
+        from gan import devices, logs, runs, samples, trainer
     run_dir, side = Path(values["run_dir"].value), values["side"].value
     config = runs.read_config(run_dir)
-    path = run_dir / runs.GENERATOR_FILE
-    if not path.exists():
-        raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
     devices.prepare()
-    try:
-        generator = keras.models.load_model(path, compile=False)
-    except Exception as error:  # damage has many faces, see zipfile and keras.saving
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: cannot be loaded ({reason})") from None
+    generator = samples.load_saved_generator(run_dir)
     images = trainer.sample_images(config, generator, side * side)
     out = Path(values["out"].value or run_dir / runs.SAMPLES_DIR / "grid.png")
     try:

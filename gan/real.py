@@ -22,7 +22,6 @@ from gan.features import Extractor, Features
 from gan.files import write_json
 
 FLOOR_DRAWS = 20
-SPLITS = ("test", "train")
 
 # What is computed together. Memorisation is apart: its floor is 1 % by definition.
 GROUPS: dict[str, tuple[str, ...]] = {

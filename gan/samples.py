@@ -57,12 +57,7 @@ def load_generator(
     config = runs.read_config(run_dir)
     path = find_checkpoint(run_dir, checkpoint)
     if "generator" in runs.own_networks(run_dir):
-        file = run_dir / runs.GENERATOR_FILE
-        try:
-            generator = keras.models.load_model(file, compile=False)
-        except Exception as error:  # damage has many faces, see zipfile and keras.saving
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{file}: cannot be loaded ({reason})") from None
+        generator = load_saved_generator(run_dir)
     else:
         build = row(GENERATORS, "generator", config.generator)
         generator = build(config.latent_dim, image_shape, config.precision, config.seed)
@@ -74,6 +69,22 @@ def load_generator(
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be restored into the generator ({reason})") from None
     return generator, runs.step_of(path)
+
+
+def load_saved_generator(run_dir: Path) -> keras.Model:
+    """Returns the network in a run's generator.keras.
+
+    Raises:
+        UserError: There is none yet, or it cannot be loaded.
+    """
+    path = run_dir / runs.GENERATOR_FILE
+    if not path.exists():
+        raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # damage has many faces, see zipfile and keras.saving
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: cannot be loaded ({reason})") from None
 
 
 def checkpoint_steps(run_dir: Path) -> list[int]:

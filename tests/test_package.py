@@ -1,5 +1,6 @@
 """The wheel, the Makefile and the README as somebody meets them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -43,32 +44,34 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         assert line in text
 
 
+def run_with_wheel(code, wheel, directory):
+    """Runs Python code in `directory` with the wheel's `gan` and returns what it prints."""
+    zipfile.ZipFile(wheel).extractall(directory / "site")
+    check = "import sys, gan; assert gan.__file__.startswith(sys.argv[1]), gan.__file__"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{check}\n{code}", str(directory / "site")],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(directory / "site")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_training_works_outside_the_checkout(wheel, tmp_path):
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = """
-import sys, gan
-assert gan.__file__.startswith(sys.argv[1]), gan.__file__
 from gan.config import from_preset
 from gan.trainer import train
 summary = train(from_preset("tiny", {"steps": 3}), "run")
 assert summary["step"] == 3
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "site")],
-        cwd=tmp_path,
-        env={**__import__("os").environ, "PYTHONPATH": str(tmp_path / "site")},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    run_with_wheel(code, wheel, tmp_path)
     assert (tmp_path / "run" / "generator.keras").exists()
 
 
 def test_evaluation_works_outside_the_checkout(wheel, tmp_path):
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = """
-import sys, gan
-assert gan.__file__.startswith(sys.argv[1]), gan.__file__
 from gan import data, evaluate, real
 images = data.load_dataset("mnist", "", print)
 reference = real.load("mnist", images).reference(count=2000)
@@ -77,15 +80,7 @@ assert record["features"]["packaged"]
 assert 0 < record["metrics"]["fcd"] < 1, record
 assert record["floors"]["fcd"]["sd"] > 0
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "site")],
-        cwd=tmp_path,
-        env={**__import__("os").environ, "PYTHONPATH": str(tmp_path / "site")},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "measuring" not in done.stdout
+    assert "measuring" not in run_with_wheel(code, wheel, tmp_path)
 
 
 def test_the_documentation_states_every_metric_as_the_code_does():
