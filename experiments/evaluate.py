@@ -1,5 +1,6 @@
 """Says how good a generator is: ``python -m experiments.evaluate --run_dir=runs/mlp``."""
 
+import os
 from typing import Any
 
 from absl import flags
@@ -9,6 +10,10 @@ from gan.config import DATASETS, UserError
 
 NETWORKS = ("cnn-a", "cnn-b")  # the rows of gan/features.py; tests/test_evaluate.py compares them
 SPLITS = ("test", "train")
+
+# Flags that mean nothing with --samples, and nothing without it.
+FOR_RUNS = ("weights", "checkpoint", "num_images", "seed")
+FOR_SAMPLES = ("dataset", "out")
 
 
 def define(values: flags.FlagValues) -> None:
@@ -33,6 +38,10 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> int:
     """Evaluates, prints the table, writes record and picture, and returns the exit status."""
     flag = {name: values[name].value for name in values}
+    for name in FOR_RUNS if flag["samples"] else FOR_SAMPLES:
+        if values[name].present:
+            valid = "is for runs, not for --samples" if flag["samples"] else "is for --samples"
+            raise UserError(f"--{name}={flag[name]}: {valid}")
     with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 
@@ -65,7 +74,7 @@ def main(values: flags.FlagValues) -> int:
                 logs.write_png(path, picture)
                 told.append(f"{path}: samples, nearest training images in features and in pixels")
     except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror})") from None
+        raise UserError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
     print("\n".join([evaluate.table(result), *told]))
     return cli.DONE
 
@@ -96,10 +105,10 @@ def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[s
         images, how = samples.read_samples(Path(flag["samples"]), data.train_images.shape[1:])
         console.say(f"read {len(images):,} images ({how})")
         return flag["dataset"], data, images, {"samples": flag["samples"], "read_as": how}
-    if flag["out"]:
-        raise UserError(f"--out={flag['out']}: is for --samples, a run has its evaluations.jsonl")
     run_dir = Path(flag["run_dir"])
     config = runs.read_config(run_dir)
+    if not os.access(run_dir, os.W_OK):  # found before anything is computed
+        raise UserError(f"--run_dir={run_dir}: cannot be written, evaluations.jsonl belongs there")
     samples.find_checkpoint(run_dir, flag["checkpoint"])  # found missing before data are loaded
     data = load_dataset(config.dataset, flag["data_dir"] or config.data_dir, console.say)
     generator, step = samples.load_generator(

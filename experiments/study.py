@@ -6,17 +6,22 @@ where it was. Everything is computed from the checkpoints that training leaves.
 """
 
 import concurrent.futures
+import dataclasses
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from absl import flags
 
 from experiments import cli, study_report
+from gan import runs as run_files
 from gan.config import UserError, from_preset
 
 
@@ -104,7 +109,12 @@ def main(values: flags.FlagValues) -> int:
     rows, floors = evaluate_all(study, runs)
     done = {row["run"] for row in rows}
     failed = [
-        {"run": run.directory.name, "variant": run.variant, "status": "failed", **run.changes}
+        {
+            "run": run.directory.name,
+            "variant": run.variant,
+            "status": "failed",
+            **dataclasses.asdict(from_preset(study.preset, run.changes)),
+        }
         for run in runs
         if run.directory.name not in done
     ]
@@ -143,13 +153,16 @@ def train_all(study: Study, runs: list[Run], jobs: int) -> int:
 
     A run that fails stays as it is and is counted; deleting its directory repeats it.
     """
-    # A mistake in the table shows here, before any training.
+    # A mistake in the table, or a run of an older table, shows here, before any training.
     configs = [from_preset(study.preset, run.changes) for run in runs]
+    for run in runs:
+        refuse_another_run(study, run)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     slots: queue.Queue[list[int]] = queue.Queue()
     for slot in range(jobs):
         slots.put(cores[slot % max(1, len(cores)) :: jobs] if jobs > 1 else [])
     stopping: list[int] = []
+    children: set[subprocess.Popen[bytes]] = set()
 
     def train(run: Run) -> None:
         if stopping:
@@ -162,26 +175,73 @@ def train_all(study: Study, runs: list[Run], jobs: int) -> int:
         try:
             with open(f"{run.directory}.log", "a") as log:
                 pin = (lambda: os.sched_setaffinity(0, mine)) if mine else None
-                done = subprocess.run(command, stdout=log, stderr=log, preexec_fn=pin)
+                # A session of its own, so that it gets a signal once, from us.
+                child = subprocess.Popen(
+                    command, stdout=log, stderr=log, preexec_fn=pin, start_new_session=True
+                )
+                children.add(child)
+                if stopping:  # the signal came while it was started
+                    child.terminate()
+                status = child.wait()
+                children.remove(child)
         except OSError as error:
             stopping.append(cli.BAD_INPUT)
             print(f"error: --out={run.directory.parent}: {error.strerror}", file=sys.stderr)
             return
         finally:
             slots.put(mine)
-        failed = done.returncode == cli.FAILED and state_of(run, 0) == "stopped"
-        if done.returncode != cli.DONE and not failed:  # a crash says nothing about the variant
-            stopping.append(done.returncode if done.returncode > 0 else cli.FAILED)
-            print(f"{run.directory.name} ended with {done.returncode}, see {log.name}")
+        failed = status == cli.FAILED and state_of(run, 0) == "stopped"
+        if status != cli.DONE and not failed:  # a crash says nothing about the variant
+            stopping.append(status if status > 0 else cli.FAILED)
+            print(f"{run.directory.name} ended with {status}, see {log.name}")
 
     todo = [r for r, c in zip(runs, configs, strict=True) if state_of(r, c.steps) == "open"]
     print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done")
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        try:
-            list(pool.map(train, todo))
-        except KeyboardInterrupt:  # the runs got it too, and save
-            stopping.insert(0, cli.INTERRUPTED)
+    with (
+        passing_on_signals(children, stopping),
+        concurrent.futures.ThreadPoolExecutor(jobs) as pool,
+    ):
+        list(pool.map(train, todo))
     return stopping[0] if stopping else cli.DONE
+
+
+def refuse_another_run(study: Study, run: Run) -> None:
+    """Refuses a directory that holds a run of another table than this one.
+
+    Raises:
+        UserError: Names the differences.
+    """
+    config = from_preset(study.preset, run.changes)
+    if (run.directory / run_files.CONFIG_FILE).exists():
+        saved = run_files.read_config(run.directory)
+        # What was chosen for the machine that trained it may differ from the choice for this one.
+        for name, automatic in (("precision", "auto"), ("jit_compile", None)):
+            if getattr(config, name) == automatic:
+                config = dataclasses.replace(config, **{name: getattr(saved, name)})
+    run_files.check_run_dir(run.directory, config)
+
+
+@contextmanager
+def passing_on_signals(
+    children: set["subprocess.Popen[bytes]"], stopping: list[int]
+) -> Iterator[None]:
+    """Passes SIGTERM and Ctrl-C on to the runs, which save, and starts no others."""
+    statuses = {signal.SIGTERM: cli.PREEMPTED, signal.SIGINT: cli.INTERRUPTED}
+
+    def handle(number: int, frame: Any) -> None:
+        stopping.insert(0, statuses[signal.Signals(number)])
+        for child in list(children):
+            child.send_signal(number)
+
+    usual = {one: signal.getsignal(one) for one in statuses}
+    for one, old in usual.items():
+        if old is not signal.SIG_IGN:  # Ctrl-C, for a job in the background of a script
+            signal.signal(one, handle)
+    try:
+        yield
+    finally:
+        for one, old in usual.items():
+            signal.signal(one, old)
 
 
 def evaluate_all(
@@ -191,8 +251,7 @@ def evaluate_all(
 
     Evaluations that a run's evaluations.jsonl holds already are not repeated.
     """
-    from gan import devices, evaluate, logs, metrics, real, samples, watch
-    from gan import runs as run_files
+    from gan import evaluate, logs, metrics, real, samples, watch
     from gan.data import load_dataset
 
     config = from_preset(study.preset, study.common)
@@ -232,8 +291,6 @@ def evaluate_all(
         expected = from_preset(study.preset, run.changes)
         if state_of(run, expected.steps) != "completed":
             continue
-        # Refuses a run that was trained for an older table.
-        run_files.check_run_dir(run.directory, devices.resolve(expected))
         records = logs.read_records(run.directory / run_files.METRICS_FILE)
         saved = json.loads((run.directory / run_files.CONFIG_FILE).read_text())
         for weights in WEIGHTS:

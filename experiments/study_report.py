@@ -91,7 +91,7 @@ def table(
         cells += [interval([f * row[name] for row in group], d) for name, _, f, d in columns]
         cells.append(interval([row["seconds"] for row in group], 0))
         signs = sorted({sign for row in group for sign in row["collapse"].split()})
-        cells.append(" ".join(signs) or "none")
+        cells.append(" ".join(signs) or ("none" if group else ""))
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

@@ -154,9 +154,17 @@ def nearest_picture(
 
 
 def write_tensorboard(run_dir: Path, step: int, prefix: str, values: dict[str, float]) -> None:
-    """Adds scalars named ``eval/PREFIX_METRIC``, or ``eval/METRIC``, to a run's TensorBoard."""
-    writer = tf.summary.create_file_writer(str(run_dir / runs.TENSORBOARD_DIR))
-    with writer.as_default(step):
-        for name, value in values.items():
-            tf.summary.scalar(f"eval/{prefix}_{name}" if prefix else f"eval/{name}", value)
-    writer.close()
+    """Adds scalars named ``eval/PREFIX_METRIC``, or ``eval/METRIC``, to a run's TensorBoard.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    directory = run_dir / runs.TENSORBOARD_DIR
+    try:
+        writer = tf.summary.create_file_writer(str(directory))
+        with writer.as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(f"eval/{prefix}_{name}" if prefix else f"eval/{name}", value)
+        writer.close()
+    except tf.errors.OpError as error:
+        raise UserError(f"{directory}: cannot be written ({type(error).__name__})") from None

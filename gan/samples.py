@@ -191,7 +191,8 @@ def read_array(path: Path, flag: str) -> tuple[np.ndarray, str]:
     if not np.isfinite(images).all():
         raise UserError(f"{flag}: has pixels that are NaN or infinite")
     low, high = float(images.min()), float(images.max())
-    if low < -1 or high > 1:
+    # A little below 0 is neither range: resized images in 0..1, say. Black is 0 or -1.
+    if low < -1 or high > 1 or -0.5 < low < 0:
         raise UserError(
             f"{flag}: has floats from {low:g} to {high:g}, must be in 0..1, in -1..1, or uint8"
         )

@@ -129,6 +129,6 @@ def save(manager: tf.train.CheckpointManager, state: GanState) -> None:
             if not np.isfinite(variable.numpy()).all():
                 raise TrainingFailed(
                     f"{name}: {variable.path} is not finite at step {int(state.step.numpy())}; "
-                    f"newest checkpoint: {manager.latest_checkpoint or 'none yet'}"
+                    f"newest in {manager.directory}: {manager.latest_checkpoint or 'none yet'}"
                 )
     manager.save(checkpoint_number=state.step)

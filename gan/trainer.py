@@ -92,9 +92,12 @@ def train(
             )
         except TrainingFailed as error:
             step = runs.step_of(manager.latest_checkpoint)
-            collapse = watch.history(logs.read_records(log.path), log.evaluations)
+            records = logs.read_records(log.path)
+            if records:
+                logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, records)
             failure = {"status": "stopped", "reason": str(error), "step": step}
-            write_json(run_dir / runs.SUMMARY_FILE, {**failure, "collapse": collapse})
+            failure["collapse"] = watch.history(records, log.evaluations)
+            write_json(run_dir / runs.SUMMARY_FILE, failure)
             raise
     records = logs.read_records(log.path)
     summary["collapse"] = watch.history(records, log.evaluations)

@@ -1,6 +1,8 @@
 """Samples, records and the evaluation command."""
 
 import json
+import os
+import shutil
 import sys
 
 import keras
@@ -152,6 +154,7 @@ BAD_ARRAYS = [
     (np.full((1000, *SHAPE), np.inf), "has pixels that are NaN or infinite"),
     (np.full((1000, *SHAPE), 255.0), "has floats from 255 to 255, must be in 0..1, in -1..1"),
     (np.full((1000, *SHAPE), -1.1), "has floats from -1.1 to -1.1, must be in 0..1"),
+    (np.full((1000, *SHAPE), -0.01), "has floats from -0.01 to -0.01, must be in 0..1"),
     (np.full((999, *SHAPE), 9, np.uint8), "holds 999 images, must be at least 1000"),
     (np.full((1000, 32, 32), 9, np.uint8), "images are [32, 32, 1], must be [28, 28, 1]"),
     (np.full((1000, 28, 28, 3), 9, np.uint8), "images are [28, 28, 3], must be [28, 28, 1]"),
@@ -206,7 +209,10 @@ def call(monkeypatch, *arguments):
         ("--samples=NOWHERE", "--samples=NOWHERE: must be a directory of PNG files or an npz"),
         ("--samples=EMPTY", "--samples=EMPTY: holds 0 PNG files, must be at least 1000"),
         ("--samples=EMPTY --out=EMPTY", "--out=EMPTY: must be a file in a directory that exists"),
-        ("--out=EMPTY/x", "--out=EMPTY/x: is for --samples, a run has its evaluations.jsonl"),
+        ("--out=EMPTY/x", "--out=EMPTY/x: is for --samples"),
+        ("--dataset=mnist", "--dataset=mnist: is for --samples"),
+        ("--samples=EMPTY --weights=raw", "--weights=raw: is for runs, not for --samples"),
+        ("--samples=EMPTY --seed=0", "--seed=0: is for runs, not for --samples"),
         ("--dataset=cifar", "--dataset=cifar: value should be one of <mnist|fashion_mnist>"),
         ("--samples=EMPTY --data_dir=EMPTY", "--data_dir=EMPTY: no train-images-idx3-ubyte"),
     ],
@@ -366,6 +372,31 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     images = samples.sample(generator, 2000)
     again = real.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
     assert again.values["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["evaluations.jsonl", "tensorboard"])
+def test_a_run_that_cannot_be_written_is_named_in_one_line(name, mnist_run, monkeypatch, capsys):
+    path = mnist_run / name
+    if path.is_dir():
+        shutil.rmtree(path)
+        path.write_text("")
+    else:
+        path.mkdir()
+    flags = (f"--run_dir={mnist_run}", "--num_images=2000", "--metrics=classes")
+    assert call(monkeypatch, *flags) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {path}: cannot be written (")
+    assert err.count("\n") == 1
+
+
+def test_a_run_in_a_read_only_place_is_refused_before_anything_is_computed(
+    mnist_run, monkeypatch, capsys
+):
+    # Tests may run as root, who may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(samples, "sample", None)
+    assert call(monkeypatch, f"--run_dir={mnist_run}") == 2
+    assert f"--run_dir={mnist_run}: cannot be written" in capsys.readouterr().err
 
 
 def test_more_images_than_have_floors_are_refused():

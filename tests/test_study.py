@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import os
 import signal
 import subprocess
 import sys
@@ -12,8 +11,9 @@ import tensorflow as tf
 
 from conftest import ROOT, command
 from experiments import study, study_report
-from gan.config import Config, from_preset
+from gan.config import Config, UserError, from_preset
 from gan.metrics import METRICS
+from gan.runs import write_config
 
 
 @pytest.mark.parametrize("name", study.STUDIES)
@@ -45,18 +45,21 @@ def test_the_mlp_study_is_the_one_that_the_readme_reports(tmp_path):
 def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tmp_path):
     out = tmp_path / "studies"
     arguments = ("experiments.study", "--study=tiny", f"--out={out}", "--jobs=2")
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
-        # Jobs in the background of a script ignore Ctrl-C, and so would their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
-    for line in process.stdout:
-        if line.startswith("training"):
-            break
-    os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C sends
-    process.communicate(timeout=120)
-    assert process.returncode == 130
+    for number, status in ((signal.SIGTERM, 75), (signal.SIGINT, 130)):
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+            # Jobs in the background of a script ignore Ctrl-C, and so would their children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+        for line in process.stdout:
+            if line.startswith("training"):
+                break
+        process.send_signal(number)  # to the study alone: its runs get it from there
+        process.communicate(timeout=120)
+        assert process.returncode == status
+        for directory in (out / "tiny").glob("*-?"):
+            assert study.state_of(study.Run("", 0, directory, {}), 0) == "open"
     assert not (out / "tiny/results.csv").exists()
 
     done = command(*arguments)
@@ -73,6 +76,11 @@ def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tm
         assert (row["generator"], row["steps"], row["schedule"]) == ("tiny", "100", "alternating")
         assert float(row["fcd"]) > 100
         assert float(row["seconds"]) > 0
+    for row in rows[4:]:  # what was tried is known of failed runs too
+        assert (row["generator"], row["steps"], float(row["d_learning_rate"])) == (
+            "tiny", "100", 1e38,
+        )  # fmt: skip
+        assert row["fcd"] == ""
     table = (out / "tiny/results.md").read_text()
     assert "| diverging | ema | 0 of 2 | failed |" in table
     assert "| alternating | ema | 2 of 2 | " in table
@@ -113,6 +121,7 @@ def test_the_table_has_means_intervals_floors_and_ranks():
     assert body[1][-1] == "mode_collapse"
     assert body[2][:4] == ["b", "raw", "2 of 3", "10.00 ± 12.71"]
     assert body[3][:4] == ["b", "ema", "0 of 3", "failed"]
+    assert body[3][-2:] == ["failed", ""]
     # Means 2.5, 1, 10 against 6.67, 30, 31.5: ranks 2, 1, 3 and 1, 2, 3, so 1 - 6 * 2 / 24.
     assert "Spearman 0.50 over the 3 lines" in text
 
@@ -131,3 +140,16 @@ def test_a_run_counts_as_done_only_when_it_did_all_steps(tmp_path):
     ):
         summary.write_text(content)
         assert study.state_of(run, 100) == state, content
+
+
+def test_a_run_of_an_older_table_is_refused_one_of_another_machine_is_not(tmp_path):
+    table = study.STUDIES["tiny"]
+    (run, *_) = study.runs_of(table, tmp_path)
+    study.refuse_another_run(table, run)  # a new one
+    config = from_preset(table.preset, run.changes)
+    on_gpu = dataclasses.replace(config, precision="mixed_bfloat16", jit_compile=True)
+    write_config(run.directory, on_gpu, {}, [])
+    study.refuse_another_run(table, run)
+    write_config(run.directory, dataclasses.replace(on_gpu, batch_size=7), {}, [])
+    with pytest.raises(UserError, match=r"of another configuration \(batch_size: 7 -> 256\)"):
+        study.refuse_another_run(table, run)
