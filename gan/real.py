@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import platformdirs
 
+import gan
 from gan import features, metrics
 from gan.config import UserError
 from gan.data import Dataset
@@ -279,11 +280,12 @@ def compute_thresholds(real: RealImages) -> dict[str, float]:
 def cached(real: RealImages, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Returns an entry of the table of a feature network's constants, computing it if needed.
 
-    The package's table stands beside the weights, the user's in the cache.
+    The package's table stands beside the weights, the user's in the cache; each version of the
+    package has its own there, because it may compute otherwise.
     """
     about = real.extractor.provenance
     name = f"{about['name']}-{about['sha256'][:12]}.json"
-    own = Path(platformdirs.user_cache_dir("tapegan")) / "floors" / name
+    own = Path(platformdirs.user_cache_dir("tapegan")) / "floors" / gan.__version__ / name
     shipped = [features.PACKAGED / f"{about['name']}.floors.json"] if about["packaged"] else []
     for path in (*shipped, own):
         table = read_table(path)

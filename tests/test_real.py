@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import gan
 from gan import features, metrics, real
 from gan.config import UserError
 from gan.data import Dataset, load_dataset
@@ -114,7 +115,7 @@ def test_floors_are_computed_once(seen, tmp_path):
 
     first = real.floors(seen.reference(), COUNT)
     assert computed() == 1
-    (path,) = (tmp_path / "tapegan" / "floors").iterdir()
+    (path,) = (tmp_path / "tapegan" / "floors" / gan.__version__).iterdir()
     assert real.floors(seen.reference(), COUNT) == first
     assert computed() == 1
     real.floors(seen.reference(count=200), 200)  # other counts have floors of their own
@@ -122,6 +123,19 @@ def test_floors_are_computed_once(seen, tmp_path):
     assert len(json.loads(path.read_text())) == 2
     path.write_text("{torn")
     assert real.floors(seen.reference(), COUNT) == first
+
+
+@pytest.mark.parametrize(("digest", "used"), [("0" * 64, True), ("1" * 64, False)])
+def test_constants_in_the_package_are_those_of_its_weights(
+    seen, digest, used, tmp_path, monkeypatch
+):
+    seen.extractor.provenance["packaged"] = True
+    monkeypatch.setattr(features, "PACKAGED", tmp_path)
+    shipped = {"features": 7.0, "pixels": 8.0}
+    (tmp_path / "noise-v1.floors.json").write_text(
+        json.dumps({"sha256": digest, "thresholds": shipped})
+    )
+    assert (seen.thresholds == shipped) is used
 
 
 def test_floors_of_the_training_split_come_from_outside_of_the_reference(seen, monkeypatch):
