@@ -4,10 +4,9 @@ All loops live in one process and take turns, so that a slow minute of the machi
 them. A ratio is the median over the turns of that turn's ratio.
 """
 
-import dataclasses
-import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,28 +15,38 @@ from absl import flags
 from experiments import cli
 from gan.config import Config, UserError
 
-Loop = Callable[[int], None]  # does that many training steps and returns when they are done
+STEPS_PER_CALL = 50  # of the default run and of JAX's loop
 
-BASELINE = "merged model, Keras 2"
-DEFAULT = "two tapes, float32 (the default)"
+# What the loops must show after `LEARNING_STEPS` steps, as the mean of some of the last ones: the
+# losses of runs that train, whatever the seed (docs/performance.md).
+LEARNING_STEPS, LAST_STEPS, STRIDE = 500, 100, 5
+D_LOSSES, G_LOSSES = (0.8, 1.3), (0.6, 1.3)
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
-    flags.DEFINE_integer("repeats", 9, "turns of each loop", 2, flag_values=values)
-    flags.DEFINE_float("seconds", 6.0, "length of a turn", 0.1, flag_values=values)
+    whole = flags.DEFINE_integer
+    whole("repeats", None, "turns of each loop (default: 9, quick 3)", 2, flag_values=values)
+    flags.DEFINE_float(
+        "seconds", None, "length of a turn (default: 6, quick 1)", 0.1, flag_values=values
+    )
+    flags.DEFINE_boolean("quick", False, "at most 2 minutes, less is measured", flag_values=values)
+    flags.DEFINE_boolean("scaling", False, "the second table instead", flag_values=values)
     flags.DEFINE_string("out", "runs/benchmark.json", "where to write JSON", flag_values=values)
 
 
 def main(values: flags.FlagValues) -> int:
-    """Prints the table, writes JSON and returns the exit status."""
+    """Prints the tables, writes JSON and returns the exit status."""
+    quick = values["quick"].value
+    repeats = values["repeats"].value or (3 if quick else 9)
+    seconds = values["seconds"].value or (1.0 if quick else 6.0)
+    out = Path(values["out"].value)
     with cli.silenced():
+        from experiments.loops import LOOPS, Loop
         from gan import devices
-        from gan.data import DATASETS
+        from gan.data import load_dataset
         from gan.files import replacing, write_json
-    import pathlib
 
-    out = pathlib.Path(values["out"].value)
     try:
         if out.is_dir():
             raise UserError(f"--out={out}: is a directory, must be a file")
@@ -47,96 +56,80 @@ def main(values: flags.FlagValues) -> int:
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     devices.prepare()
-    images = DATASETS["mnist"]("", print).train_images
+    images = load_dataset("mnist", "", print).train_images
+    result: dict[str, Any] = {"environment": devices.environment(), "quick": quick}
+    if values["scaling"].value:
+        from experiments import scaling
+
+        result["scaling"] = scaling.measure(images, repeats, seconds)
+        print(scaling.table(result["scaling"]))
+        write_json(out, result)
+        return cli.DONE
     loops: dict[str, Loop] = {}
-    for name, make in LOOPS.items():
-        print(f"preparing {name}", flush=True)
+    losses: dict[str, list[float]] = {}
+    for row in LOOPS:
+        if quick and not row.quick:
+            print(f"skipped: {row.name} takes too long for --quick")
+            continue
+        print(f"preparing {row.name}", flush=True)
         try:
-            loops[name] = make(images)
+            loop = row.make(images)
         except ImportError as error:
-            print(f"skipped: {name} needs the extra `bench` ({error})")
-    rates = measure(loops, values["repeats"].value, values["seconds"].value)
-    result: dict[str, Any] = {
-        "environment": devices.environment(),
+            print(f"skipped: {row.name} needs the extra `bench` ({error})")
+            continue
+        loops[row.name] = loop
+        if not quick and row.kind != "limit":
+            losses[row.name] = learned(loop)
+    rates = measure(loops, repeats, seconds)
+    result |= {
         "batch_size": Config().batch_size,
-        "rows": [row(name, rates) for name in rates],
+        "steps_per_second": rates,
+        "losses": losses,
+        "comparisons": {name: quartiles(ratios) for name, ratios in comparisons(rates)},
     }
-    print(table(result))
+    print(report(result))
     write_json(out, result)
     return cli.DONE
 
 
-def merged_loop(images: np.ndarray) -> Loop:
-    """Returns the literal script's loop.
+def learned(loop: Any) -> list[float]:
+    """Returns the mean losses of D and G around the last of the first steps.
 
     Raises:
-        ImportError: `tf_keras` is not installed.
+        AssertionError: They are not those of a run that trains.
     """
-    if not importlib.util.find_spec("tf_keras"):
-        raise ImportError("no module tf_keras")
-    import tf_keras
-
-    from experiments.peers import merged
-
-    return merged.loop(tf_keras, images)
-
-
-def tape_loop(images: np.ndarray, **changes: Any) -> Loop:
-    """Returns what the trainer runs: pipeline, compiled step, a check after each call."""
-    import tensorflow as tf
-
-    from gan import devices
-    from gan.data import block_dataset
-    from gan.state import build_state
-    from gan.trainer import compiled_steps
-
-    config = devices.resolve(dataclasses.replace(Config(), **changes))
-    state = build_state(config, images.shape[1:])
-    run_steps = compiled_steps(config, state)
-    per_call = config.steps_per_call
-    blocks = iter(
-        block_dataset(
-            images,
-            steps_per_call=per_call,
-            d_steps=config.d_steps,
-            batch_size=config.batch_size,
-            latent_dim=config.latent_dim,
-            seed=config.seed,
-        )
-    )
-
-    def run(steps: int) -> None:
-        for done in range(0, steps, per_call):
-            count = min(per_call, steps - done)
-            metrics, finite = run_steps(*next(blocks), tf.constant(0), tf.constant(count))
-            if not finite:
-                raise AssertionError(f"not finite: {metrics}")
-
-    return run
+    loop(LEARNING_STEPS - LAST_STEPS)
+    last = [loop(STRIDE) for _ in range(LAST_STEPS // STRIDE)]
+    d_loss, g_loss = (float(mean) for mean in np.mean(last, axis=0))
+    for loss, (low, high) in ((d_loss, D_LOSSES), (g_loss, G_LOSSES)):
+        if not low <= loss <= high:
+            raise AssertionError(f"losses {d_loss:.3f} and {g_loss:.3f}: this loop does not train")
+    return [d_loss, g_loss]
 
 
-LOOPS: dict[str, Callable[[np.ndarray], Loop]] = {
-    BASELINE: merged_loop,
-    DEFAULT: lambda images: tape_loop(images, precision="float32"),
-    "two tapes, bfloat16": lambda images: tape_loop(images, precision="mixed_bfloat16"),
-}
-
-
-def measure(loops: dict[str, Loop], repeats: int, seconds: float) -> dict[str, list[float]]:
+def measure(
+    loops: dict[str, Any], repeats: int, seconds: float, units: dict[str, int] | None = None
+) -> dict[str, list[float]]:
     """Returns the steps a second of each loop in each turn.
 
     Args:
         loops: What to measure.
         repeats: Turns of each.
         seconds: Length of a turn, about; a loop does the same number of steps in each.
+        units: Steps of a loop's call, if not 50; a turn has whole calls only.
     """
     counts = {}
     for name, run in loops.items():
-        run(2)  # compiles
-        run(10)
-        started = time.perf_counter()
-        run(10)
-        counts[name] = max(10, round(10 * seconds / (time.perf_counter() - started) / 50) * 50)
+        count = unit = (units or {}).get(name, STEPS_PER_CALL)
+        run(unit)  # compiles
+        while True:
+            started = time.perf_counter()
+            run(count)
+            took = time.perf_counter() - started
+            if took >= seconds / 10:
+                break
+            count *= 4
+        counts[name] = max(1, round(count * seconds / took / unit)) * unit
     rates: dict[str, list[float]] = {name: [] for name in loops}
     for turn in range(repeats):
         # Forwards, then backwards, so that no loop is always the one after the slowest.
@@ -148,12 +141,38 @@ def measure(loops: dict[str, Loop], repeats: int, seconds: float) -> dict[str, l
     return rates
 
 
-def row(name: str, rates: dict[str, list[float]]) -> dict[str, Any]:
-    """Returns median and quartiles of a loop's rates, and of its ratio to the baseline."""
-    found: dict[str, Any] = {"loop": name, "steps_per_second": quartiles(rates[name])}
-    if BASELINE in rates:
-        found["ratio"] = quartiles(np.divide(rates[name], rates[BASELINE]))
-    return found
+def comparisons(rates: dict[str, list[float]]) -> Iterator[tuple[str, list[float]]]:
+    """Yields (what is compared, its ratio in each turn), for what was measured.
+
+    The best of several loops is the one with the highest median.
+    """
+    from experiments import loops as of
+
+    for ours, precision in ((of.DEFAULT, "float32"), (of.BFLOAT16, "bfloat16")):
+        if ours not in rates:
+            continue
+        mine = np.array(rates[ours])
+        if of.MERGED in rates:
+            yield f"{precision} to the {of.MERGED}", list(mine / rates[of.MERGED])
+        for kind in (of.PYTORCH, of.JAX):
+            others = [
+                row.name
+                for row in of.LOOPS
+                if (row.kind, row.precision) == (kind, precision) and row.name in rates
+            ]
+            if others:
+                best = max(others, key=lambda name: np.median(rates[name]))
+                yield f"{precision} to the best of {kind} ({best})", list(mine / rates[best])
+        if of.PRODUCTS[precision] in rates and of.TRAFFIC in rates:
+            products, traffic = np.array(rates[of.PRODUCTS[precision]]), np.array(rates[of.TRAFFIC])
+            yield f"{precision} to {of.PRODUCTS[precision]}", list(mine / products)
+            # One after the other: Adam waits for the gradients.
+            yield (
+                f"{precision} to the roofline (products and traffic)",
+                list(mine * (1 / products + 1 / traffic)),
+            )
+        if of.PIPELINE in rates:
+            yield f"{of.PIPELINE} to {precision}", list(np.array(rates[of.PIPELINE]) / mine)
 
 
 def quartiles(values: Any) -> list[float]:
@@ -161,25 +180,28 @@ def quartiles(values: Any) -> list[float]:
     return [float(q) for q in np.percentile(values, [25, 50, 75])]
 
 
-def table(result: dict[str, Any]) -> str:
-    """Returns the rows as a Markdown table."""
+def report(result: dict[str, Any]) -> str:
+    """Returns two Markdown tables: the loops, and how ours compare."""
     lines = [
         f"{', '.join(result['environment']['device'])}; batch {result['batch_size']}; "
         "median (quartiles)",
         "",
-        "| loop | steps/s | ratio |",
+        "| loop | steps/s | losses of D and G after 500 steps |",
         "| --- | --- | --- |",
     ]
-    for entry in result["rows"]:
-        cells = [
-            "{1:.{d}f} ({0:.{d}f} to {2:.{d}f})".format(*entry[key], d=digits)
-            if key in entry
-            else ""
-            for key, digits in (("steps_per_second", 1), ("ratio", 2))
-        ]
-        lines.append(f"| {entry['loop']} | {' | '.join(cells)} |")
+    for name, rates in result["steps_per_second"].items():
+        losses = ", ".join(f"{loss:.2f}" for loss in result["losses"].get(name, []))
+        lines.append(f"| {name} | {spread(quartiles(rates), 1)} | {losses} |")
+    lines += ["", "| comparison | ratio |", "| --- | --- |"]
+    lines += [f"| {name} | {spread(found, 2)} |" for name, found in result["comparisons"].items()]
     return "\n".join(lines)
 
 
+def spread(found: list[float], digits: int) -> str:
+    """Returns median (quartiles)."""
+    low, median, high = found
+    return f"{median:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
 if __name__ == "__main__":
-    cli.run("Measures training steps a second beside the merged-model loop.", define, main)
+    cli.run("Measures training steps a second, beside other frameworks.", define, main)

@@ -30,6 +30,9 @@ def test_the_latents_of_an_image_depend_on_seed_and_index_alone():
     assert len(np.unique(many)) > 12_400  # no block is the copy of another
     assert not np.array_equal(few, evaluation_latents(1001, 5, 4))
     assert many.mean() == pytest.approx(0, abs=0.03)
+    # The very numbers, or evaluations of a seed would change their meaning.
+    assert many[0, :3] == pytest.approx([-0.361026, 1.244152, -0.089804], abs=1e-5)
+    assert many[2000, :3] == pytest.approx([-1.542222, -0.270282, -1.108381], abs=1e-5)
     assert many.std() == pytest.approx(1, abs=0.03)
 
 

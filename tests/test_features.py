@@ -1,6 +1,7 @@
 """The feature networks: what the package ships, and how one is trained for other data."""
 
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -152,3 +153,10 @@ def test_shifts_move_whole_images_by_up_to_two_pixels():
     assert set(zip(rows - 4, columns - 4, strict=True)) == {
         (i, j) for i in range(-2, 3) for j in range(-2, 3)
     }
+
+
+def test_a_weight_file_cannot_run_code(tmp_path):
+    about = json.dumps({"image_shape": [28, 28, 1], "classes": 10, "test_accuracy": 1.0})
+    np.savez(tmp_path / "x.npz", about=np.array(about), weight_00=np.array([{}], object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        features.read(tmp_path / "x.npz", "x", "cnn-a", False)

@@ -79,8 +79,12 @@ def train_step(
     return d_loss_real[0] + d_loss_fake[0], g_loss
 
 
-def loop(keras: Any, images: np.ndarray, batch_size: int = 256) -> Callable[[int], None]:
+def loop(
+    keras: Any, images: np.ndarray, batch_size: int = 256
+) -> Callable[[int], tuple[float, float]]:
     """Returns a function that does n steps as the script's loop does, NumPy noise included.
+
+    It returns the losses of D, on real and on fake images together, and of G at the last step.
 
     Args:
         keras: As for `build`.
@@ -90,11 +94,12 @@ def loop(keras: Any, images: np.ndarray, batch_size: int = 256) -> Callable[[int
     models = build(keras)
     x_train = images.astype(np.float32) / 127.5 - 1.0
 
-    def run(steps: int) -> None:
+    def run(steps: int) -> tuple[float, float]:
         for _ in range(steps):
             real = x_train[np.random.randint(0, len(x_train), batch_size)]  # noqa: NPY002, literal
             noise = np.random.normal(0, 1, (batch_size, 100))  # noqa: NPY002
             g_noise = np.random.normal(0, 1, (batch_size, 100))  # noqa: NPY002
-            train_step(models, real, noise, g_noise)
+            losses = train_step(models, real, noise, g_noise)
+        return losses
 
     return run
