@@ -59,7 +59,8 @@ def markdown(variants: list[str], seeds: int, rows: list[Row], floors: dict[str,
     lines = [
         *table(TABLE, groups, seeds, floors),
         "",
-        "Mean over seeds ± half of the 95 % t-interval; real images: mean (sd) of 20 draws.",
+        "Mean over seeds ± half of the 95 % t-interval; real images: mean (sd) of 20 draws, and of "
+        "copies 1 % by definition.",
         "",
         *table(MORE, groups, seeds, floors),
         "",

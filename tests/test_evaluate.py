@@ -93,6 +93,18 @@ def test_a_generator_given_from_python_can_be_evaluated(tiny_config, tmp_path, g
     )
 
 
+def test_a_checkpoint_that_lacks_a_layer_is_refused(tiny_config, tmp_path):
+    def network(*more):
+        return keras.Sequential([
+            keras.Input((8,)), keras.layers.Dense(784), keras.layers.Reshape(SHAPE), *more,
+        ])  # fmt: skip
+
+    train(tiny_config(), tmp_path, generator=network(), quiet=True)
+    network(keras.layers.BatchNormalization()).save(tmp_path / "generator.keras")
+    with pytest.raises(UserError, match="step-12: cannot be restored into the generator"):
+        samples.load_generator(tmp_path, SHAPE)
+
+
 def test_what_is_no_run_or_has_no_checkpoint_is_refused(run_dir, tmp_path):
     with pytest.raises(UserError, match="is not a run, it has no config"):
         samples.load_generator(tmp_path, SHAPE, "ema", "latest")
