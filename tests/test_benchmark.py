@@ -1,14 +1,16 @@
 """The benchmark: what is compared, how it is measured, and the limits of the machine."""
 
-import importlib.util
+import importlib
 import json
+import sys
 
 import numpy as np
 import pytest
 
-from conftest import command
-from experiments import benchmark, loops, roofline
+from experiments import benchmark, cli, loops, roofline, scaling
+from gan.config import Config
 from gan.data import load_dataset
+from gan.models import GENERATORS
 
 
 def test_ratios_are_taken_turn_by_turn_and_to_the_best():
@@ -122,21 +124,71 @@ def test_the_product_loop_does_every_product_of_every_step(dtype, monkeypatch):
     assert sum(done) == sum(product.flops for product in wanted)  # once, in the traced loop
 
 
-def test_the_command_measures_prints_and_writes(tmp_path):
+def missing(images):
+    raise ImportError("No module named 'other'")
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.run("usage", benchmark.define, benchmark.main)
+    return end.value.code
+
+
+def test_the_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys):
+    real = {row.name: row for row in loops.LOOPS}
+    others = (
+        loops.Row("slow", loops.PYTORCH, "float32", missing, quick=False),
+        loops.Row("other", loops.JAX, "float32", missing),
+    )
+    rows = (real[loops.DEFAULT], real[loops.PIPELINE], real[loops.TRAFFIC], *others)
+    monkeypatch.setattr(loops, "LOOPS", rows)
     out = tmp_path / "new" / "bench.json"
-    flags = ("--quick", "--repeats=2", "--seconds=0.1", f"--out={out}")
-    done = command("experiments.benchmark", *flags)
-    assert done.returncode == 0, done.stderr
-    rates = json.loads(out.read_text())["steps_per_second"]
-    peers = {"PyTorch": "torch", "JAX": "jax"}
-    for row in loops.LOOPS:
-        here = row.kind not in peers or importlib.util.find_spec(peers[row.kind])
-        if here and row.quick:
-            assert min(rates[row.name]) > 0
-            assert f"| {row.name} |" in done.stdout
-        else:
-            assert row.name not in rates
-            assert f"skipped: {row.name} " in done.stdout
+    assert call(monkeypatch, "--quick", "--repeats=2", "--seconds=0.1", f"--out={out}") == 0
+    printed = capsys.readouterr().out
+    result = json.loads(out.read_text())
+    assert list(result["steps_per_second"]) == [loops.DEFAULT, loops.PIPELINE, loops.TRAFFIC]
+    for name, rates in result["steps_per_second"].items():
+        assert min(rates) > 0
+        assert f"| {name} |" in printed
+    assert list(result["comparisons"]) == ["input pipeline alone to float32"]
+    assert "skipped: slow takes too long for --quick" in printed
+    assert "skipped: other needs the extra `bench` (No module named 'other')" in printed
+
+
+def test_the_second_table_says_how_cost_grows(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scaling, "variants", lambda: {
+        "batch 64": {"batch_size": 64, "generator": "tiny", "discriminator": "tiny"},
+        "model tiny": {"generator": "tiny", "discriminator": "tiny"},
+    })  # fmt: skip
+    out = tmp_path / "bench.json"
+    assert call(monkeypatch, "--scaling", "--repeats=2", "--seconds=0.1", f"--out={out}") == 0
+    first, second = json.loads(out.read_text())["scaling"]
+    assert (first["variant"], second["variant"]) == ("batch 64", "model tiny")
+    for row, batch in ((first, 64), (second, 256)):
+        assert row["images_per_second"] == pytest.approx(
+            np.multiply(row["steps_per_second"], batch)
+        )
+    assert "| batch 64 |" in capsys.readouterr().out
+
+
+def test_every_variant_is_a_configuration_or_a_width():
+    table = scaling.variants()
+    assert {"batch 64", "batch 4096", "1 steps a call", "200 steps a call", "width x 2"} <= set(
+        table
+    )
+    assert {f"model {name}" for name in GENERATORS} <= set(table)
+    for changes in table.values():
+        Config(**{name: value for name, value in changes.items() if name != "width"})
+    images = np.zeros((1, 28, 28, 1), np.uint8)
+    g, d = scaling.wider(images, 2)
+    assert [w.shape[1] for w in g.trainable_variables if len(w.shape) == 2] == [
+        512,
+        1024,
+        2048,
+        784,
+    ]
+    assert [w.shape[1] for w in d.trainable_variables if len(w.shape) == 2] == [1024, 512, 1]
 
 
 @pytest.mark.parametrize("name", ["pytorch", "jax_scan"])
