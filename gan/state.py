@@ -9,6 +9,7 @@ import tensorflow as tf
 from gan import runs
 from gan.config import Config, UserError, row
 from gan.models import DISCRIMINATORS, GENERATORS
+from gan.optimizers import FusedAdam
 from gan.step import GanState
 
 ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
@@ -47,7 +48,7 @@ def build_state(
     ema_generator.set_weights(generator.get_weights())
 
     def adam(learning_rate: float, network: keras.Model) -> keras.optimizers.Optimizer:
-        optimizer: keras.optimizers.Optimizer = keras.optimizers.Adam(
+        optimizer: keras.optimizers.Optimizer = FusedAdam(
             learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=ADAM_EPSILON
         )
         if config.precision == "mixed_float16":
