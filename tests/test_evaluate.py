@@ -362,7 +362,8 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     flags = (f"--run_dir={mnist_run}", "--num_images=2000")
     assert call(monkeypatch, *flags) == 0
     out = capsys.readouterr().out
-    assert call(monkeypatch, *flags, "--weights=raw", "--checkpoint=6", "--metrics=fcd") == 0
+    assert call(monkeypatch, *flags, "--weights=raw", "--checkpoint=6", "--metrics=fcd",
+                "--features=cnn-b", "--seed=5") == 0  # fmt: skip
     first, second = logs.read_records(mnist_run / "evaluations.jsonl")
     assert list(first["metrics"]) == list(metrics.METRICS)
     assert {name: first[name] for name in ("step", "weights", "checkpoint", "seed", "source")} == {
@@ -371,12 +372,15 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     assert first["kimg"] == pytest.approx(12 * 16 / 1000)
     assert first["floors"].keys() == first["ideals"].keys() == first["metrics"].keys()
     assert (second["step"], second["weights"], list(second["metrics"])) == (6, "raw", ["fcd"])
+    assert (first["features"]["name"], second["features"]["name"], second["seed"]) == (
+        "mnist-cnn-a-v1", "mnist-cnn-b-v1", 5,
+    )  # fmt: skip
     assert "| fcd ↓ |" in out
     pictures = [path.name for path in (mnist_run / "samples").glob("nearest*")]
     assert pictures == ["nearest_2000_00000012.png"]
     board = EventAccumulator(str(mnist_run / "tensorboard"), {"tensors": 0})
     board.Reload()
-    for tag, step, record in (("2000", 12, first), ("raw_2000", 6, second)):
+    for tag, step, record in (("2000", 12, first), ("raw_cnn-b_2000_seed5", 6, second)):
         for name, value in record["metrics"].items():
             (event,) = board.Tensors(f"eval/{tag}_{name}")
             assert event.step == step
@@ -387,6 +391,24 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     images = samples.sample(generator, 2000)
     again = real.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
     assert again.values["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
+    generator, _ = samples.load_generator(mnist_run, SHAPE, "raw", "6")
+    images = samples.sample(generator, 2000, 5)
+    seen = real.load("mnist", seen.data, "cnn-b")
+    again = real.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
+    assert again.values["fcd"] == pytest.approx(second["metrics"]["fcd"], rel=1e-6)
+
+
+def test_the_split_is_that_of_the_flag(mnist_run, monkeypatch):
+    judged = []
+
+    def stop(images, against, names, advance):
+        judged.append((len(images), against.split))
+        raise UserError("enough")
+
+    monkeypatch.setattr(evaluate, "evaluate", stop)
+    flags = (f"--run_dir={mnist_run}", "--split=train", "--num_images=1500", "--metrics=fcd")
+    assert call(monkeypatch, *flags) == 2
+    assert judged == [(1500, "train")]
 
 
 @pytest.mark.parametrize("name", ["evaluations.jsonl", "tensorboard"])
