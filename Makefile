@@ -27,7 +27,7 @@ evaluate: $(VENV)/.base  ## Say how good the generator of RUN is, beside what re
 tensorboard: $(VENV)/.base  ## Open TensorBoard on all runs, or on RUN if it is given
 	@$(BIN)/tensorboard --logdir=$(if $(RUN_GIVEN),$(RUN),runs) $(ARGS)
 
-bench: $(VENV)/.dev  ## Measure steps per second beside the merged-model loop
+bench: $(VENV)/.dev  ## Measure steps per second beside other frameworks
 	@$(BIN)/python -m experiments.benchmark $(ARGS)
 
 study: $(VENV)/.dev  ## Train and evaluate every run of a study, write its table (hours)
