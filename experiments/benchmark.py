@@ -15,10 +15,8 @@ from absl import flags
 from experiments import cli
 from gan.config import Config, UserError
 
-STEPS_PER_CALL = 50  # of the default run and of JAX's loop
-
-# What the loops must show after `LEARNING_STEPS` steps, as the mean of some of the last ones: the
-# losses of runs that train, whatever the seed (docs/performance.md).
+# What the loops should show after `LEARNING_STEPS` steps, as the mean of some of the last ones. Wide:
+# D that learns nothing has 1.386, and D that wins has next to nothing.
 LEARNING_STEPS, LAST_STEPS, STRIDE = 500, 100, 5
 D_LOSSES, G_LOSSES = (0.8, 1.3), (0.6, 1.3)
 
@@ -42,7 +40,7 @@ def main(values: flags.FlagValues) -> int:
     seconds = values["seconds"].value or (1.0 if quick else 6.0)
     out = Path(values["out"].value)
     with cli.silenced():
-        from experiments.loops import LOOPS, Loop
+        from experiments.loops import LIMIT, LOOPS, Loop
         from gan import devices
         from gan.data import load_dataset
         from gan.files import replacing, write_json
@@ -78,7 +76,7 @@ def main(values: flags.FlagValues) -> int:
             print(f"skipped: {row.name} needs the extra `bench` ({error})")
             continue
         loops[row.name] = loop
-        if not quick and row.kind != "limit":
+        if not quick and row.kind != LIMIT:
             losses[row.name] = learned(loop)
     rates = measure(loops, repeats, seconds)
     result |= {
@@ -114,11 +112,11 @@ def measure(
         loops: What to measure.
         repeats: Turns of each.
         seconds: Length of a turn, about; a loop does the same number of steps in each.
-        units: Steps of a loop's call, if not 50; a turn has whole calls only.
+        units: Steps of a loop's call, if not the default's; a turn has whole calls only.
     """
     counts = {}
     for name, run in loops.items():
-        count = unit = (units or {}).get(name, STEPS_PER_CALL)
+        count = unit = (units or {}).get(name, Config().steps_per_call)
         run(unit)  # compiles
         while True:
             started = time.perf_counter()

@@ -17,9 +17,8 @@ import tensorflow as tf
 from experiments import roofline
 from gan import devices
 from gan.config import Config
-from gan.data import block_dataset
 from gan.state import build_state
-from gan.trainer import compiled_steps
+from gan.trainer import compiled_steps, pipeline
 
 Loop = Callable[[int], tuple[float, float] | None]
 
@@ -52,7 +51,7 @@ def tape_loop(
     state = build_state(config, images.shape[1:], *networks)
     run_steps = compiled_steps(config, state)
     per_call = config.steps_per_call
-    blocks = iter(pipeline(images, config))
+    blocks = iter(pipeline(config, images))
 
     def run(steps: int) -> tuple[float, float]:
         for done in range(0, steps, per_call):
@@ -65,22 +64,10 @@ def tape_loop(
     return run
 
 
-def pipeline(images: np.ndarray, config: Config) -> tf.data.Dataset:
-    """Returns the trainer's input pipeline."""
-    return block_dataset(
-        images,
-        steps_per_call=config.steps_per_call,
-        d_steps=config.d_steps,
-        batch_size=config.batch_size,
-        latent_dim=config.latent_dim,
-        seed=config.seed,
-    )
-
-
 def pipeline_loop(images: np.ndarray) -> Loop:
     """Returns the input pipeline with nothing behind it."""
     config = Config()
-    blocks = iter(pipeline(images, config))
+    blocks = iter(pipeline(config, images))
 
     def run(steps: int) -> None:
         for _ in range(-(-steps // config.steps_per_call)):

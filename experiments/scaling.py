@@ -55,8 +55,9 @@ def variants() -> dict[str, dict[str, Any]]:
         found[f"{count} steps a call"] = {"steps_per_call": count}
     for factor in WIDTH_FACTORS:
         found[f"width x {factor:g}"] = {"width": factor}
-    for name in GENERATORS.keys() & DISCRIMINATORS.keys():
-        found[f"model {name}"] = {"generator": name, "discriminator": name}
+    for name in GENERATORS:
+        if name in DISCRIMINATORS:
+            found[f"model {name}"] = {"generator": name, "discriminator": name}
     return found
 
 

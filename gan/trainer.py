@@ -128,17 +128,7 @@ def loop(
     run_steps = compiled_steps(config, state, run_eagerly)
     best = checkpoint_manager(state, run_dir, 1, runs.BEST_DIR)
     step = block_start = int(state.step.numpy())
-    blocks = iter(
-        block_dataset(
-            images,
-            steps_per_call=config.steps_per_call,
-            d_steps=config.d_steps,
-            batch_size=config.batch_size,
-            latent_dim=config.latent_dim,
-            seed=config.seed,
-            first_step=step,
-        )
-    )
+    blocks = iter(pipeline(config, images, step))
     block = next(blocks)
     cadences = [config.log_every, config.sample_every, config.checkpoint_every]
     if config.evaluate_every:
@@ -214,6 +204,19 @@ def loop(
         "seconds": time.perf_counter() - started,
         "traces": 0 if run_eagerly else run_steps.experimental_get_tracing_count(),
     }
+
+
+def pipeline(config: Config, images: np.ndarray, first_step: int = 0) -> tf.data.Dataset:
+    """Returns the blocks of images and latents that a run consumes from `first_step` on."""
+    return block_dataset(
+        images,
+        steps_per_call=config.steps_per_call,
+        d_steps=config.d_steps,
+        batch_size=config.batch_size,
+        latent_dim=config.latent_dim,
+        seed=config.seed,
+        first_step=first_step,
+    )
 
 
 def keep_best(

@@ -139,8 +139,3 @@ def discriminator(params: Params, images: jax.Array, dtype: Any) -> jax.Array:
     for layer in params[:-1]:
         x = jax.nn.leaky_relu(dense(layer, x, dtype), 0.2)
     return dense(params[-1], x.astype(jnp.float32), jnp.float32)
-
-
-def version() -> Any:
-    """Returns JAX's version."""
-    return jax.__version__

@@ -8,7 +8,6 @@ import copy
 import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -118,8 +117,3 @@ def indices(size: int, batch_size: int) -> Iterator[torch.Tensor]:
     """Yields the indices of batches, epoch after epoch."""
     while True:
         yield from torch.randperm(size)[: size // batch_size * batch_size].split(batch_size)
-
-
-def version() -> Any:
-    """Returns PyTorch's version."""
-    return torch.__version__
