@@ -15,8 +15,8 @@ from absl import flags
 from experiments import cli
 from gan.config import Config, UserError
 
-# What the loops should show after `LEARNING_STEPS` steps, as the mean of some of the last ones. Wide:
-# D that learns nothing has 1.386, and D that wins has next to nothing.
+# What the loops should show after `LEARNING_STEPS` steps, as the mean of some of the last ones.
+# Wide: a D that learns nothing has 1.386, one that wins has next to nothing.
 LEARNING_STEPS, LAST_STEPS, STRIDE = 500, 100, 5
 D_LOSSES, G_LOSSES = (0.8, 1.3), (0.6, 1.3)
 
