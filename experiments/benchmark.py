@@ -1,7 +1,8 @@
 """Measures training steps a second, interleaved: ``python -m experiments.benchmark``.
 
 All loops live in one process and take turns, so that a slow minute of the machine hits each of
-them. A ratio is the median over the turns of that turn's ratio.
+them. A ratio is the median over the turns of that turn's ratio. Other tables say how the cost
+grows, what it is made of, and what a start takes.
 """
 
 import time
@@ -20,6 +21,8 @@ from gan.config import Config, UserError
 LEARNING_STEPS, LAST_STEPS, STRIDE = 500, 100, 5
 D_LOSSES, G_LOSSES = (0.8, 1.3), (0.6, 1.3)
 
+TABLES = ("loops", "scaling", "operations", "startup")
+
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
@@ -29,7 +32,12 @@ def define(values: flags.FlagValues) -> None:
         "seconds", None, "length of a turn (default: 6, quick 1)", 0.1, flag_values=values
     )
     flags.DEFINE_boolean("quick", False, "at most 2 minutes, less is measured", flag_values=values)
-    flags.DEFINE_boolean("scaling", False, "the second table instead", flag_values=values)
+    flags.DEFINE_enum(
+        "table", "loops", TABLES,
+        "loops: beside other frameworks; scaling: by batch, width, steps a call and model; "
+        "operations: what a step is made of; startup: from the command to the first step",
+        flag_values=values,
+    )  # fmt: skip
     flags.DEFINE_string("out", "runs/benchmark.json", "where to write JSON", flag_values=values)
 
 
@@ -40,9 +48,7 @@ def main(values: flags.FlagValues) -> int:
     seconds = values["seconds"].value or (1.0 if quick else 6.0)
     out = Path(values["out"].value)
     with cli.silenced():
-        from experiments.loops import LIMIT, LOOPS, Loop
         from gan import devices
-        from gan.data import load_dataset
         from gan.files import replacing, write_json
 
     try:
@@ -54,15 +60,22 @@ def main(values: flags.FlagValues) -> int:
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     devices.prepare()
-    images = load_dataset("mnist", "", print).train_images
     result: dict[str, Any] = {"environment": devices.environment(), "quick": quick}
-    if values["scaling"].value:
-        from experiments import scaling
+    make = {
+        "loops": loops_table, "scaling": scaling_table, "operations": operations_table,
+        "startup": startup_table,
+    }[values["table"].value]  # fmt: skip
+    found, text = make(repeats, seconds, quick)
+    print(f"{', '.join(result['environment']['device'])}\n\n{text}")
+    write_json(out, {**result, **found})
+    return cli.DONE
 
-        result["scaling"] = scaling.measure(images, repeats, seconds)
-        print(scaling.table(result["scaling"]))
-        write_json(out, result)
-        return cli.DONE
+
+def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
+    """Measures our loops, those of other frameworks, and the limits of the machine."""
+    from experiments.loops import LIMIT, LOOPS, Loop
+
+    images = mnist()
     loops: dict[str, Loop] = {}
     losses: dict[str, list[float]] = {}
     for row in LOOPS:
@@ -79,15 +92,45 @@ def main(values: flags.FlagValues) -> int:
         if not quick and row.kind != LIMIT:
             losses[row.name] = learned(loop)
     rates = measure(loops, repeats, seconds)
-    result |= {
+    result = {
         "batch_size": Config().batch_size,
         "steps_per_second": rates,
         "losses": losses,
         "comparisons": {name: quartiles(ratios) for name, ratios in comparisons(rates)},
     }
-    print(report(result))
-    write_json(out, result)
-    return cli.DONE
+    return result, report(result)
+
+
+def scaling_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
+    """Measures how the cost grows with batch size, width, steps a call and for each model."""
+    from experiments import scaling
+
+    found = scaling.measure(mnist(), repeats, seconds)
+    return {"scaling": found}, scaling.table(found)
+
+
+def operations_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
+    """Profiles the operations of a step, once for each precision."""
+    from experiments import operations
+
+    images = mnist()
+    found = {name: operations.measure(images, name) for name in ("float32", "mixed_bfloat16")}
+    return {"operations": found}, operations.table(found)
+
+
+def startup_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
+    """Measures the start of training, in new processes."""
+    from experiments import startup
+
+    found = startup.measure(repeats)
+    return {"startup": found}, startup.table(found)
+
+
+def mnist() -> np.ndarray:
+    """Returns MNIST's training images."""
+    from gan.data import load_dataset
+
+    return load_dataset("mnist", "", print).train_images
 
 
 def learned(loop: Any) -> list[float]:
@@ -179,8 +222,7 @@ def quartiles(values: Any) -> list[float]:
 def report(result: dict[str, Any]) -> str:
     """Returns two Markdown tables: the loops, and how ours compare."""
     lines = [
-        f"{', '.join(result['environment']['device'])}; batch {result['batch_size']}; "
-        "median (quartiles)",
+        f"Batch {result['batch_size']}; median (quartiles).",
         "",
         "| loop | steps/s | losses of D and G after 500 steps |",
         "| --- | --- | --- |",

@@ -20,12 +20,12 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():
         from pathlib import Path
 
-        from gan import devices, logs, runs, samples, trainer
+        from gan import devices, logs, pictures, runs, samples
     run_dir, side = Path(values["run_dir"].value), values["side"].value
     config = runs.read_config(run_dir)
     devices.prepare()
     generator = samples.load_saved_generator(run_dir)
-    images = trainer.sample_images(config, generator, side * side)
+    images = pictures.sample_images(config, generator, side * side)
     out = Path(values["out"].value or run_dir / runs.SAMPLES_DIR / "grid.png")
     try:
         logs.write_png(out, logs.image_grid(images, side))

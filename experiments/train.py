@@ -6,6 +6,7 @@ import json
 from absl import flags
 
 from experiments import cli
+from gan.clock import Clock
 from gan.config import UserError
 
 
@@ -27,7 +28,11 @@ def main(values: flags.FlagValues) -> int:
         run_dir = f"runs/{values['preset'].value}"
     elif not run_dir:
         raise UserError("--run_dir=: must be a directory")
-    with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
+    clock = Clock()
+    with (
+        clock("imports"),
+        cli.silenced(),
+    ):  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 
         from gan import data, devices, evaluate, runs, trainer
@@ -41,8 +46,11 @@ def main(values: flags.FlagValues) -> int:
     try:
         devices.prepare()  # before anything is built, and refused before anything is loaded
         runs.check_run_dir(Path(run_dir), devices.resolve(config))
-        evaluators = evaluate.evaluators(config, print)
-        summary = trainer.train(config, run_dir, evaluators=evaluators)
+        with clock("data"):
+            dataset = data.load_dataset(config.dataset, config.data_dir, print)
+        with clock("feature network"):
+            evaluators = evaluate.evaluators(config, dataset, print)
+        summary = trainer.train(config, run_dir, data=dataset, evaluators=evaluators, clock=clock)
     except trainer.TrainingFailed as error:
         return cli.complain(error, cli.FAILED)
     if summary["status"] == "preempted":

@@ -153,7 +153,8 @@ def block_dataset(
     """
     if images.dtype != np.uint8 or images.ndim != 4:
         raise ValueError(f"images must be uint8 [N, H, W, C], got {images.dtype} {images.shape}")
-    stored = tf.constant(images)
+    with tf.device("CPU"):
+        stored = tf.Variable(images, trainable=False)  # tf.data copies a constant twice
     size, step_size = len(images), d_steps * batch_size
 
     def one_step(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -165,4 +166,4 @@ def block_dataset(
         )
 
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
-    return steps.map(one_step).batch(steps_per_call, drop_remainder=True).prefetch(2)
+    return steps.map(one_step).batch(steps_per_call, drop_remainder=True).prefetch(1)

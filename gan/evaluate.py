@@ -12,7 +12,7 @@ import tensorflow as tf
 import gan
 from gan import real, runs
 from gan.config import Config, UserError
-from gan.data import load_dataset
+from gan.data import Dataset
 from gan.logs import image_grid
 from gan.metrics import METRICS
 from gan.real import Found, Reference
@@ -26,16 +26,20 @@ NEAREST_SHOWN = 10  # samples of each kind in the picture of nearest training im
 
 
 def evaluators(
-    config: Config, say: Callable[[str], None] = lambda line: None
+    config: Config, data: Dataset, say: Callable[[str], None] = lambda line: None
 ) -> dict[str, Callable[[keras.Model, int], dict[str, Any]]]:
     """Returns what `train` calls every `evaluate_every` steps: the light evaluation.
 
+    Args:
+        config: Of the run.
+        data: Its data set.
+        say: Is told in one line what takes time.
+
     Raises:
-        UserError: The data or its feature network cannot be had.
+        UserError: The data have no labels, or their feature network cannot be had.
     """
     if not config.evaluate_every:
         return {}
-    data = load_dataset(config.dataset, config.data_dir, say)
     reference = real.load(config.dataset, data, say=say).reference(count=LIGHT_IMAGES)
 
     def light(generator: keras.Model, step: int) -> dict[str, Any]:

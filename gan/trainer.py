@@ -11,11 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan import devices, logs, runs, watch
+from gan import devices, logs, pictures, runs, watch
+from gan.clock import Clock
 from gan.config import Config, UserError, row
-from gan.data import SAMPLES, block_dataset, draw_latents, load_dataset, to_uint8
+from gan.data import Dataset, block_dataset, load_dataset
 from gan.files import replacing, write_json
-from gan.logs import GRID_SIDE, Console, MetricsLog
+from gan.logs import Console, MetricsLog
 from gan.losses import LOSSES
 from gan.signals import StopRequest, catching_signals
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
@@ -31,9 +32,11 @@ def train(
     *,
     generator: keras.Model | None = None,
     discriminator: keras.Model | None = None,
+    data: Dataset | None = None,
     evaluators: Mapping[str, Evaluator] | None = None,
     run_eagerly: bool = False,
     quiet: bool = False,
+    clock: Clock | None = None,
 ) -> dict[str, Any]:
     """Trains until `config.steps`, from the newest checkpoint of `run_dir` if it has one.
 
@@ -43,10 +46,12 @@ def train(
         generator: Functional model from [batch, latent_dim] to float32 images [batch, H, W, C] in
             -1..1, instead of the one that `config` names. It is trained in place.
         discriminator: Functional model from such images to float32 logits [batch, 1], likewise.
+        data: What ``load_dataset`` returns for `config`, if it is in memory already.
         evaluators: Called every `evaluate_every` steps with the network that draws samples, such
             as those of ``gan.evaluate.evaluators``; without them nothing is evaluated.
         run_eagerly: Do not compile; for debuggers.
         quiet: Print nothing.
+        clock: Holds what was timed before, such as imports.
 
     Returns:
         What summary.json holds.
@@ -56,7 +61,7 @@ def train(
         TrainingFailed: A loss or gradient was not finite, and the newest checkpoint is older than
             that; or the run collapsed and `on_collapse` is "stop".
     """
-    run_dir, console = Path(run_dir), Console(quiet)
+    run_dir, console, clock = Path(run_dir), Console(quiet), clock or Clock()
     devices.prepare()
     config = devices.resolve(config)
     runs.check_run_dir(run_dir, config)
@@ -64,10 +69,13 @@ def train(
     evaluators = evaluators or {}
     if config.keep_best != "none" and not evaluators:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
-    images = load_dataset(config.dataset, config.data_dir, console.say).train_images
-    state = build_state(config, images.shape[1:], generator, discriminator)
-    manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
-    step = restore(state, manager)
+    with clock("data"):
+        data = data or load_dataset(config.dataset, config.data_dir, console.say)
+    images = data.train_images
+    with clock("networks"):
+        state = build_state(config, images.shape[1:], generator, discriminator)
+        manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
+        step = restore(state, manager)
     if step >= config.steps and (summary := runs.ended_summary(run_dir, step)):
         if summary["status"] == "stopped":
             raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
@@ -85,11 +93,17 @@ def train(
     log = MetricsLog(run_dir, step)
     with contextlib.closing(log), catching_signals() as stop:
         if step == 0:
-            write_first_pictures(config, run_dir, state, images, log)
+            with clock("pictures"):
+                pictures.write_reals(run_dir, images, log)
+                write_samples(config, run_dir, state, log)
+            rows = [f"| {name} | {value} |" for name, value in dataclasses.asdict(config).items()]
+            log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
+        blocks = pipeline(config, images, step)
         try:
             summary = loop(
-                config, run_dir, state, manager, images, evaluators, log, console, stop, run_eagerly
-            )
+                config, run_dir, state, manager, blocks, evaluators, log, console, stop, clock,
+                run_eagerly,
+            )  # fmt: skip
         except TrainingFailed as error:
             step = runs.step_of(manager.latest_checkpoint)
             records = logs.read_records(log.path)
@@ -109,6 +123,7 @@ def train(
         f"{run_dir}: {summary['status']} at step {summary['step']} after "
         f"{summary['seconds']:.0f} s; samples in {run_dir / runs.SAMPLES_DIR}"
     )
+    console.say(f"time went to: {clock}")
     return summary
 
 
@@ -117,35 +132,43 @@ def loop(
     run_dir: Path,
     state: GanState,
     manager: tf.train.CheckpointManager,
-    images: np.ndarray,
+    dataset: tf.data.Dataset,
     evaluators: Mapping[str, Evaluator],
     log: MetricsLog,
     console: Console,
     stop: StopRequest,
+    clock: Clock,
     run_eagerly: bool,
 ) -> dict[str, Any]:
     """Trains to `config.steps` or a stop request and returns the summary."""
     run_steps = compiled_steps(config, state, run_eagerly)
     best = checkpoint_manager(state, run_dir, 1, runs.BEST_DIR)
     step = block_start = int(state.step.numpy())
-    blocks = iter(pipeline(config, images, step))
-    block = next(blocks)
+    with clock("pipeline"):
+        blocks = iter(dataset)
+        block = next(blocks)
     cadences = [config.log_every, config.sample_every, config.checkpoint_every]
     if config.evaluate_every:
         cadences.append(config.evaluate_every)
     warned: set[str] = set()
-    seconds, logged_step = log.last["seconds"], step
+    seconds, logged_step, compiled = log.last["seconds"], step, False
     started = time.perf_counter() - seconds
     at_end = step >= config.steps
     with console.progress(step, config.steps):
         while not at_end:
             if step == block_start + config.steps_per_call:
-                block, block_start = next(blocks), step
+                with clock("pipeline"):
+                    block, block_start = next(blocks), step
             # Up to the next multiple of a cadence; the next call does the rest of the block.
             due = [step - step % every + every for every in cadences]
             end = min(config.steps, block_start + config.steps_per_call, *due)
             first, last = tf.constant(step - block_start), tf.constant(end - block_start)
-            result, finite = run_steps(*block, first, last)
+            with clock("steps" if compiled else "first call"):
+                result, finite = run_steps(*block, first, last)
+                finite = bool(finite)  # waits until a GPU is done
+            if not compiled:
+                compiled = True
+                devices.release_memory()
             if not finite:
                 bad = [name for name in checked(state) if not np.isfinite(result[name])]
                 raise TrainingFailed(
@@ -164,10 +187,12 @@ def loop(
                 console.say(f"{stop.signal_name}: saving step {step}; once more ends at once")
             if config.evaluate_every and step % config.evaluate_every == 0:
                 for name, evaluator in evaluators.items():
-                    evaluation = evaluator(sampled_generator(config, state), step)
+                    with clock("evaluations"):
+                        evaluation = evaluator(sampled_generator(config, state), step)
                     evaluation = {"weights": config.sample_weights, **evaluation}
                     now = time.perf_counter() - started
                     log.evaluation(step, kimg(config, step), now, name, evaluation)
+                devices.release_memory()
                 if evaluators and config.keep_best != "none":
                     keep_best(state, best, config.keep_best, log.evaluations)
             signs: dict[str, str] = {}
@@ -181,17 +206,20 @@ def loop(
                     [*log.recent, {"kimg": kimg(config, step), **metrics}], log.evaluations
                 )
                 metrics["collapse/signs"] = len(signs)
-                log.scalars(step, kimg(config, step), seconds, metrics)
+                with clock("records"):
+                    log.scalars(step, kimg(config, step), seconds, metrics)
                 console.say(classic_line(step, metrics))
             if step % config.sample_every == 0 or at_end:
-                write_samples(config, run_dir, state, log)
+                with clock("pictures"):
+                    write_samples(config, run_dir, state, log)
             for name in sorted(signs.keys() - warned):
                 warned.add(name)
                 log.text("collapse", step, f"{name}: {signs[name]}")
                 console.say(f"warning: {name} at step {step}: {signs[name]}")
             collapsed = bool(signs) and config.on_collapse == "stop"
             if step % config.checkpoint_every == 0 or at_end or collapsed:
-                save(manager, state)
+                with clock("checkpoints"):
+                    save(manager, state)
             if collapsed:
                 raise TrainingFailed(
                     f"collapsed at step {step}, saved: "
@@ -202,6 +230,7 @@ def loop(
         "signal": stop.signal_name,
         **log.last,
         "seconds": time.perf_counter() - started,
+        "seconds_by_task": clock.seconds,
         "traces": 0 if run_eagerly else run_steps.experimental_get_tracing_count(),
     }
 
@@ -261,31 +290,10 @@ def sampled_generator(config: Config, state: GanState) -> keras.Model:
     return state.ema_generator if config.sample_weights == "ema" else state.generator
 
 
-def sample_images(config: Config, generator: keras.Model, count: int) -> np.ndarray:
-    """Returns `count` images [count, H, W, C] uint8 of latents that only the seed decides."""
-    latents = draw_latents([count, config.latent_dim], config.seed, SAMPLES, 0)
-    return to_uint8(generator(latents, training=False)).numpy()
-
-
 def write_samples(config: Config, run_dir: Path, state: GanState, log: MetricsLog) -> None:
-    """Writes the grid of this step, as a file and to TensorBoard; the same latents each time."""
+    """Writes the grid of samples of this step."""
     step = int(state.step.numpy())
-    images = sample_images(config, sampled_generator(config, state), GRID_SIDE**2)
-    grid = logs.image_grid(images)
-    logs.write_png(run_dir / runs.SAMPLES_DIR / f"step_{step:08d}.png", grid)
-    log.image("samples", step, grid)
-
-
-def write_first_pictures(
-    config: Config, run_dir: Path, state: GanState, images: np.ndarray, log: MetricsLog
-) -> None:
-    """Writes a grid of real images, the grid of the untrained generator, the config as text."""
-    reals = logs.image_grid(images[: GRID_SIDE**2])
-    logs.write_png(run_dir / runs.SAMPLES_DIR / "reals.png", reals)
-    log.image("reals", 0, reals)
-    write_samples(config, run_dir, state, log)
-    rows = [f"| {name} | {value} |" for name, value in dataclasses.asdict(config).items()]
-    log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
+    pictures.write_samples(config, run_dir, sampled_generator(config, state), step, log)
 
 
 def kimg(config: Config, step: int) -> float:

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import benchmark, cli, loops, roofline, scaling
+from experiments import benchmark, cli, loops, operations, roofline, scaling, startup
 from gan.config import Config
 from gan.data import load_dataset
 from gan.models import GENERATORS
@@ -43,7 +43,7 @@ def test_what_was_not_measured_is_not_compared():
 
 def test_the_report_has_medians_quartiles_and_losses():
     result = {
-        "environment": {"device": ["cpu"]}, "batch_size": 256,
+        "batch_size": 256,
         "steps_per_second": {"ours": [40.0, 20.0, 60.0], "limit": [100.0, 100.0, 101.0]},
         "losses": {"ours": [1.024, 0.996]},
         "comparisons": {"ours to limit": [0.4, 0.5, 0.625]},
@@ -90,7 +90,7 @@ def test_a_loop_that_does_not_train_is_marked():
     for losses in ([1.386, 0.693], [0.02, 5.0]):  # D learns nothing; G does not
         assert not benchmark.trains(losses)
     result = {
-        "environment": {"device": ["cpu"]}, "batch_size": 256, "comparisons": {},
+        "batch_size": 256, "comparisons": {},
         "steps_per_second": {"bad": [40.0, 40.0]}, "losses": {"bad": [1.386, 0.693]},
     }  # fmt: skip
     assert "| 1.39, 0.69, **does not train** |" in benchmark.report(result)
@@ -168,7 +168,7 @@ def test_the_second_table_says_how_cost_grows(tmp_path, monkeypatch, capsys):
         "model tiny": {"generator": "tiny", "discriminator": "tiny"},
     })  # fmt: skip
     out = tmp_path / "bench.json"
-    assert call(monkeypatch, "--scaling", "--repeats=2", "--seconds=0.1", f"--out={out}") == 0
+    assert call(monkeypatch, "--table=scaling", "--repeats=2", "--seconds=0.1", f"--out={out}") == 0
     first, second = json.loads(out.read_text())["scaling"]
     assert (first["variant"], second["variant"]) == ("batch 64", "model tiny")
     for row, batch in ((first, 64), (second, 256)):
@@ -195,6 +195,45 @@ def test_every_variant_is_a_configuration_or_a_width():
         784,
     ]
     assert [w.shape[1] for w in d.trainable_variables if len(w.shape) == 2] == [1024, 512, 1]
+
+
+def test_the_operations_of_a_step_are_counted(monkeypatch, capsys):
+    monkeypatch.setattr(operations, "STEPS", 10)
+    found = operations.measure(load_dataset("mnist", "", print).train_images, "float32")
+    # G has 8 dense weights and 6 of BatchNorm, D has 6; D's real and fake images, G's and D's
+    # again: 37 matrix products, see docs/performance.md.
+    assert found["ResourceApplyAdam"][1] == pytest.approx(20)
+    products = [times for kind, (_, times) in found.items() if "MatMul" in kind]
+    assert sum(products) == pytest.approx(37)
+    assert all(milliseconds >= 0 for milliseconds, _ in found.values())
+    assert not any(kind.startswith(operations.ENCLOSING) for kind in found)
+
+
+def test_operations_are_shown_with_the_sum_of_the_others():
+    kinds = {f"op{i}": [20.0 - i, 1.0] for i in range(operations.SHOWN + 2)}
+    lines = operations.table({"float32": kinds}).splitlines()
+    assert lines[2] == "| op0 | 20.00 | 1 |"
+    assert lines[-1] == "| 2 others | 11.00 | |"  # 20 - 14 + 20 - 15
+
+
+def test_a_start_is_taken_apart():
+    total, tasks = startup.start()
+    assert {"imports", "data", "networks", "pipeline", "first call", "pictures"} <= set(tasks)
+    assert 0 < tasks["imports"] < total
+    assert sum(tasks.values()) <= total
+
+
+def test_the_third_table_has_starts_and_answers(monkeypatch, tmp_path, capsys):
+    starts = iter([(9.0, {"imports": 5.0, "data": 1.0}), (12.0, {"imports": 7.0, "data": 2.0})])
+    monkeypatch.setattr(startup, "start", lambda: next(starts))
+    out = tmp_path / "bench.json"
+    assert call(monkeypatch, "--table=startup", "--repeats=2", f"--out={out}") == 0
+    found = json.loads(out.read_text())["startup"]
+    assert found[startup.TOTAL] == [9.0, 12.0]
+    assert found[startup.REST] == [3.0, 3.0]
+    printed = capsys.readouterr().out
+    assert f"| {startup.TOTAL} | 10.50 (9.00 to 12.00) |" in printed
+    assert "| --help |" in printed
 
 
 @pytest.mark.parametrize("name", ["pytorch", "jax_scan"])

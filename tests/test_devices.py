@@ -58,3 +58,22 @@ def test_the_environment_is_complete():
 def test_no_git_is_no_obstacle(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert devices.git_revision() is None
+
+
+def test_memory_is_given_back_where_the_c_library_can(monkeypatch):
+    asked = []
+
+    class Library:
+        def malloc_trim(self, padding):
+            asked.append(padding)
+
+    monkeypatch.setattr(devices.sys, "platform", "linux")
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: Library())
+    devices.release_memory()
+    assert asked == [0]
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: object())  # musl
+    devices.release_memory()
+    monkeypatch.setattr(devices.sys, "platform", "darwin")
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: Library())
+    devices.release_memory()
+    assert asked == [0]

@@ -316,7 +316,9 @@ def test_the_picture_of_nearest_training_images():
 
 def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     config = tiny_config(dataset="mnist", steps=4, evaluate_every=2)
-    train(config, tmp_path, evaluators=evaluate.evaluators(config), quiet=True)
+    data = load_dataset("mnist", "", print)
+    watchers = evaluate.evaluators(config, data)
+    train(config, tmp_path, data=data, evaluators=watchers, quiet=True)
     records = logs.read_records(tmp_path / "evaluations.jsonl")
     assert [r["step"] for r in records] == [2, 4]
     for record in records:
@@ -330,12 +332,12 @@ def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     state = build_state(config, SHAPE)
     restore(state, checkpoint_manager(state, tmp_path, 3))
     images = samples.sample(generator, 2000)
-    seen = real.load("mnist", load_dataset("mnist", "", print))
+    seen = real.load("mnist", data)
     again = real.compute(
         seen.reference(count=2000), seen.extractor(images), images, evaluate.LIGHT_METRICS
     )
     assert again.values == pytest.approx(records[-1]["metrics"], rel=1e-6)
-    assert evaluate.evaluators(tiny_config(evaluate_every=0)) == {}
+    assert evaluate.evaluators(tiny_config(evaluate_every=0), data) == {}
 
 
 def test_every_convention_is_one_sentence():
