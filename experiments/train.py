@@ -36,6 +36,7 @@ def main(values: flags.FlagValues) -> int:
         from pathlib import Path
 
         from gan import data, devices, evaluate, runs, trainer
+    config = runs.with_choices_of(Path(run_dir), config)
     if values["dry_run"].value:
         config = devices.resolve(config)
         runs.check_run_dir(Path(run_dir), config)

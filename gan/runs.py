@@ -21,6 +21,9 @@ CHECKPOINTS_DIR = "checkpoints"
 BEST_DIR = "checkpoints/best"
 TENSORBOARD_DIR = "tensorboard"
 
+# What a configuration leaves to the machine, and how it says so.
+AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None}
+
 
 def check_run_dir(run_dir: Path, config: Config) -> None:
     """Refuses a directory that this configuration may neither start nor continue. Writes nothing.
@@ -53,6 +56,26 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
             f"{flag}: holds a run of another configuration ({'; '.join(changed)}), "
             "must be a new directory or one of the same run"
         )
+
+
+def with_choices_of(run_dir: Path, config: Config) -> Config:
+    """Returns `config`, with what it leaves to the machine as the run in `run_dir` has it, if any.
+
+    So a run goes on with the precision that it began with, also on a machine that would choose
+    another one.
+
+    Raises:
+        UserError: The run's configuration cannot be read.
+    """
+    if not (run_dir / CONFIG_FILE).exists():
+        return config
+    saved = read_config(run_dir)
+    chosen = {
+        name: getattr(saved, name)
+        for name, automatic in AUTOMATIC.items()
+        if getattr(config, name) == automatic
+    }
+    return dataclasses.replace(config, **chosen)
 
 
 def read_config(run_dir: Path) -> Config:

@@ -63,7 +63,7 @@ def train(
     """
     run_dir, console, clock = Path(run_dir), Console(quiet), clock or Clock()
     devices.prepare()
-    config = devices.resolve(config)
+    config = devices.resolve(runs.with_choices_of(run_dir, config))
     runs.check_run_dir(run_dir, config)
     row(LOSSES, "loss", config.loss)  # refused here, before anything is written
     evaluators = evaluators or {}

@@ -7,7 +7,9 @@ import pytest
 
 from conftest import ROOT, command
 from experiments import cli, train
+from gan import devices
 from gan.config import Config
+from gan.runs import write_config
 
 BAD = [
     ("--preset=foo", "--preset=foo: must be one of mlp, classic, tiny"),
@@ -74,6 +76,7 @@ def test_a_dry_run_prints_the_resolved_configuration_and_writes_nothing(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: False)
     flags = ("--preset=classic", "--steps=7", "--nojit_compile", "--dry_run")
     assert call(monkeypatch, *flags) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -83,6 +86,11 @@ def test_a_dry_run_prints_the_resolved_configuration_and_writes_nothing(
         "schedule": "classic", "steps": 7, "jit_compile": False, "precision": "float32",
     }  # fmt: skip
     assert list(tmp_path.iterdir()) == []
+    # A run that exists has made its choice.
+    write_config(tmp_path / "runs/classic", Config(**printed["config"]), {}, [])
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: True)
+    assert call(monkeypatch, *flags) == 0
+    assert json.loads(capsys.readouterr().out) == printed
 
 
 def test_help_names_every_flag_with_default_and_meaning(monkeypatch, capsys):

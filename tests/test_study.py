@@ -10,16 +10,16 @@ import pytest
 import tensorflow as tf
 
 from conftest import ROOT, command
-from experiments import study, study_report
+from experiments import studies, study_evaluation, study_report, study_training
 from gan.config import Config, UserError, from_preset
 from gan.metrics import METRICS
 from gan.runs import write_config
 
 
-@pytest.mark.parametrize("name", study.STUDIES)
+@pytest.mark.parametrize("name", studies.STUDIES)
 def test_every_run_of_every_study_is_a_valid_configuration(name, tmp_path):
-    table = study.STUDIES[name]
-    runs = study.runs_of(table, tmp_path)
+    table = studies.STUDIES[name]
+    runs = studies.runs_of(table, tmp_path)
     assert len(runs) == len({run.directory for run in runs})
     assert len(runs) == len(table.seeds) * len(table.variants)
     for run in runs:
@@ -31,7 +31,7 @@ def test_every_run_of_every_study_is_a_valid_configuration(name, tmp_path):
 
 
 def test_the_mlp_study_is_the_one_that_the_readme_reports(tmp_path):
-    runs = study.runs_of(study.STUDIES["mlp"], tmp_path)
+    runs = studies.runs_of(studies.STUDIES["mlp"], tmp_path)
     configs = [from_preset("mlp", run.changes) for run in runs]
     assert {(c.schedule, c.seed) for c in configs} == {
         (schedule, seed)
@@ -39,7 +39,7 @@ def test_the_mlp_study_is_the_one_that_the_readme_reports(tmp_path):
         for seed in (0, 1, 2)
     }
     assert {c.steps for c in configs} == {30_000}
-    assert study.WEIGHTS == ("raw", "ema")
+    assert study_evaluation.WEIGHTS == ("raw", "ema")
 
 
 def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tmp_path):
@@ -59,7 +59,7 @@ def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tm
         process.communicate(timeout=120)
         assert process.returncode == status
         for directory in (out / "tiny").glob("*-?"):
-            assert study.state_of(study.Run("", 0, directory, {}), 0) == "open"
+            assert studies.state_of(studies.Run("", 0, directory, {}), 0) == "open"
     assert not (out / "tiny/results.csv").exists()
 
     done = command(*arguments)
@@ -127,10 +127,10 @@ def test_the_table_has_means_intervals_floors_and_ranks():
 
 
 def test_a_run_counts_as_done_only_when_it_did_all_steps(tmp_path):
-    (run, *_) = study.runs_of(study.STUDIES["tiny"], tmp_path)
+    (run, *_) = studies.runs_of(studies.STUDIES["tiny"], tmp_path)
     run.directory.mkdir()
     summary = run.directory / "summary.json"
-    assert study.state_of(run, 100) == "open"
+    assert studies.state_of(run, 100) == "open"
     for content, state in (
         ('{"status": "completed", "step": 100}', "completed"),
         ('{"status": "completed", "step": 99}', "open"),
@@ -139,17 +139,17 @@ def test_a_run_counts_as_done_only_when_it_did_all_steps(tmp_path):
         ('{"torn', "open"),
     ):
         summary.write_text(content)
-        assert study.state_of(run, 100) == state, content
+        assert studies.state_of(run, 100) == state, content
 
 
 def test_a_run_of_an_older_table_is_refused_one_of_another_machine_is_not(tmp_path):
-    table = study.STUDIES["tiny"]
-    (run, *_) = study.runs_of(table, tmp_path)
-    study.refuse_another_run(table, run)  # a new one
+    table = studies.STUDIES["tiny"]
+    (run, *_) = studies.runs_of(table, tmp_path)
+    study_training.refuse_another_run(table, run)  # a new one
     config = from_preset(table.preset, run.changes)
     on_gpu = dataclasses.replace(config, precision="mixed_bfloat16", jit_compile=True)
     write_config(run.directory, on_gpu, {}, [])
-    study.refuse_another_run(table, run)
+    study_training.refuse_another_run(table, run)
     write_config(run.directory, dataclasses.replace(on_gpu, batch_size=7), {}, [])
     with pytest.raises(UserError, match=r"of another configuration \(batch_size: 7 -> 256\)"):
-        study.refuse_another_run(table, run)
+        study_training.refuse_another_run(table, run)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import command, differ_everywhere, same, weights_of
-from gan import logs, trainer
+from gan import devices, logs, runs, trainer
 from gan.config import UserError
 from gan.losses import LOSSES
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
@@ -135,6 +135,21 @@ def test_every_precision_trains_and_resumes_exactly(precision, tiny_config, tmp_
         assert [a[name] for name in METRICS] == [b[name] for name in METRICS]
     for name in ("samples/step_00000012.png", "samples/reals.png"):
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
+
+
+def test_a_run_goes_on_with_the_precision_it_began_with(tiny_config, tmp_path, monkeypatch):
+    """Also on a machine that would choose another one."""
+    for able, steps in ((False, 3), (True, 6)):
+        monkeypatch.setattr(devices, "compute_capability", lambda: None)
+        monkeypatch.setattr(devices, "multiplies_bfloat16", lambda able=able: able)
+        config = tiny_config(steps=steps, precision="auto", jit_compile=None)
+        assert train(config, tmp_path / "run", quiet=True)["step"] == steps
+        chosen = runs.read_config(tmp_path / "run")
+        assert (chosen.precision, chosen.jit_compile) == ("float32", True)
+    train(config, tmp_path / "new", quiet=True)
+    assert runs.read_config(tmp_path / "new").precision == "mixed_bfloat16"
+    with pytest.raises(UserError, match="precision: float32 -> mixed_bfloat16"):
+        train(dataclasses.replace(config, precision="mixed_bfloat16"), tmp_path / "run")
 
 
 def test_a_complete_run_says_so_and_is_left_alone(tiny_config, tmp_path, capsys):

@@ -1,0 +1,90 @@
+"""The table of studies: a study is a preset, some variants of it and some seeds."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Study(NamedTuple):
+    """Which runs to do: each variant with each seed."""
+
+    preset: str
+    seeds: tuple[int, ...]
+    variants: dict[str, dict[str, Any]]  # name -> what it changes
+    common: dict[str, Any]  # what all runs change
+    curve: tuple[int, ...]  # steps of the checkpoints that the plot shows
+    num_images: int = 10_000  # of the final evaluation
+
+
+# Evaluated from the checkpoints, so that the seconds are those of training alone.
+CHECKPOINTS_ONLY = {"checkpoint_every": 2000, "keep_checkpoints": 1000, "evaluate_every": 0}
+
+STUDIES: dict[str, Study] = {
+    "mlp": Study(
+        "mlp",
+        seeds=(0, 1, 2),
+        variants={
+            "classic": {"schedule": "classic"},
+            "alternating": {"schedule": "alternating"},
+            "simultaneous": {"schedule": "simultaneous"},
+        },
+        common=CHECKPOINTS_ONLY,
+        curve=(2000, 4000, 8000, 14_000, 20_000, 30_000),
+    ),
+    "precision": Study(
+        "mlp",
+        seeds=(0, 1, 2),
+        variants={
+            "float32": {"precision": "float32"},
+            "bfloat16": {"precision": "mixed_bfloat16"},
+        },
+        common=CHECKPOINTS_ONLY,
+        curve=(2000, 4000, 8000, 14_000, 20_000, 30_000),
+    ),
+    "tiny": Study(  # a minute, to see that it works
+        "tiny",
+        seeds=(0, 1),
+        variants={
+            "alternating": {},
+            "diverging": {"d_learning_rate": 1e38},  # a run that fails is counted
+        },
+        common={
+            "steps": 100,
+            "checkpoint_every": 50,
+            "keep_checkpoints": 1000,
+            "evaluate_every": 0,
+        },
+        curve=(50, 100),
+        num_images=2000,
+    ),
+}
+
+
+class Run(NamedTuple):
+    """One training run of a study."""
+
+    variant: str
+    seed: int
+    directory: Path
+    changes: dict[str, Any]
+
+
+def runs_of(study: Study, out: Path) -> list[Run]:
+    """Returns the runs of a study, seed by seed, so that early results compare variants."""
+    return [
+        Run(variant, seed, out / f"{variant}-{seed}", {**study.common, **changes, "seed": seed})
+        for seed in study.seeds
+        for variant, changes in study.variants.items()
+    ]
+
+
+def state_of(run: Run, steps: int) -> str:
+    """Returns "completed" (all `steps` of it), "stopped" (it failed), or "open"."""
+    try:
+        summary = json.loads((run.directory / "summary.json").read_text())
+        status, step = summary["status"], summary["step"]
+    except (OSError, ValueError, KeyError):
+        return "open"
+    if status == "completed" and step < steps:  # the table asks for more than before
+        return "open"
+    return status if status in ("completed", "stopped") else "open"
