@@ -135,7 +135,7 @@ def traffic_limit(images: np.ndarray) -> Loop:
 
 F32, BF16 = "float32", "bfloat16"
 MERGED = "merged model, Keras 2"
-DEFAULT = "two tapes, float32 (the default)"
+DEFAULT = "two tapes, float32"
 BFLOAT16 = "two tapes, bfloat16"
 PRODUCTS = {F32: "matrix products alone, float32", BF16: "matrix products alone, bfloat16"}
 TRAFFIC = "Adam's memory traffic alone"

@@ -14,7 +14,8 @@ from typing import Any
 DATASETS = ("mnist", "fashion_mnist")
 GENERATORS = ("mlp", "tiny")
 DISCRIMINATORS = ("mlp", "tiny")
-LOSSES = ("non_saturating",)
+LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
+LOSSES_WITH_LABELS = ("non_saturating", "minimax", "least_squares")
 
 SCHEDULES = ("alternating", "simultaneous", "classic")
 INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
@@ -67,6 +68,10 @@ class Config:
     )
     latent_dim: int = _knob(100, "entries of a latent vector, each ~ N(0, 1)", low=1, below=INT32)
     loss: str = _knob("non_saturating", "pair of losses", choices=LOSSES, open_table=True)
+    real_label: float = _knob(
+        1.0, "what D shall say about real images, 1: no label smoothing", above=0
+    )
+    fake_label: float = _knob(0.0, "what D shall say about fake images, 0: no smoothing", low=0)
     schedule: str = _knob(
         "alternating", "order of the updates in a step, see docs/algorithm.md", choices=SCHEDULES
     )
@@ -144,6 +149,15 @@ class Config:
         if self.schedule == "classic" and self.loss != "non_saturating":
             raise UserError(
                 f"--loss={self.loss}: --schedule=classic has its own, valid is non_saturating"
+            )
+        if self.fake_label >= self.real_label:
+            raise UserError(f"--fake_label={self.fake_label}: must be below --real_label")
+        has_labels = self.loss in LOSSES_WITH_LABELS or self.loss not in LOSSES
+        has_labels = has_labels and self.schedule != "classic"
+        if (self.real_label, self.fake_label) != (1.0, 0.0) and not has_labels:
+            raise UserError(
+                f"--real_label={self.real_label} --fake_label={self.fake_label}: only the losses "
+                f"{', '.join(LOSSES_WITH_LABELS)} have labels, and not in --schedule=classic"
             )
         if self.keep_best != "none" and not self.evaluate_every:
             raise UserError(

@@ -17,7 +17,7 @@ from gan.config import Config, UserError, row
 from gan.data import Dataset, block_dataset, load_dataset
 from gan.files import replacing, write_json
 from gan.logs import Console, MetricsLog
-from gan.losses import LOSSES
+from gan.losses import LOSSES, Loss, smoothed
 from gan.signals import StopRequest, catching_signals
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
 from gan.step import METRICS, GanState, checked, train_steps
@@ -65,7 +65,7 @@ def train(
     devices.prepare()
     config = devices.resolve(runs.with_choices_of(run_dir, config))
     runs.check_run_dir(run_dir, config)
-    row(LOSSES, "loss", config.loss)  # refused here, before anything is written
+    loss_of(config)  # refused here, before anything is written
     evaluators = evaluators or {}
     if config.keep_best != "none" and not evaluators:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
@@ -261,11 +261,25 @@ def keep_best(
         save(best, state)
 
 
+def loss_of(config: Config) -> Loss:
+    """Returns the losses that the configuration names, with its labels.
+
+    Raises:
+        UserError: There is no such loss, or it has no labels to smooth.
+    """
+    loss: Loss = row(LOSSES, "loss", config.loss)
+    try:
+        return smoothed(loss, config.real_label, config.fake_label)
+    except ValueError as error:
+        raise UserError(f"--loss={config.loss}: {error}") from None
+
+
 def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Any:
     """Returns `train_steps` on this state: (images, latents, first, last) -> (metrics, finite).
 
     The one place where the algorithm is compiled.
     """
+    loss = loss_of(config)
 
     def run_steps(
         images: tf.Tensor, latents: tf.Tensor, first: tf.Tensor, last: tf.Tensor
@@ -276,7 +290,7 @@ def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -
             latents,
             first,
             last,
-            loss=row(LOSSES, "loss", config.loss),
+            loss=loss,
             schedule=config.schedule,
             d_warmup_steps=config.d_warmup_steps,
             ema_half_life=config.ema_half_life,

@@ -27,6 +27,7 @@ def test_names_are_the_rows_of_the_tables():
     assert tuple(GENERATORS) == config.GENERATORS
     assert tuple(DISCRIMINATORS) == config.DISCRIMINATORS
     assert tuple(LOSSES) == config.LOSSES
+    assert tuple(name for name in LOSSES if LOSSES[name].has_labels) == config.LOSSES_WITH_LABELS
 
 
 @pytest.mark.parametrize("name", config.PRESETS)

@@ -137,6 +137,31 @@ def test_every_precision_trains_and_resumes_exactly(precision, tiny_config, tmp_
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
+def test_every_loss_trains(loss, schedule, tiny_config, tmp_path):
+    config = tiny_config(steps=2, steps_per_call=1, log_every=1, loss=loss, schedule=schedule)
+    summary = train(config, tmp_path, quiet=True)
+    assert (summary["status"], summary["step"]) == ("completed", 2)
+    assert summary["grads/g_norm"] > 0
+
+
+def test_labels_reach_the_discriminator_and_are_refused_where_there_are_none(
+    tiny_config, tmp_path, monkeypatch
+):
+    config = tiny_config(real_label=0.9, fake_label=0.2)
+    zeros = tf.zeros([1, 1])
+    losses = trainer.loss_of(config)
+    with tf.GradientTape() as tape:
+        tape.watch(zeros)
+        loss = losses.discriminator(zeros, zeros)
+    assert tape.gradient(loss, zeros).numpy().item() == pytest.approx(0.5 - 0.9 + 0.5 - 0.2)
+    monkeypatch.setitem(LOSSES, "mine", LOSSES["hinge"])
+    with pytest.raises(UserError, match="--loss=mine: this loss has no labels to smooth"):
+        train(dataclasses.replace(config, loss="mine"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_goes_on_with_the_precision_it_began_with(tiny_config, tmp_path, monkeypatch):
     """Also on a machine that would choose another one."""
     for able, steps in ((False, 3), (True, 6)):
