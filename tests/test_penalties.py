@@ -1,0 +1,161 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan.models import DISCRIMINATORS
+from gan.penalties import PENALTIES
+
+KEY = tf.constant([3, 4], tf.int64)
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_in_any_order():
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
+def images(count=4, shape=(4, 4, 1)):
+    return tf.constant(RNG.uniform(-1, 1, (count, *shape)), tf.float32)
+
+
+def linear_critic(weights):
+    """D(x) = w . x + 5."""
+    inputs = keras.Input((4, 4, 1))
+    outputs = keras.layers.Dense(1)(keras.layers.Flatten()(inputs))
+    critic = keras.Model(inputs, outputs)
+    critic.set_weights([weights[:, None], np.array([5.0])])
+    return critic
+
+
+@pytest.mark.parametrize("norm", [0.0, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize(
+    ("name", "closed_form"),
+    [
+        ("wgan_gp", lambda n: (n - 1) ** 2),
+        ("dragan", lambda n: (n - 1) ** 2),
+        ("r1", lambda n: n**2 / 2),
+        ("r2", lambda n: n**2 / 2),
+        ("r1_r2", lambda n: n**2),
+    ],
+)
+def test_a_linear_critic_has_the_closed_form(name, closed_form, norm):
+    """Its gradient is w everywhere, and so is the derivative of the penalty by w."""
+    direction = RNG.standard_normal(16)
+    weights = norm * direction / np.linalg.norm(direction)
+    critic = linear_critic(weights)
+    with tf.GradientTape() as tape:
+        values = PENALTIES[name](critic, images(), images(), KEY)
+        mean = tf.reduce_mean(values)
+    assert values.shape == (4,)
+    assert values.dtype == tf.float32
+    np.testing.assert_allclose(values, [closed_form(norm)] * 4, atol=1e-5)
+    gradient = tape.gradient(mean, critic.trainable_variables[0]).numpy()[:, 0]
+    slope = (closed_form(norm + 1e-4) - closed_form(norm - 1e-4)) / 2e-4
+    expected = slope * weights / norm if norm else np.zeros(16)  # finite at 0, because of epsilon
+    np.testing.assert_allclose(gradient, expected, atol=1e-4)
+
+
+class Quadratic(keras.layers.Layer):
+    """x -> |x|^2 / 2 for each image, whose gradient is the image itself."""
+
+    def call(self, inputs):
+        return keras.ops.sum(keras.ops.square(inputs), (1, 2, 3), keepdims=False)[:, None] / 2
+
+
+def quadratic():
+    inputs = keras.Input((4, 4, 1))
+    return keras.Model(inputs, Quadratic()(inputs))
+
+
+def squares(batch):
+    return np.sum(np.square(batch), (1, 2, 3))
+
+
+def test_penalties_look_at_the_right_images():
+    real_images, fake_images = images(), images()
+    arguments = (quadratic(), real_images, fake_images, KEY)
+    np.testing.assert_allclose(PENALTIES["r1"](*arguments), squares(real_images) / 2, rtol=1e-5)
+    np.testing.assert_allclose(PENALTIES["r2"](*arguments), squares(fake_images) / 2, rtol=1e-5)
+    both = (squares(real_images) + squares(fake_images)) / 2
+    np.testing.assert_allclose(PENALTIES["r1_r2"](*arguments), both, rtol=1e-5)
+
+
+def test_wgan_gp_is_between_real_and_fake():
+    """With real = 2 e, fake = -e and a unit vector e the norm is |2 s - (1 - s)| = |3 s - 1|."""
+    unit = np.full((2000, 4, 4, 1), 0.25, np.float32)
+    values = PENALTIES["wgan_gp"](
+        quadratic(), tf.constant(2 * unit), tf.constant(-unit), KEY
+    ).numpy()
+    # (|3 s - 1| - 1)^2 is 0 at s = 0 and 2/3, at most 1, and 1 at s = 1/3 and s = 1; its mean over
+    # s in 0..1 is 1/3: the same shape three times, each of mean 1/3.
+    assert values.max() == pytest.approx(1.0, abs=0.01)
+    assert values.min() == pytest.approx(0.0, abs=1e-4)
+    assert values.mean() == pytest.approx(1 / 3, abs=0.03)
+    assert len(np.unique(values)) > 1900  # a point of its own for each pair
+
+
+def test_dragan_is_near_the_real_images():
+    real_images = images(500)
+    values = PENALTIES["dragan"](quadratic(), real_images, images(500), KEY).numpy()
+    norms = np.sqrt(squares(real_images))
+    found = np.sqrt(values)
+    assert not np.allclose(found, np.abs(norms - 1), atol=1e-3)  # moved,
+    furthest = 0.5 * np.std(real_images) * 4.0  # by at most half a deviation in each of 16 pixels
+    assert np.all(np.abs(found - np.abs(norms - 1)) <= furthest)
+    # On average by half of that for share and noise each: E|x + n|^2 = |x|^2 + E|n|^2.
+    added = 16 * (0.5 * np.std(real_images)) ** 2 / 9
+    assert np.mean((found + 1) ** 2) == pytest.approx(np.mean(norms**2) + added, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "dragan"])
+def test_random_points_are_a_function_of_the_key(name):
+    arguments = (quadratic(), images(), images())
+    first, again = (PENALTIES[name](*arguments, KEY).numpy() for _ in range(2))
+    other = PENALTIES[name](*arguments, KEY + 1).numpy()
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def in_float64(network):
+    """The same network with another dtype in each layer, because float32 differences are noise."""
+
+    def converted(layer):
+        return layer.__class__.from_config({**layer.get_config(), "dtype": "float64"})
+
+    clone = keras.models.clone_model(network, clone_function=converted)
+    clone.set_weights(network.get_weights())
+    return clone
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_second_order_gradients_agree_with_finite_differences(name, penalty):
+    """Along directions that grow or shrink each weight by a share of its own.
+
+    So small a step that hardly a LeakyReLU passes its kink, where the penalty jumps.
+    """
+    shape = (28, 28, 1)
+    discriminator = in_float64(DISCRIMINATORS[name](shape, "float32", 0))
+    real_images, fake_images = (tf.cast(images(4, shape), tf.float64) for _ in range(2))
+    variables = discriminator.trainable_variables
+    start = [v.numpy() for v in variables]
+
+    def value(distance, direction):
+        for variable, at, by in zip(variables, start, direction, strict=True):
+            variable.assign(at + distance * by)
+        return tf.reduce_mean(PENALTIES[penalty](discriminator, real_images, fake_images, KEY))
+
+    step, by_tape, by_differences = 2e-6, [], []
+    for _ in range(4):
+        direction = [at * RNG.uniform(-0.5, 1.5, at.shape) for at in start]
+        with tf.GradientTape() as tape:
+            loss = value(0.0, direction)
+        gradients = tape.gradient(
+            loss, [v.value for v in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        by_tape.append(sum(np.sum(g * by) for g, by in zip(gradients, direction, strict=True)))
+        change = value(step, direction) - value(-step, direction)
+        by_differences.append(float(change) / (2 * step))
+    assert min(np.abs(by_tape)) > 1e-3
+    np.testing.assert_allclose(by_tape, by_differences, rtol=2e-3)
