@@ -17,6 +17,8 @@ DISCRIMINATORS = ("mlp", "tiny")
 LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 LOSSES_WITH_LABELS = ("non_saturating", "minimax", "least_squares")
 
+PENALTIES = ("none", "wgan_gp", "r1", "r2", "r1_r2", "dragan")
+
 SCHEDULES = ("alternating", "simultaneous", "classic")
 INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
 
@@ -72,6 +74,16 @@ class Config:
         1.0, "what D shall say about real images, 1: no label smoothing", above=0
     )
     fake_label: float = _knob(0.0, "what D shall say about fake images, 0: no smoothing", low=0)
+    penalty: str = _knob(
+        "none", "gradient penalty of the discriminator", choices=PENALTIES, open_table=True
+    )
+    penalty_weight: float = _knob(10.0, "its weight in D's loss, at the start", low=0)
+    penalty_decay: float = _knob(
+        1.0, "share of that weight which is left after --penalty_decay_steps", low=0
+    )
+    penalty_decay_steps: int = _knob(
+        0, "steps in which the weight falls there, by half a cosine", low=0, below=INT32
+    )
     schedule: str = _knob(
         "alternating", "order of the updates in a step, see docs/algorithm.md", choices=SCHEDULES
     )
@@ -159,6 +171,8 @@ class Config:
                 f"--real_label={self.real_label} --fake_label={self.fake_label}: only the losses "
                 f"{', '.join(LOSSES_WITH_LABELS)} have labels, and not in --schedule=classic"
             )
+        if self.penalty != "none" and self.schedule == "classic":
+            raise UserError(f"--penalty={self.penalty}: --schedule=classic has none, valid is none")
         if self.keep_best != "none" and not self.evaluate_every:
             raise UserError(
                 f"--keep_best={self.keep_best}: --evaluate_every=0 gives it nothing to compare, "

@@ -6,7 +6,9 @@ image, in float32 whatever D computes in: a gradient has the type of the images.
 BatchNorm, which mixes the images of a batch. A penalty is one function and one row of `PENALTIES`.
 """
 
+import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -109,3 +111,49 @@ PENALTIES: dict[str, Penalty] = {
     "r1_r2": r1_r2,
     "dragan": dragan,
 }
+
+
+class WeightedPenalty(NamedTuple):
+    """A penalty as the step adds it to D's loss."""
+
+    penalty: Penalty | None  # None adds nothing
+    weight: float
+    decay: float = 1.0  # share of the weight that is left after `decay_steps`
+    decay_steps: int = 0  # in which the weight falls by half a cosine
+
+    def __call__(
+        self,
+        discriminator: keras.Model,
+        real_images: tf.Tensor,
+        fake_images: tf.Tensor,
+        step: tf.Tensor,
+        key: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns the weighted mean over the batch, a float32 scalar.
+
+        Args:
+            discriminator: D.
+            real_images: [batch, H, W, C] float32.
+            fake_images: Likewise; no gradient flows to G.
+            step: int64 scalar, steps done.
+            key: [2] int64, of this update's random numbers.
+        """
+        if self.penalty is None:
+            return tf.zeros([])
+        values = self.penalty(discriminator, real_images, tf.stop_gradient(fake_images), key)
+        return self.weight_at(step) * tf.reduce_mean(values)
+
+    def weight_at(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the weight of the update after `step` steps, a float32 scalar.
+
+        References:
+            Huang et al. 2024, arXiv:2501.05441, appendix (a burn-in with cosine schedules).
+        """
+        if not self.decay_steps:
+            return tf.constant(self.weight * self.decay)
+        done = tf.minimum(tf.cast(step, tf.float32) / self.decay_steps, 1.0)
+        left = self.decay + (1.0 - self.decay) * 0.5 * (1.0 + tf.cos(math.pi * done))
+        return self.weight * left
+
+
+NO_PENALTY = WeightedPenalty(None, 0.0)

@@ -34,7 +34,8 @@ def build_state(
         discriminator: Likewise.
 
     Raises:
-        UserError: Unknown network, or one with other shapes or types than the data needs.
+        UserError: Unknown network, one with other shapes or types than the data needs, or a
+            discriminator with BatchNorm under a penalty.
     """
     generator = generator or row(GENERATORS, "generator", config.generator)(
         config.latent_dim, image_shape, config.precision, config.seed
@@ -44,6 +45,11 @@ def build_state(
     )
     check_network("generator", generator, (config.latent_dim,), image_shape)
     check_network("discriminator", discriminator, image_shape, (1,))
+    if config.penalty != "none" and has_batch_norm(discriminator):
+        raise UserError(
+            f"--penalty={config.penalty}: needs a discriminator without BatchNorm, which mixes the "
+            "images of a batch"
+        )
     ema_generator = keras.models.clone_model(generator)
     ema_generator.set_weights(generator.get_weights())
 
@@ -63,6 +69,15 @@ def build_state(
         adam(config.g_learning_rate, generator),
         adam(config.d_learning_rate, discriminator),
         tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
+    )
+
+
+def has_batch_norm(network: keras.Model) -> bool:
+    """Tells whether a layer of the network, however deep, is a BatchNormalization."""
+    return any(
+        isinstance(layer, keras.layers.BatchNormalization)
+        or (isinstance(layer, keras.Model) and has_batch_norm(layer))
+        for layer in network.layers
     )
 
 

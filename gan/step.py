@@ -16,13 +16,16 @@ import tensorflow as tf
 
 from gan.data import to_float
 from gan.losses import Loss, cross_entropy
+from gan.penalties import NO_PENALTY, WeightedPenalty
 
 Metrics = dict[str, tf.Tensor]
 
-# What train_step returns, as float32 scalars. loss/d is the sum over the real and the fake part.
+# What train_step returns, as float32 scalars. loss/d is the sum over the real and the fake part,
+# without the penalty.
 METRICS = (
     "loss/d",
     "loss/g",
+    "loss/penalty",
     "logits/real",
     "logits/fake",
     "accuracy/real",
@@ -46,18 +49,28 @@ class GanState(NamedTuple):
 
 
 def discriminator_update(
-    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, loss: Loss
+    state: GanState,
+    real_images: tf.Tensor,
+    latents: tf.Tensor,
+    loss: Loss,
+    penalty: WeightedPenalty = NO_PENALTY,
+    key: tf.Tensor | None = None,
 ) -> Metrics:
-    """Updates D on real images and on fresh fakes, and leaves G untouched."""
+    """Updates D on real images and on fresh fakes, and leaves G untouched.
+
+    `key` [2] int64 is that of the penalty's random numbers.
+    """
     with keras.StatelessScope():
         fake_images = state.generator(latents, training=True)
     with tf.GradientTape() as tape:
         real_logits = state.discriminator(real_images, training=True)
         fake_logits = state.discriminator(fake_images, training=True)
         d_loss = tf.reduce_mean(loss.discriminator(real_logits, fake_logits))
-        scaled_loss = state.d_optimizer.scale_loss(d_loss)
+        d_penalty = penalty(state.discriminator, real_images, fake_images, state.step, key)
+        scaled_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
     norm = descend(tape, scaled_loss, state.d_optimizer, state.discriminator)
-    return {**discriminator_metrics(d_loss, real_logits, fake_logits), "grads/d_norm": norm}
+    metrics = discriminator_metrics(d_loss, real_logits, fake_logits)
+    return {**metrics, "loss/penalty": d_penalty, "grads/d_norm": norm}
 
 
 def generator_update(
@@ -76,7 +89,12 @@ def generator_update(
 
 
 def simultaneous_update(
-    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, loss: Loss
+    state: GanState,
+    real_images: tf.Tensor,
+    latents: tf.Tensor,
+    loss: Loss,
+    penalty: WeightedPenalty = NO_PENALTY,
+    key: tf.Tensor | None = None,
 ) -> Metrics:
     """Updates both players from one forward pass, each against the other's old weights."""
     with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
@@ -85,13 +103,15 @@ def simultaneous_update(
         fake_logits = state.discriminator(fake_images, training=True)
         d_loss = tf.reduce_mean(loss.discriminator(real_logits, fake_logits))
         g_loss = tf.reduce_mean(loss.generator(real_logits, fake_logits))
-        scaled_d_loss = state.d_optimizer.scale_loss(d_loss)
+        d_penalty = penalty(state.discriminator, real_images, fake_images, state.step, key)
+        scaled_d_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
         scaled_g_loss = state.g_optimizer.scale_loss(g_loss)
     # Both gradients hold for the weights of the forward pass, whichever is applied first.
     d_norm = descend(d_tape, scaled_d_loss, state.d_optimizer, state.discriminator)
     g_norm = descend(g_tape, scaled_g_loss, state.g_optimizer, state.generator)
     metrics = discriminator_metrics(d_loss, real_logits, fake_logits)
-    return {**metrics, "loss/g": g_loss, "grads/d_norm": d_norm, "grads/g_norm": g_norm}
+    metrics |= {"loss/g": g_loss, "loss/penalty": d_penalty}
+    return {**metrics, "grads/d_norm": d_norm, "grads/g_norm": g_norm}
 
 
 def classic_discriminator_update(
@@ -110,7 +130,8 @@ def classic_discriminator_update(
             losses.append(tf.reduce_mean(cross_entropy(logits[-1], label)))
             scaled_loss = state.d_optimizer.scale_loss(losses[-1])
         norm = descend(tape, scaled_loss, state.d_optimizer, state.discriminator)
-    return {**discriminator_metrics(losses[0] + losses[1], *logits), "grads/d_norm": norm}
+    metrics = discriminator_metrics(losses[0] + losses[1], *logits)
+    return {**metrics, "loss/penalty": tf.zeros([]), "grads/d_norm": norm}
 
 
 def generator_idle(
@@ -186,6 +207,8 @@ def train_step(
     schedule: str,
     d_warmup_steps: int,
     ema_half_life: int,
+    penalty: WeightedPenalty = NO_PENALTY,
+    penalty_key: tf.Tensor | None = None,
 ) -> Metrics:
     """Does one step: D's updates, G's update, the average; and counts it.
 
@@ -199,6 +222,8 @@ def train_step(
             "classic": like alternating, with `classic_discriminator_update`.
         d_warmup_steps: In the first ones G does not learn.
         ema_half_life: In images.
+        penalty: Added to D's loss; not in the classic schedule.
+        penalty_key: [2] int64, from which the key of each of D's updates is made.
 
     Returns:
         `METRICS`, those of D from its last update.
@@ -208,10 +233,16 @@ def train_step(
     real_images = to_float(images)
     last = d_steps - 1
 
+    def key(i: int) -> tf.Tensor | None:
+        if penalty.penalty is None:
+            return None
+        update = step * d_steps + i
+        return tf.random.experimental.stateless_fold_in(penalty_key, update, alg="philox")
+
     def learn_d(i: int) -> Metrics:
         if schedule == "classic":
             return classic_discriminator_update(state, real_images[i], latents[i])
-        return discriminator_update(state, real_images[i], latents[i], loss)
+        return discriminator_update(state, real_images[i], latents[i], loss, penalty, key(i))
 
     def after_warmup(warmup: Callable[[], Metrics], learn: Callable[[], Metrics]) -> Metrics:
         return tf.cond(step < d_warmup_steps, warmup, learn) if d_warmup_steps else learn()
@@ -221,7 +252,8 @@ def train_step(
     if schedule == "simultaneous":
         both = (state, real_images[last], latents[last], loss)
         metrics = after_warmup(
-            lambda: {**learn_d(last), **generator_idle(*both)}, lambda: simultaneous_update(*both)
+            lambda: {**learn_d(last), **generator_idle(*both)},
+            lambda: simultaneous_update(*both, penalty, key(last)),
         )
     else:
         metrics = learn_d(last)

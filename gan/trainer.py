@@ -14,10 +14,11 @@ import tensorflow as tf
 from gan import devices, logs, pictures, runs, watch
 from gan.clock import Clock
 from gan.config import Config, UserError, row
-from gan.data import Dataset, block_dataset, load_dataset
+from gan.data import PENALTY, Dataset, block_dataset, load_dataset
 from gan.files import replacing, write_json
 from gan.logs import Console, MetricsLog
 from gan.losses import LOSSES, Loss, smoothed
+from gan.penalties import NO_PENALTY, PENALTIES, WeightedPenalty
 from gan.signals import StopRequest, catching_signals
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
 from gan.step import METRICS, GanState, checked, train_steps
@@ -65,7 +66,7 @@ def train(
     devices.prepare()
     config = devices.resolve(runs.with_choices_of(run_dir, config))
     runs.check_run_dir(run_dir, config)
-    loss_of(config)  # refused here, before anything is written
+    loss_of(config), penalty_of(config)  # refused here, before anything is written
     evaluators = evaluators or {}
     if config.keep_best != "none" and not evaluators:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
@@ -274,12 +275,26 @@ def loss_of(config: Config) -> Loss:
         raise UserError(f"--loss={config.loss}: {error}") from None
 
 
+def penalty_of(config: Config) -> WeightedPenalty:
+    """Returns the penalty that the configuration names, with its weight.
+
+    Raises:
+        UserError: There is no such penalty.
+    """
+    if config.penalty == "none":
+        return NO_PENALTY
+    penalty = row(PENALTIES, "penalty", config.penalty)
+    return WeightedPenalty(
+        penalty, config.penalty_weight, config.penalty_decay, config.penalty_decay_steps
+    )
+
+
 def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Any:
     """Returns `train_steps` on this state: (images, latents, first, last) -> (metrics, finite).
 
     The one place where the algorithm is compiled.
     """
-    loss = loss_of(config)
+    loss, penalty = loss_of(config), penalty_of(config)
 
     def run_steps(
         images: tf.Tensor, latents: tf.Tensor, first: tf.Tensor, last: tf.Tensor
@@ -294,6 +309,8 @@ def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -
             schedule=config.schedule,
             d_warmup_steps=config.d_warmup_steps,
             ema_half_life=config.ema_half_life,
+            penalty=penalty,
+            penalty_key=tf.constant([config.seed, PENALTY], tf.int64),
         )
 
     return run_steps if run_eagerly else tf.function(run_steps, jit_compile=config.jit_compile)

@@ -23,6 +23,8 @@ BAD = [
     ("--beta_1=1", "--beta_1=1: must be a number at least 0 and below 1"),
     ("--g_learning_rate=inf", "--g_learning_rate=inf: must be a number above 0"),
     ("--precision=half", "--precision=half: must be one of auto, float32, mixed_bfloat16"),
+    ("--penalty=gp", "--penalty=gp: must be one of none, wgan_gp, r1, r2, r1_r2, dragan"),
+    ("--penalty=r1 --schedule=classic", "--penalty=r1: --schedule=classic has none"),
     ("--fake_label=1", "--fake_label=1.0: must be below --real_label"),
     ("--loss=hinge --real_label=0.9", "--real_label=0.9 --fake_label=0.0: only the losses non_sat"),
     ("--schedule=classic --fake_label=0.1", "--real_label=1.0 --fake_label=0.1: only the losses"),

@@ -22,11 +22,13 @@ def test_names_are_the_rows_of_the_tables():
     from gan.data import DATASETS
     from gan.losses import LOSSES
     from gan.models import DISCRIMINATORS, GENERATORS
+    from gan.penalties import PENALTIES
 
     assert tuple(DATASETS) == config.DATASETS
     assert tuple(GENERATORS) == config.GENERATORS
     assert tuple(DISCRIMINATORS) == config.DISCRIMINATORS
     assert tuple(LOSSES) == config.LOSSES
+    assert ("none", *PENALTIES) == config.PENALTIES
     assert tuple(name for name in LOSSES if LOSSES[name].has_labels) == config.LOSSES_WITH_LABELS
 
 

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from gan.models import DISCRIMINATORS
-from gan.penalties import PENALTIES
+from gan.penalties import NO_PENALTY, PENALTIES, WeightedPenalty
 
 KEY = tf.constant([3, 4], tf.int64)
 RNG = np.random.default_rng(0)
@@ -159,3 +159,38 @@ def test_second_order_gradients_agree_with_finite_differences(name, penalty):
         by_differences.append(float(change) / (2 * step))
     assert min(np.abs(by_tape)) > 1e-3
     np.testing.assert_allclose(by_tape, by_differences, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("step", "weight"),
+    # 8 to 2 in 100 steps by half a cosine: half way at 50, cos(pi / 3) = 1/2 at 33 1/3.
+    [
+        (0, 8.0),
+        (25, 2.0 + 6.0 * (1 + 0.5**0.5) / 2),
+        (50, 5.0),
+        (75, 2.87868),
+        (100, 2.0),
+        (500, 2.0),
+    ],
+)
+def test_the_weight_falls_by_half_a_cosine(step, weight):
+    penalty = WeightedPenalty(PENALTIES["r1"], 8.0, 0.25, 100)
+    assert float(penalty.weight_at(tf.constant(step, tf.int64))) == pytest.approx(weight, rel=1e-5)
+
+
+def test_the_weight_stays_without_a_decay():
+    assert float(WeightedPenalty(PENALTIES["r1"], 8.0).weight_at(tf.constant(7, tf.int64))) == 8.0
+
+
+def test_the_weighted_penalty_is_a_mean_without_a_gradient_to_the_generator():
+    real_images, fake_images = images(), images()
+    with tf.GradientTape() as tape:
+        tape.watch([real_images, fake_images])
+        value = WeightedPenalty(PENALTIES["r1_r2"], 6.0)(
+            quadratic(), real_images, fake_images, tf.constant(0, tf.int64), KEY
+        )
+    expected = 6.0 * np.mean(squares(real_images) + squares(fake_images)) / 2
+    assert value.numpy() == pytest.approx(expected, rel=1e-5)
+    assert tape.gradient(value, fake_images) is None
+    arguments = (quadratic(), real_images, fake_images, tf.constant(0, tf.int64), None)
+    assert float(NO_PENALTY(*arguments)) == 0.0

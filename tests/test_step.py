@@ -6,6 +6,7 @@ import tensorflow as tf
 from conftest import differ_everywhere, same, weights_of
 from gan import step as step_module
 from gan.losses import LOSSES, Loss
+from gan.penalties import PENALTIES, WeightedPenalty
 from gan.state import build_state
 from gan.step import (
     METRICS,
@@ -15,6 +16,7 @@ from gan.step import (
     generator_update,
     simultaneous_update,
     train_step,
+    train_steps,
 )
 from gan.trainer import compiled_steps
 
@@ -52,6 +54,57 @@ def knobs(**changes):
 @pytest.fixture
 def state(tiny_config):
     return build_state(tiny_config(), SHAPE, discriminator=batch_normalised_discriminator())
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
+def test_the_penalty_is_added_to_the_loss_of_the_discriminator(schedule, tiny_config):
+    """D's gradient is that of the sum, taken here without the step; G's is as without it."""
+    penalty = WeightedPenalty(PENALTIES["r1"], 5.0)
+    key = tf.constant([0, 1], tf.int64)
+    state = build_state(tiny_config(), SHAPE)
+    start = weights_of(state.discriminator)
+    fakes = state.generator(LATENTS, training=True)
+    with tf.GradientTape() as tape:
+        with tf.GradientTape() as inner:
+            reals = tf.constant(REALS)
+            inner.watch(reals)
+            real_logits = state.discriminator(reals)
+        slopes = inner.gradient(real_logits, reals)
+        expected = 5.0 * tf.reduce_mean(tf.reduce_sum(slopes**2, (1, 2, 3))) / 2
+        fake_logits = state.discriminator(fakes)
+        total = expected + tf.reduce_mean(LOSS.discriminator(real_logits, fake_logits))
+    variables = [v.value for v in state.discriminator.trainable_variables]
+    norm = tf.linalg.global_norm(
+        tape.gradient(total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    )
+    update = {"alternating": discriminator_update, "simultaneous": simultaneous_update}[schedule]
+    state.discriminator.set_weights(start)
+    metrics = update(state, tf.constant(REALS), LATENTS, LOSS, penalty, key)
+    assert metrics["loss/penalty"].numpy() == pytest.approx(float(expected), rel=1e-4)
+    assert metrics["loss/d"].numpy() == pytest.approx(float(total - expected), rel=1e-4)
+    assert metrics["grads/d_norm"].numpy() == pytest.approx(float(norm), rel=1e-4)
+
+
+def test_each_update_has_random_points_of_its_own_that_only_seed_and_step_decide(tiny_config):
+    """Two updates a step; compiled or not, however many steps a call."""
+    seen = []
+
+    def remembering(discriminator, real_images, fake_images, key):
+        tf.py_function(lambda k: seen.append(tuple(k.numpy())), [key], [])
+        return tf.zeros([BATCH])
+
+    images, latents = block(3, d_steps=2)
+    given = knobs(
+        penalty=WeightedPenalty(remembering, 1.0), penalty_key=tf.constant([7, 3], tf.int64)
+    )
+    state = build_state(tiny_config(), SHAPE)
+    for i in range(3):
+        train_step(state, images[i], latents[i], **given)
+    first = list(seen)
+    assert len(set(first)) == 6
+    seen.clear()
+    train_steps(build_state(tiny_config(), SHAPE), images, latents, 0, 3, **given)
+    assert seen == first
 
 
 def test_the_average_starts_at_the_generator(tiny_config):

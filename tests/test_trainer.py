@@ -15,6 +15,7 @@ from conftest import command, differ_everywhere, same, weights_of
 from gan import devices, logs, runs, trainer
 from gan.config import UserError
 from gan.losses import LOSSES
+from gan.penalties import PENALTIES
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
 from gan.step import METRICS
 from gan.trainer import train
@@ -144,6 +145,27 @@ def test_every_loss_trains(loss, schedule, tiny_config, tmp_path):
     summary = train(config, tmp_path, quiet=True)
     assert (summary["status"], summary["step"]) == ("completed", 2)
     assert summary["grads/g_norm"] > 0
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_every_penalty_trains_and_resumes_exactly(penalty, jit, tiny_config, tmp_path):
+    settings = {"penalty": penalty, "jit_compile": jit, "log_every": 1, "loss": "wasserstein"}
+    whole = train(tiny_config(**settings, steps=4), tmp_path / "once", quiet=True)
+    train(tiny_config(**settings, steps=2), tmp_path / "twice", quiet=True)
+    parts = train(tiny_config(**settings, steps=4), tmp_path / "twice", quiet=True)
+    assert whole["loss/penalty"] > 0
+    assert [whole[name] for name in METRICS] == [parts[name] for name in METRICS]
+
+
+def test_a_penalty_refuses_batch_norm_in_the_discriminator(tiny_config, tmp_path):
+    inner = keras.Sequential(
+        [keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    )
+    outer = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), inner])
+    with pytest.raises(UserError, match="penalty=r1: needs a discriminator without BatchNorm"):
+        train(tiny_config(penalty="r1"), tmp_path / "run", discriminator=outer)
+    assert not (tmp_path / "run").exists()
 
 
 def test_labels_reach_the_discriminator_and_are_refused_where_there_are_none(
