@@ -95,6 +95,15 @@ class Config:
     )
     batch_size: int = _knob(256, "real images, and fake images, an update", low=1, below=INT32)
     steps: int = _knob(30_000, "training steps in all", low=1, below=INT32, resumable=True)
+    d_weight_clip: float = _knob(
+        0.0, "bound of D's weights after each of its updates; 0: none", low=0
+    )
+    learning_rate_decay: str = _knob(
+        "constant", "how both learning rates fall to 0", choices=("constant", "linear", "cosine")
+    )
+    learning_rate_decay_steps: int = _knob(
+        30_000, "steps in which they do, unless constant", low=1, below=INT32
+    )
     d_learning_rate: float = _knob(2e-4, "discriminator's Adam learning rate", above=0)
     g_learning_rate: float = _knob(2e-4, "generator's Adam learning rate", above=0)
     beta_1: float = _knob(0.5, "Adam's decay of the gradient's mean, a step", low=0, below=1)
@@ -170,6 +179,10 @@ class Config:
             raise UserError(
                 f"--real_label={self.real_label} --fake_label={self.fake_label}: only the losses "
                 f"{', '.join(LOSSES_WITH_LABELS)} have labels, and not in --schedule=classic"
+            )
+        if self.d_weight_clip and self.schedule == "classic":
+            raise UserError(
+                f"--d_weight_clip={self.d_weight_clip}: --schedule=classic has none, valid is 0"
             )
         if self.penalty != "none" and self.schedule == "classic":
             raise UserError(f"--penalty={self.penalty}: --schedule=classic has none, valid is none")

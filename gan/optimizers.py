@@ -1,9 +1,13 @@
-"""Adam in one kernel: Keras' Adam makes about a dozen passes over the weights where XLA is off."""
+"""Adam in one kernel, because Keras' makes about a dozen passes over the weights where XLA is off;
+and how a learning rate falls.
+"""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.optimizers import schedules
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -33,3 +37,11 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=tf.constant(self.epsilon, variable.dtype),
             grad=tf.cast(gradient, variable.dtype),
         )
+
+
+# (learning rate at the start, updates until it is 0) -> what a Keras optimizer takes
+LEARNING_RATE_DECAYS: dict[str, Callable[[float, int], float | schedules.LearningRateSchedule]] = {
+    "constant": lambda start, updates: start,
+    "linear": lambda start, updates: schedules.PolynomialDecay(start, updates, 0.0),
+    "cosine": lambda start, updates: schedules.CosineDecay(start, updates),
+}

@@ -9,7 +9,7 @@ import tensorflow as tf
 from gan import runs
 from gan.config import Config, UserError, row
 from gan.models import DISCRIMINATORS, GENERATORS
-from gan.optimizers import FusedAdam
+from gan.optimizers import LEARNING_RATE_DECAYS, FusedAdam
 from gan.step import GanState
 
 ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
@@ -53,9 +53,14 @@ def build_state(
     ema_generator = keras.models.clone_model(generator)
     ema_generator.set_weights(generator.get_weights())
 
-    def adam(learning_rate: float, network: keras.Model) -> keras.optimizers.Optimizer:
+    def adam(
+        learning_rate: float, network: keras.Model, updates: int
+    ) -> keras.optimizers.Optimizer:  # `updates` of its in a step
+        decaying = LEARNING_RATE_DECAYS[config.learning_rate_decay](
+            learning_rate, config.learning_rate_decay_steps * updates
+        )
         optimizer: keras.optimizers.Optimizer = FusedAdam(
-            learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=ADAM_EPSILON
+            decaying, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=ADAM_EPSILON
         )
         if config.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -66,8 +71,12 @@ def build_state(
         generator,
         discriminator,
         ema_generator,
-        adam(config.g_learning_rate, generator),
-        adam(config.d_learning_rate, discriminator),
+        adam(config.g_learning_rate, generator, 1),
+        adam(
+            config.d_learning_rate,
+            discriminator,
+            config.d_steps * (2 if config.schedule == "classic" else 1),
+        ),
         tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
     )
 

@@ -163,6 +163,17 @@ def descend(
     return norm
 
 
+def clip_weights(network: keras.Model, bound: float) -> None:
+    """Clips each weight to -bound..bound; 0 clips nothing.
+
+    References:
+        Arjovsky et al. 2017, arXiv:1701.07875, Algorithm 1; the bound there is 0.01.
+    """
+    if bound:
+        for variable in network.trainable_variables:
+            variable.assign(tf.clip_by_value(variable.value, -bound, bound))
+
+
 def discriminator_metrics(
     d_loss: tf.Tensor, real_logits: tf.Tensor, fake_logits: tf.Tensor
 ) -> Metrics:
@@ -209,6 +220,7 @@ def train_step(
     ema_half_life: int,
     penalty: WeightedPenalty = NO_PENALTY,
     penalty_key: tf.Tensor | None = None,
+    d_weight_clip: float = 0.0,
 ) -> Metrics:
     """Does one step: D's updates, G's update, the average; and counts it.
 
@@ -224,6 +236,7 @@ def train_step(
         ema_half_life: In images.
         penalty: Added to D's loss; not in the classic schedule.
         penalty_key: [2] int64, from which the key of each of D's updates is made.
+        d_weight_clip: Bound of D's weights after each of its updates; 0: none.
 
     Returns:
         `METRICS`, those of D from its last update.
@@ -242,7 +255,16 @@ def train_step(
     def learn_d(i: int) -> Metrics:
         if schedule == "classic":
             return classic_discriminator_update(state, real_images[i], latents[i])
-        return discriminator_update(state, real_images[i], latents[i], loss, penalty, key(i))
+        inputs = (real_images[i], latents[i])
+        metrics = discriminator_update(state, *inputs, loss, penalty, key(i))
+        clip_weights(state.discriminator, d_weight_clip)
+        return metrics
+
+    def learn_both() -> Metrics:
+        inputs = (real_images[last], latents[last])
+        metrics = simultaneous_update(state, *inputs, loss, penalty, key(last))
+        clip_weights(state.discriminator, d_weight_clip)
+        return metrics
 
     def after_warmup(warmup: Callable[[], Metrics], learn: Callable[[], Metrics]) -> Metrics:
         return tf.cond(step < d_warmup_steps, warmup, learn) if d_warmup_steps else learn()
@@ -251,10 +273,7 @@ def train_step(
         learn_d(i)
     if schedule == "simultaneous":
         both = (state, real_images[last], latents[last], loss)
-        metrics = after_warmup(
-            lambda: {**learn_d(last), **generator_idle(*both)},
-            lambda: simultaneous_update(*both, penalty, key(last)),
-        )
+        metrics = after_warmup(lambda: {**learn_d(last), **generator_idle(*both)}, learn_both)
     else:
         metrics = learn_d(last)
         for_g = (state, real_images[last], latents[d_steps], loss)

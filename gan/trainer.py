@@ -309,6 +309,7 @@ def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -
             schedule=config.schedule,
             d_warmup_steps=config.d_warmup_steps,
             ema_half_life=config.ema_half_life,
+            d_weight_clip=config.d_weight_clip,
             penalty=penalty,
             penalty_key=tf.constant([config.seed, PENALTY], tf.int64),
         )

@@ -23,6 +23,8 @@ BAD = [
     ("--beta_1=1", "--beta_1=1: must be a number at least 0 and below 1"),
     ("--g_learning_rate=inf", "--g_learning_rate=inf: must be a number above 0"),
     ("--precision=half", "--precision=half: must be one of auto, float32, mixed_bfloat16"),
+    ("--d_weight_clip=0.1 --schedule=classic", "--d_weight_clip=0.1: --schedule=classic has none"),
+    ("--learning_rate_decay=step", "--learning_rate_decay=step: must be one of constant, linear"),
     ("--penalty=gp", "--penalty=gp: must be one of none, wgan_gp, r1, r2, r1_r2, dragan"),
     ("--penalty=r1 --schedule=classic", "--penalty=r1: --schedule=classic has none"),
     ("--fake_label=1", "--fake_label=1.0: must be below --real_label"),

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.optimizers import FusedAdam
+from gan.optimizers import LEARNING_RATE_DECAYS, FusedAdam
+from gan.state import build_state
 
 SETTINGS = {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}
 
@@ -43,6 +44,39 @@ def test_fused_adam_is_adam(gradients, jit_compile):
         weight = weight - rate * m / (np.sqrt(v) + 1e-3)
         assert found[t - 1] == pytest.approx(weight, abs=2e-6), t
     assert np.abs(found - steps_of(keras.optimizers.Adam(**SETTINGS), gradients)).max() < 2e-6
+
+
+@pytest.mark.parametrize(
+    ("decay", "share"), [("constant", 1.0), ("linear", 0.75), ("cosine", (1 + 0.5**0.5) / 2)]
+)
+def test_learning_rates_fall_with_the_updates_of_their_player(decay, share, tiny_config):
+    """After a quarter: cos(pi / 4); D has three updates a step."""
+    config = tiny_config(
+        learning_rate_decay=decay, learning_rate_decay_steps=40, d_steps=3, d_learning_rate=0.5
+    )
+    state = build_state(config, (28, 28, 1))
+    for optimizer, start, updates in (
+        (state.d_optimizer, 0.5, 30), (state.g_optimizer, 2e-4, 10),
+    ):  # fmt: skip
+        optimizer.iterations.assign(updates)
+        assert float(optimizer.learning_rate) == pytest.approx(share * start, rel=1e-5)
+        optimizer.iterations.assign(10 * updates)
+        end = start if decay == "constant" else 0.0
+        assert float(optimizer.learning_rate) == pytest.approx(end, abs=1e-9)
+
+
+def test_a_falling_learning_rate_is_the_size_of_the_step():
+    """Adam's first step is the learning rate, here of the update number 30 of 40."""
+    variable = keras.Variable([1.0])
+    optimizer = FusedAdam(LEARNING_RATE_DECAYS["linear"](0.5, 40))
+    optimizer.build([variable])
+    optimizer.iterations.assign(30)
+    optimizer._momentums[0].assign([0.0])
+    before = float(variable.numpy()[0])
+    optimizer.apply([tf.constant([2.0])], [variable])
+    # The bias corrections are those of update 31; m = 0.1 g and v = 0.001 g^2.
+    moved = 0.125 * (0.1 / (1 - 0.9**31)) / (0.001 / (1 - 0.999**31)) ** 0.5
+    assert before - float(variable.numpy()[0]) == pytest.approx(moved, rel=1e-4)
 
 
 def test_loss_scaling_unscales_its_gradients_and_skips_overflows(gradients):

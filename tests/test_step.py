@@ -85,6 +85,21 @@ def test_the_penalty_is_added_to_the_loss_of_the_discriminator(schedule, tiny_co
     assert metrics["grads/d_norm"].numpy() == pytest.approx(float(norm), rel=1e-4)
 
 
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
+def test_weights_of_the_discriminator_are_clipped_after_each_update(schedule, tiny_config):
+    images, latents = block(1)
+    free, clipped = (build_state(tiny_config(d_learning_rate=0.05), SHAPE) for _ in range(2))
+    train_step(free, images[0], latents[0], **knobs(schedule=schedule))
+    train_step(clipped, images[0], latents[0], **knobs(schedule=schedule, d_weight_clip=0.03))
+    if schedule == "simultaneous":  # otherwise G has seen another D
+        assert same(weights_of(clipped.generator), weights_of(free.generator))
+    for one, other in zip(
+        weights_of(clipped.discriminator), weights_of(free.discriminator), strict=True
+    ):
+        np.testing.assert_array_equal(one, np.clip(other, -0.03, 0.03))
+    assert any(np.abs(weight).max() > 0.04 for weight in weights_of(free.discriminator))
+
+
 def test_each_update_has_random_points_of_its_own_that_only_seed_and_step_decide(tiny_config):
     """Two updates a step; compiled or not, however many steps a call."""
     seen = []
