@@ -47,31 +47,21 @@ def compute_capability() -> tuple[int, int] | None:
 def resolve(config: Config) -> Config:
     """Returns the configuration with every automatic choice made for this machine.
 
-    Precision: bfloat16 from compute capability 8.0, float16 with loss scaling from 7.0, and
-    bfloat16 on CPUs that multiply it themselves, where it is faster and no worse, see
-    docs/performance.md; else float32. XLA: on any GPU, and for float32 on CPUs, where it fuses
-    what lies between the matrix products; in half precision on CPUs oneDNN's kernels are faster.
+    Precision: bfloat16 from compute capability 8.0, float16 with loss scaling from 7.0, else
+    float32: CPUs with instructions for bfloat16 are faster with it, but one of three seeds got
+    worse, see docs/performance.md. XLA: on any GPU, and for float32 on CPUs, where it fuses what
+    lies between the matrix products; in half precision on CPUs oneDNN's kernels are faster.
     """
     capability = compute_capability()
     precision, jit_compile = config.precision, config.jit_compile
     if precision == "auto":
-        if capability is None:
-            precision = "mixed_bfloat16" if multiplies_bfloat16() else "float32"
-        elif capability < (7, 0):
+        if capability is None or capability < (7, 0):
             precision = "float32"
         else:
             precision = "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
     if jit_compile is None:
         jit_compile = capability is not None or precision == "float32"
     return dataclasses.replace(config, precision=precision, jit_compile=jit_compile)
-
-
-def multiplies_bfloat16() -> bool:
-    """Tells whether the processor has instructions for bfloat16 products: AVX512_BF16.
-
-    Processors with AMX have it too. False where the system does not say.
-    """
-    return "avx512_bf16" in cpuinfo("flags").split()
 
 
 def environment() -> dict[str, Any]:
@@ -91,19 +81,14 @@ def environment() -> dict[str, Any]:
 
 def processor() -> str:
     """Returns the processor's name and how many of its cores this process may use."""
-    name = cpuinfo("model name") or platform.processor() or platform.machine()
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    return f"{name}, {cores} cores"
-
-
-def cpuinfo(field: str) -> str:
-    """Returns what Linux says about the first processor, "" if it does not or is not Linux."""
+    name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    pairs = (line.partition(":") for line in lines)
-    return next((value.strip() for name, _, value in pairs if name.strip() == field), "")
+        name = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        pass
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    return f"{name}, {cores} cores"
 
 
 def git_revision() -> str | None:

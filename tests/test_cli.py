@@ -83,7 +83,7 @@ def test_a_dry_run_prints_the_resolved_configuration_and_writes_nothing(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr(devices, "compute_capability", lambda: None)
     flags = ("--preset=classic", "--steps=7", "--nojit_compile", "--dry_run")
     assert call(monkeypatch, *flags) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -95,7 +95,7 @@ def test_a_dry_run_prints_the_resolved_configuration_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
     # A run that exists has made its choice.
     write_config(tmp_path / "runs/classic", Config(**printed["config"]), {}, [])
-    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(devices, "compute_capability", lambda: (8, 0))
     assert call(monkeypatch, *flags) == 0
     assert json.loads(capsys.readouterr().out) == printed
 

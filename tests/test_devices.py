@@ -19,33 +19,12 @@ from gan.config import Config
 )
 def test_auto_precision_by_device(capability, precision, jit, monkeypatch):
     monkeypatch.setattr(devices, "compute_capability", lambda: capability)
-    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: False)
     resolved = devices.resolve(Config())
     assert (resolved.precision, resolved.jit_compile) == (precision, jit)
     explicit = devices.resolve(Config(precision="mixed_bfloat16"))
     assert explicit.precision == "mixed_bfloat16"
     assert explicit.jit_compile == (capability is not None)  # on CPUs oneDNN does it better
     assert devices.resolve(Config(jit_compile=False)).jit_compile is False
-
-
-@pytest.mark.parametrize(
-    ("flags", "precision", "jit"),
-    [
-        ("fpu avx512f avx512_bf16 amx_bf16", "mixed_bfloat16", False),
-        ("fpu avx512f avx512_bf16", "mixed_bfloat16", False),
-        ("fpu avx2 avx512f avx512_vnni", "float32", True),
-        (None, "float32", True),  # not Linux
-    ],
-)
-def test_auto_precision_by_processor(flags, precision, jit, monkeypatch, tmp_path):
-    info = tmp_path / "cpuinfo"
-    if flags:
-        info.write_text(f"processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: {flags}\n\n" * 2)
-    monkeypatch.setattr(devices, "compute_capability", lambda: None)
-    monkeypatch.setattr(devices, "Path", lambda path: info)
-    resolved = devices.resolve(Config())
-    assert (resolved.precision, resolved.jit_compile) == (precision, jit)
-    assert devices.processor().startswith("Some CPU, ") == bool(flags)
 
 
 def test_compute_capability_is_read_from_the_first_gpu(monkeypatch):

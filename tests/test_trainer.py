@@ -186,9 +186,8 @@ def test_labels_reach_the_discriminator_and_are_refused_where_there_are_none(
 
 def test_a_run_goes_on_with_the_precision_it_began_with(tiny_config, tmp_path, monkeypatch):
     """Also on a machine that would choose another one."""
-    for able, steps in ((False, 3), (True, 6)):
-        monkeypatch.setattr(devices, "compute_capability", lambda: None)
-        monkeypatch.setattr(devices, "multiplies_bfloat16", lambda able=able: able)
+    for capability, steps in ((None, 3), ((8, 0), 6)):
+        monkeypatch.setattr(devices, "compute_capability", lambda found=capability: found)
         config = tiny_config(steps=steps, precision="auto", jit_compile=None)
         assert train(config, tmp_path / "run", quiet=True)["step"] == steps
         chosen = runs.read_config(tmp_path / "run")
