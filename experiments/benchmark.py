@@ -82,7 +82,7 @@ def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, An
     losses: dict[str, list[float]] = {}
     for row in LOOPS:
         if quick and not row.quick:
-            print(f"skipped: {row.name} takes too long for --quick")
+            print(f"skipped: {row.name}, not for --quick")
             continue
         print(f"preparing {row.name}", flush=True)
         try:
@@ -93,7 +93,7 @@ def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, An
         loops[row.name] = loop
         if not quick and row.kind != LIMIT:
             losses[row.name] = learned(loop)
-    rates = measure(loops, repeats, seconds)
+    rates = measure(loops, repeats, seconds, {row.name: row.unit for row in LOOPS})
     result = {
         "batch_size": Config().batch_size,
         "steps_per_second": rates,

@@ -32,7 +32,8 @@ class Row(NamedTuple):
     kind: str
     precision: str  # "float32" or "bfloat16"
     make: Callable[[np.ndarray], Loop]
-    quick: bool = True  # whether it is cheap enough to prepare for --quick
+    quick: bool = True  # whether --quick measures it
+    unit: int = 5  # the fewest steps that are measured: those of a call
 
 
 def tape_loop(
@@ -143,21 +144,22 @@ PIPELINE = "input pipeline alone"
 
 LOOPS = (
     Row(MERGED, SCRIPT, F32, merged_loop),
-    Row(DEFAULT, OURS, F32, partial(tape_loop, precision="float32")),
+    Row(DEFAULT, OURS, F32, partial(tape_loop, precision="float32"), unit=50),
     Row("two tapes, float32, one step a call", OURS, F32,
-        partial(tape_loop, precision="float32", steps_per_call=1)),
+        partial(tape_loop, precision="float32", steps_per_call=1), quick=False),
     Row("PyTorch, float32", PYTORCH, F32, pytorch_loop),
-    Row("PyTorch compiled, float32", PYTORCH, F32, partial(pytorch_loop, compiled=True), False),
-    Row("JAX, float32", JAX, F32, jax_loop),
-    Row(BFLOAT16, OURS, BF16, partial(tape_loop, precision="mixed_bfloat16")),
+    Row("PyTorch compiled, float32", PYTORCH, F32, partial(pytorch_loop, compiled=True),
+        quick=False),
+    Row("JAX, float32", JAX, F32, jax_loop, unit=50),
+    Row(BFLOAT16, OURS, BF16, partial(tape_loop, precision="mixed_bfloat16"), unit=50),
     Row("two tapes, bfloat16, one step a call", OURS, BF16,
-        partial(tape_loop, precision="mixed_bfloat16", steps_per_call=1)),
+        partial(tape_loop, precision="mixed_bfloat16", steps_per_call=1), quick=False),
     Row("PyTorch, bfloat16", PYTORCH, BF16, partial(pytorch_loop, bfloat16=True)),
     Row("PyTorch compiled, bfloat16", PYTORCH, BF16,
-        partial(pytorch_loop, bfloat16=True, compiled=True), False),
-    Row("JAX, bfloat16", JAX, BF16, partial(jax_loop, bfloat16=True)),
+        partial(pytorch_loop, bfloat16=True, compiled=True), quick=False),
+    Row("JAX, bfloat16", JAX, BF16, partial(jax_loop, bfloat16=True), quick=False, unit=50),
     Row(PRODUCTS[F32], LIMIT, F32, partial(products_limit, dtype=tf.float32)),
     Row(PRODUCTS[BF16], LIMIT, BF16, partial(products_limit, dtype=tf.bfloat16)),
     Row(TRAFFIC, LIMIT, F32, traffic_limit),
-    Row(PIPELINE, LIMIT, F32, pipeline_loop),
+    Row(PIPELINE, LIMIT, F32, pipeline_loop, unit=50),
 )  # fmt: skip

@@ -158,7 +158,7 @@ def test_the_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys):
         assert min(rates) > 0
         assert f"| {name} |" in printed
     assert list(result["comparisons"]) == ["input pipeline alone to float32"]
-    assert "skipped: slow takes too long for --quick" in printed
+    assert "skipped: slow, not for --quick" in printed
     assert "skipped: other needs the extra `bench` (No module named 'other')" in printed
 
 
