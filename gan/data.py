@@ -157,14 +157,19 @@ def block_dataset(
     with tf.device("CPU"):
         stored = tf.Variable(images, trainable=False)  # tf.data copies a constant twice
     size, step_size = len(images), d_steps * batch_size
+    last = np.iinfo(np.int64).max
 
-    def one_step(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        positions = step * step_size + tf.range(step_size, dtype=tf.int64)
-        real_images = tf.gather(stored, shuffled_indices(positions, size, seed))
-        real_images = tf.reshape(real_images, [d_steps, batch_size, *images.shape[1:]])
-        return real_images, draw_latents(
-            [d_steps + 1, batch_size, latent_dim], seed, TRAINING, step
-        )
+    def real_images(step: tf.Tensor) -> tf.Tensor:
+        """Those of the block that begins with `step`."""
+        positions = step * step_size + tf.range(steps_per_call * step_size, dtype=tf.int64)
+        found = tf.gather(stored, shuffled_indices(positions, size, seed))
+        return tf.reshape(found, [steps_per_call, d_steps, batch_size, *images.shape[1:]])
 
-    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
-    return steps.map(one_step).batch(steps_per_call, drop_remainder=True).prefetch(1)
+    def latents(step: tf.Tensor) -> tf.Tensor:
+        """Those of one step."""
+        return draw_latents([d_steps + 1, batch_size, latent_dim], seed, TRAINING, step)
+
+    blocks = tf.data.Dataset.range(first_step, last, steps_per_call).map(real_images)
+    steps = tf.data.Dataset.range(first_step, last).map(latents)
+    steps = steps.batch(steps_per_call, drop_remainder=True)
+    return tf.data.Dataset.zip((blocks, steps)).prefetch(1)
