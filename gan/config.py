@@ -17,6 +17,9 @@ DISCRIMINATORS = ("mlp", "tiny")
 LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 LOSSES_WITH_LABELS = ("non_saturating", "minimax", "least_squares")
 
+AUGMENTATIONS = (
+    "none", "translation", "translation_cutout", "brightness_translation_cutout",
+)  # fmt: skip
 PENALTIES = ("none", "wgan_gp", "r1", "r2", "r1_r2", "dragan")
 
 SCHEDULES = ("alternating", "simultaneous", "classic")
@@ -95,6 +98,12 @@ class Config:
     )
     batch_size: int = _knob(256, "real images, and fake images, an update", low=1, below=INT32)
     steps: int = _knob(30_000, "training steps in all", low=1, below=INT32, resumable=True)
+    augment: str = _knob(
+        "none",
+        "differentiable augmentation of all that the discriminator sees",
+        choices=AUGMENTATIONS,
+        open_table=True,
+    )
     d_weight_clip: float = _knob(
         0.0, "bound of D's weights after each of its updates; 0: none", low=0
     )
@@ -180,12 +189,13 @@ class Config:
                 f"--real_label={self.real_label} --fake_label={self.fake_label}: only the losses "
                 f"{', '.join(LOSSES_WITH_LABELS)} have labels, and not in --schedule=classic"
             )
-        if self.d_weight_clip and self.schedule == "classic":
-            raise UserError(
-                f"--d_weight_clip={self.d_weight_clip}: --schedule=classic has none, valid is 0"
-            )
-        if self.penalty != "none" and self.schedule == "classic":
-            raise UserError(f"--penalty={self.penalty}: --schedule=classic has none, valid is none")
+        for name in ("penalty", "augment", "d_weight_clip"):
+            valid = getattr(type(self), name)
+            if self.schedule == "classic" and getattr(self, name) != valid:
+                raise UserError(
+                    f"--{name}={getattr(self, name)}: --schedule=classic has none, "
+                    f"valid is {valid or 0}"
+                )
         if self.keep_best != "none" and not self.evaluate_every:
             raise UserError(
                 f"--keep_best={self.keep_best}: --evaluate_every=0 gives it nothing to compare, "

@@ -28,7 +28,7 @@ Loader = Callable[[str, Callable[[str], None]], Dataset]
 
 # Streams of latents; a new one gets the next number, so that old seeds keep their meaning.
 TRAINING, SAMPLES, EVALUATION = 0, 1, 2
-PENALTY = 3  # the random points of gradient penalties, drawn in the step
+STEP = 3  # what the step draws itself: points of gradient penalties, augmentations
 
 LATENT_BLOCK = 1000  # images that share a key of evaluation latents; never to be changed
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from gan.augment import Augmentation, augmented, fold
 from gan.data import to_float
 from gan.losses import Loss, cross_entropy
 from gan.penalties import NO_PENALTY, WeightedPenalty
@@ -37,6 +38,15 @@ METRICS = (
 EMA_RAMP = 0.05  # half-life over images seen while the average warms up; Karras et al. 2022's value
 
 
+class Game(NamedTuple):
+    """What the players minimise, and what D sees of an image."""
+
+    loss: Loss
+    penalty: WeightedPenalty = NO_PENALTY
+    augmentations: tuple[Augmentation, ...] = ()
+    d_weight_clip: float = 0.0  # bound of D's weights after each of its updates; 0: none
+
+
 class GanState(NamedTuple):
     """Everything that training changes."""
 
@@ -49,66 +59,61 @@ class GanState(NamedTuple):
 
 
 def discriminator_update(
-    state: GanState,
-    real_images: tf.Tensor,
-    latents: tf.Tensor,
-    loss: Loss,
-    penalty: WeightedPenalty = NO_PENALTY,
-    key: tf.Tensor | None = None,
+    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, game: Game, key: tf.Tensor
 ) -> Metrics:
     """Updates D on real images and on fresh fakes, and leaves G untouched.
 
-    `key` [2] int64 is that of the penalty's random numbers.
+    `key` [2] int64 is that of the update's random numbers.
     """
     with keras.StatelessScope():
         fake_images = state.generator(latents, training=True)
+    real_images, fake_images = seen(game, real_images, fake_images, key)
     with tf.GradientTape() as tape:
         real_logits = state.discriminator(real_images, training=True)
         fake_logits = state.discriminator(fake_images, training=True)
-        d_loss = tf.reduce_mean(loss.discriminator(real_logits, fake_logits))
-        d_penalty = penalty(state.discriminator, real_images, fake_images, state.step, key)
+        d_loss = tf.reduce_mean(game.loss.discriminator(real_logits, fake_logits))
+        d_penalty = game.penalty(state.discriminator, real_images, fake_images, state.step, key)
         scaled_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
     norm = descend(tape, scaled_loss, state.d_optimizer, state.discriminator)
+    clip_weights(state.discriminator, game.d_weight_clip)
     metrics = discriminator_metrics(d_loss, real_logits, fake_logits)
     return {**metrics, "loss/penalty": d_penalty, "grads/d_norm": norm}
 
 
 def generator_update(
-    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, loss: Loss
+    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, game: Game, key: tf.Tensor
 ) -> Metrics:
     """Updates G through D, and leaves D untouched. Relativistic losses look at the real images."""
     with tf.GradientTape() as tape:
         fake_images = state.generator(latents, training=True)
+        real_images, fake_images = seen(game, real_images, fake_images, key)
         with keras.StatelessScope():
             real_logits = state.discriminator(real_images, training=True)
             fake_logits = state.discriminator(fake_images, training=True)
-        g_loss = tf.reduce_mean(loss.generator(real_logits, fake_logits))
+        g_loss = tf.reduce_mean(game.loss.generator(real_logits, fake_logits))
         scaled_loss = state.g_optimizer.scale_loss(g_loss)
     norm = descend(tape, scaled_loss, state.g_optimizer, state.generator)
     return {"loss/g": g_loss, "grads/g_norm": norm}
 
 
 def simultaneous_update(
-    state: GanState,
-    real_images: tf.Tensor,
-    latents: tf.Tensor,
-    loss: Loss,
-    penalty: WeightedPenalty = NO_PENALTY,
-    key: tf.Tensor | None = None,
+    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, game: Game, key: tf.Tensor
 ) -> Metrics:
     """Updates both players from one forward pass, each against the other's old weights."""
     with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
         fake_images = state.generator(latents, training=True)
+        real_images, fake_images = seen(game, real_images, fake_images, key)
         real_logits = state.discriminator(real_images, training=True)
         fake_logits = state.discriminator(fake_images, training=True)
-        d_loss = tf.reduce_mean(loss.discriminator(real_logits, fake_logits))
-        g_loss = tf.reduce_mean(loss.generator(real_logits, fake_logits))
-        d_penalty = penalty(state.discriminator, real_images, fake_images, state.step, key)
+        d_loss = tf.reduce_mean(game.loss.discriminator(real_logits, fake_logits))
+        g_loss = tf.reduce_mean(game.loss.generator(real_logits, fake_logits))
+        d_penalty = game.penalty(state.discriminator, real_images, fake_images, state.step, key)
         scaled_d_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
         scaled_g_loss = state.g_optimizer.scale_loss(g_loss)
     # Both gradients hold for the weights of the forward pass, whichever is applied first.
     d_norm = descend(d_tape, scaled_d_loss, state.d_optimizer, state.discriminator)
     g_norm = descend(g_tape, scaled_g_loss, state.g_optimizer, state.generator)
+    clip_weights(state.discriminator, game.d_weight_clip)
     metrics = discriminator_metrics(d_loss, real_logits, fake_logits)
     metrics |= {"loss/g": g_loss, "loss/penalty": d_penalty}
     return {**metrics, "grads/d_norm": d_norm, "grads/g_norm": g_norm}
@@ -135,13 +140,15 @@ def classic_discriminator_update(
 
 
 def generator_idle(
-    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, loss: Loss
+    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, game: Game, key: tf.Tensor
 ) -> Metrics:
     """Returns what `generator_update` would, and changes nothing."""
     with keras.StatelessScope():
+        fake_images = state.generator(latents, training=True)
+        real_images, fake_images = seen(game, real_images, fake_images, key)
         real_logits = state.discriminator(real_images, training=True)
-        fake_logits = state.discriminator(state.generator(latents, training=True), training=True)
-    g_loss = tf.reduce_mean(loss.generator(real_logits, fake_logits))
+        fake_logits = state.discriminator(fake_images, training=True)
+    g_loss = tf.reduce_mean(game.loss.generator(real_logits, fake_logits))
     return {"loss/g": g_loss, "grads/g_norm": tf.zeros([])}
 
 
@@ -161,6 +168,18 @@ def descend(
     norm = tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
     optimizer.apply(gradients, network.trainable_variables)
     return norm
+
+
+def seen(
+    game: Game, real_images: tf.Tensor, fake_images: tf.Tensor, key: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns what D sees of real and of fake images: the same policy, other random numbers."""
+    keys = (fold(key, 1), fold(key, 2)) if game.augmentations else (key, key)
+    real_seen, fake_seen = (
+        augmented(images, game.augmentations, one)
+        for images, one in zip((real_images, fake_images), keys, strict=True)
+    )
+    return real_seen, fake_seen
 
 
 def clip_weights(network: keras.Model, bound: float) -> None:
@@ -214,13 +233,11 @@ def train_step(
     images: tf.Tensor,
     latents: tf.Tensor,
     *,
-    loss: Loss,
+    game: Game,
     schedule: str,
     d_warmup_steps: int,
     ema_half_life: int,
-    penalty: WeightedPenalty = NO_PENALTY,
-    penalty_key: tf.Tensor | None = None,
-    d_weight_clip: float = 0.0,
+    key: tf.Tensor,
 ) -> Metrics:
     """Does one step: D's updates, G's update, the average; and counts it.
 
@@ -228,15 +245,13 @@ def train_step(
         state: What is trained.
         images: [d_steps, batch, H, W, C] uint8, a real batch for each of D's updates.
         latents: [d_steps + 1, batch, latent_dim] float32, for each of D's updates and for G's.
-        loss: Losses of the players.
+        game: Losses, penalty, augmentations; the classic schedule has its own loss and no others.
         schedule: "alternating": D's updates, then G's on fresh latents through the updated D.
             "simultaneous": D's last update and G's come from one forward pass, on D's latents.
             "classic": like alternating, with `classic_discriminator_update`.
         d_warmup_steps: In the first ones G does not learn.
         ema_half_life: In images.
-        penalty: Added to D's loss; not in the classic schedule.
-        penalty_key: [2] int64, from which the key of each of D's updates is made.
-        d_weight_clip: Bound of D's weights after each of its updates; 0: none.
+        key: [2] int64, from which the key of each update's random numbers is made.
 
     Returns:
         `METRICS`, those of D from its last update.
@@ -246,25 +261,13 @@ def train_step(
     real_images = to_float(images)
     last = d_steps - 1
 
-    def key(i: int) -> tf.Tensor | None:
-        if penalty.penalty is None:
-            return None
-        update = step * d_steps + i
-        return tf.random.experimental.stateless_fold_in(penalty_key, update, alg="philox")
+    def key_of(update: int) -> tf.Tensor:
+        return fold(key, step * (d_steps + 1) + update)
 
     def learn_d(i: int) -> Metrics:
         if schedule == "classic":
             return classic_discriminator_update(state, real_images[i], latents[i])
-        inputs = (real_images[i], latents[i])
-        metrics = discriminator_update(state, *inputs, loss, penalty, key(i))
-        clip_weights(state.discriminator, d_weight_clip)
-        return metrics
-
-    def learn_both() -> Metrics:
-        inputs = (real_images[last], latents[last])
-        metrics = simultaneous_update(state, *inputs, loss, penalty, key(last))
-        clip_weights(state.discriminator, d_weight_clip)
-        return metrics
+        return discriminator_update(state, real_images[i], latents[i], game, key_of(i))
 
     def after_warmup(warmup: Callable[[], Metrics], learn: Callable[[], Metrics]) -> Metrics:
         return tf.cond(step < d_warmup_steps, warmup, learn) if d_warmup_steps else learn()
@@ -272,11 +275,13 @@ def train_step(
     for i in range(last):
         learn_d(i)
     if schedule == "simultaneous":
-        both = (state, real_images[last], latents[last], loss)
-        metrics = after_warmup(lambda: {**learn_d(last), **generator_idle(*both)}, learn_both)
+        both = (state, real_images[last], latents[last], game, key_of(last))
+        metrics = after_warmup(
+            lambda: {**learn_d(last), **generator_idle(*both)}, lambda: simultaneous_update(*both)
+        )
     else:
         metrics = learn_d(last)
-        for_g = (state, real_images[last], latents[d_steps], loss)
+        for_g = (state, real_images[last], latents[d_steps], game, key_of(d_steps))
         metrics |= after_warmup(lambda: generator_idle(*for_g), lambda: generator_update(*for_g))
     ema_update(state, step, batch_size, ema_half_life)
     state.step.assign_add(1)

@@ -12,16 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 from gan import devices, logs, pictures, runs, watch
+from gan.augment import AUGMENTATIONS
 from gan.clock import Clock
 from gan.config import Config, UserError, row
-from gan.data import PENALTY, Dataset, block_dataset, load_dataset
+from gan.data import STEP, Dataset, block_dataset, load_dataset
 from gan.files import replacing, write_json
 from gan.logs import Console, MetricsLog
 from gan.losses import LOSSES, Loss, smoothed
 from gan.penalties import NO_PENALTY, PENALTIES, WeightedPenalty
 from gan.signals import StopRequest, catching_signals
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
-from gan.step import METRICS, GanState, checked, train_steps
+from gan.step import METRICS, Game, GanState, checked, train_steps
 
 # (generator, step) -> record with "metrics" {name: float} and what they were computed from
 Evaluator = Callable[[keras.Model, int], dict[str, Any]]
@@ -66,7 +67,7 @@ def train(
     devices.prepare()
     config = devices.resolve(runs.with_choices_of(run_dir, config))
     runs.check_run_dir(run_dir, config)
-    loss_of(config), penalty_of(config)  # refused here, before anything is written
+    game_of(config)  # refused here, before anything is written
     evaluators = evaluators or {}
     if config.keep_best != "none" and not evaluators:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
@@ -262,31 +263,27 @@ def keep_best(
         save(best, state)
 
 
-def loss_of(config: Config) -> Loss:
-    """Returns the losses that the configuration names, with its labels.
+def game_of(config: Config) -> Game:
+    """Returns what the players minimise, and what D sees, as the configuration names it.
 
     Raises:
-        UserError: There is no such loss, or it has no labels to smooth.
+        UserError: There is no such loss, penalty or augmentation, or no labels to smooth.
     """
     loss: Loss = row(LOSSES, "loss", config.loss)
     try:
-        return smoothed(loss, config.real_label, config.fake_label)
+        loss = smoothed(loss, config.real_label, config.fake_label)
     except ValueError as error:
         raise UserError(f"--loss={config.loss}: {error}") from None
-
-
-def penalty_of(config: Config) -> WeightedPenalty:
-    """Returns the penalty that the configuration names, with its weight.
-
-    Raises:
-        UserError: There is no such penalty.
-    """
-    if config.penalty == "none":
-        return NO_PENALTY
-    penalty = row(PENALTIES, "penalty", config.penalty)
-    return WeightedPenalty(
-        penalty, config.penalty_weight, config.penalty_decay, config.penalty_decay_steps
-    )
+    penalty = NO_PENALTY
+    if config.penalty != "none":
+        penalty = WeightedPenalty(
+            row(PENALTIES, "penalty", config.penalty),
+            config.penalty_weight,
+            config.penalty_decay,
+            config.penalty_decay_steps,
+        )
+    augmentations = row(AUGMENTATIONS, "augment", config.augment)
+    return Game(loss, penalty, augmentations, config.d_weight_clip)
 
 
 def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Any:
@@ -294,7 +291,7 @@ def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -
 
     The one place where the algorithm is compiled.
     """
-    loss, penalty = loss_of(config), penalty_of(config)
+    game, key = game_of(config), tf.constant([config.seed, STEP], tf.int64)
 
     def run_steps(
         images: tf.Tensor, latents: tf.Tensor, first: tf.Tensor, last: tf.Tensor
@@ -305,13 +302,11 @@ def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -
             latents,
             first,
             last,
-            loss=loss,
+            game=game,
             schedule=config.schedule,
             d_warmup_steps=config.d_warmup_steps,
             ema_half_life=config.ema_half_life,
-            d_weight_clip=config.d_weight_clip,
-            penalty=penalty,
-            penalty_key=tf.constant([config.seed, PENALTY], tf.int64),
+            key=key,
         )
 
     return run_steps if run_eagerly else tf.function(run_steps, jit_compile=config.jit_compile)

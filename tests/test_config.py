@@ -19,6 +19,7 @@ def test_defaults_are_the_original_script():
 
 
 def test_names_are_the_rows_of_the_tables():
+    from gan.augment import AUGMENTATIONS
     from gan.data import DATASETS
     from gan.losses import LOSSES
     from gan.models import DISCRIMINATORS, GENERATORS
@@ -28,6 +29,7 @@ def test_names_are_the_rows_of_the_tables():
     assert tuple(GENERATORS) == config.GENERATORS
     assert tuple(DISCRIMINATORS) == config.DISCRIMINATORS
     assert tuple(LOSSES) == config.LOSSES
+    assert tuple(AUGMENTATIONS) == config.AUGMENTATIONS
     assert ("none", *PENALTIES) == config.PENALTIES
     assert tuple(name for name in LOSSES if LOSSES[name].has_labels) == config.LOSSES_WITH_LABELS
 

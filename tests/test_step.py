@@ -10,6 +10,7 @@ from gan.penalties import PENALTIES, WeightedPenalty
 from gan.state import build_state
 from gan.step import (
     METRICS,
+    Game,
     classic_discriminator_update,
     discriminator_update,
     generator_idle,
@@ -22,6 +23,7 @@ from gan.trainer import compiled_steps
 
 SHAPE, LATENT_DIM, BATCH = (28, 28, 1), 8, 16
 LOSS = LOSSES["non_saturating"]
+GAME, KEY = Game(LOSS), tf.constant([0, 3], tf.int64)
 RNG = np.random.default_rng(0)
 REALS = RNG.uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
 LATENTS = RNG.normal(size=(BATCH, LATENT_DIM)).astype(np.float32)
@@ -46,7 +48,8 @@ def batch_normalised_discriminator():
 
 def knobs(**changes):
     defaults = {
-        "loss": LOSS, "schedule": "alternating", "d_warmup_steps": 0, "ema_half_life": 1000,
+        "game": GAME, "key": KEY, "schedule": "alternating", "d_warmup_steps": 0,
+        "ema_half_life": 1000,
     }  # fmt: skip
     return {**defaults, **changes}
 
@@ -60,7 +63,6 @@ def state(tiny_config):
 def test_the_penalty_is_added_to_the_loss_of_the_discriminator(schedule, tiny_config):
     """D's gradient is that of the sum, taken here without the step; G's is as without it."""
     penalty = WeightedPenalty(PENALTIES["r1"], 5.0)
-    key = tf.constant([0, 1], tf.int64)
     state = build_state(tiny_config(), SHAPE)
     start = weights_of(state.discriminator)
     fakes = state.generator(LATENTS, training=True)
@@ -79,10 +81,47 @@ def test_the_penalty_is_added_to_the_loss_of_the_discriminator(schedule, tiny_co
     )
     update = {"alternating": discriminator_update, "simultaneous": simultaneous_update}[schedule]
     state.discriminator.set_weights(start)
-    metrics = update(state, tf.constant(REALS), LATENTS, LOSS, penalty, key)
+    metrics = update(state, tf.constant(REALS), LATENTS, Game(LOSS, penalty), KEY)
     assert metrics["loss/penalty"].numpy() == pytest.approx(float(expected), rel=1e-4)
     assert metrics["loss/d"].numpy() == pytest.approx(float(total - expected), rel=1e-4)
     assert metrics["grads/d_norm"].numpy() == pytest.approx(float(norm), rel=1e-4)
+
+
+def marked(images, key):
+    """Adds 1000 and the key's last number."""
+    return images + 1000.0 + tf.cast(key[1] % 7, tf.float32)
+
+
+@pytest.mark.parametrize("update", [discriminator_update, generator_update, simultaneous_update])
+def test_the_discriminator_sees_augmented_images_only(update, tiny_config):
+    """Real and fake, in each player's update, with other random numbers."""
+    seen = []
+
+    class Spy(keras.layers.Layer):
+        def call(self, inputs):
+            seen.append(float(tf.reduce_mean(inputs)))
+            return inputs
+
+    inputs = keras.Input(SHAPE)
+    x = keras.layers.Flatten()(Spy()(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(1)(x))
+    state = build_state(tiny_config(), SHAPE, discriminator=network)
+    seen.clear()
+    update(state, REALS, LATENTS, Game(LOSS, augmentations=(marked,)), KEY)
+    assert len(seen) == 2
+    assert all(999 < mean < 1008 for mean in seen)
+    assert abs(seen[0] - seen[1]) > 0.5  # the numbers of the two keys
+
+
+def test_gradients_reach_the_generator_through_the_augmentation(tiny_config):
+    """An augmentation that shows D nothing of a fake leaves G as it is."""
+    blind, half = (
+        Game(LOSS, augmentations=(lambda images, key, share=share: images * share,))
+        for share in (0.0, 0.5)
+    )
+    state = build_state(tiny_config(), SHAPE)
+    assert generator_update(state, REALS, LATENTS, blind, KEY)["grads/g_norm"] == 0.0
+    assert generator_update(state, REALS, LATENTS, half, KEY)["grads/g_norm"] > 0.0
 
 
 @pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
@@ -90,7 +129,12 @@ def test_weights_of_the_discriminator_are_clipped_after_each_update(schedule, ti
     images, latents = block(1)
     free, clipped = (build_state(tiny_config(d_learning_rate=0.05), SHAPE) for _ in range(2))
     train_step(free, images[0], latents[0], **knobs(schedule=schedule))
-    train_step(clipped, images[0], latents[0], **knobs(schedule=schedule, d_weight_clip=0.03))
+    train_step(
+        clipped,
+        images[0],
+        latents[0],
+        **knobs(schedule=schedule, game=Game(LOSS, d_weight_clip=0.03)),
+    )
     if schedule == "simultaneous":  # otherwise G has seen another D
         assert same(weights_of(clipped.generator), weights_of(free.generator))
     for one, other in zip(
@@ -109,9 +153,7 @@ def test_each_update_has_random_points_of_its_own_that_only_seed_and_step_decide
         return tf.zeros([BATCH])
 
     images, latents = block(3, d_steps=2)
-    given = knobs(
-        penalty=WeightedPenalty(remembering, 1.0), penalty_key=tf.constant([7, 3], tf.int64)
-    )
+    given = knobs(game=Game(LOSS, WeightedPenalty(remembering, 1.0)))
     state = build_state(tiny_config(), SHAPE)
     for i in range(3):
         train_step(state, images[i], latents[i], **given)
@@ -130,7 +172,7 @@ def test_the_average_starts_at_the_generator(tiny_config):
 
 
 @pytest.mark.parametrize("update", [
-    lambda s: discriminator_update(s, REALS, LATENTS, LOSS),
+    lambda s: discriminator_update(s, REALS, LATENTS, GAME, KEY),
     lambda s: classic_discriminator_update(s, REALS, LATENTS),
 ])  # fmt: skip
 def test_a_discriminator_update_leaves_the_generator_untouched(state, update):
@@ -142,17 +184,17 @@ def test_a_discriminator_update_leaves_the_generator_untouched(state, update):
 
 def test_a_generator_update_leaves_the_discriminator_untouched(state):
     g, d = weights_of(state.generator), weights_of(state.discriminator)
-    generator_update(state, REALS, LATENTS, LOSS)
+    generator_update(state, REALS, LATENTS, GAME, KEY)
     assert same(d, weights_of(state.discriminator))
     assert differ_everywhere(g, weights_of(state.generator))
 
 
 def test_an_idle_generator_changes_nothing_and_tells_the_loss(state):
     g, d = weights_of(state.generator), weights_of(state.discriminator)
-    idle = generator_idle(state, REALS, LATENTS, LOSS)
+    idle = generator_idle(state, REALS, LATENTS, GAME, KEY)
     assert same(g, weights_of(state.generator))
     assert same(d, weights_of(state.discriminator))
-    moving = generator_update(state, REALS, LATENTS, LOSS)
+    moving = generator_update(state, REALS, LATENTS, GAME, KEY)
     assert idle.keys() == moving.keys()
     assert float(idle["loss/g"]) == pytest.approx(float(moving["loss/g"]), rel=1e-6)
     assert float(idle["grads/g_norm"]) == 0 < float(moving["grads/g_norm"])
@@ -174,8 +216,8 @@ def spied(network, calls):
 @pytest.mark.parametrize(
     ("update", "modes", "equal"),
     [
-        (lambda s: simultaneous_update(s, REALS, LATENTS, LOSS), [True], True),
-        (lambda s: discriminator_update(s, REALS, LATENTS, LOSS), [True], True),
+        (lambda s: simultaneous_update(s, REALS, LATENTS, GAME, KEY), [True], True),
+        (lambda s: discriminator_update(s, REALS, LATENTS, GAME, KEY), [True], True),
         (lambda s: classic_discriminator_update(s, REALS, LATENTS), [False], False),
     ],
 )
@@ -195,10 +237,10 @@ def test_which_fakes_the_discriminator_sees(state, update, modes, equal):
 def test_simultaneous_uses_one_forward_pass_for_both_players(tiny_config):
     """Both gradients hold at the old weights; alternating, G sees the updated D."""
     states = [build_state(tiny_config(d_learning_rate=0.1), SHAPE) for _ in range(3)]
-    both = simultaneous_update(states[0], REALS, LATENTS, LOSS)
-    g_alone = generator_update(states[1], REALS, LATENTS, LOSS)
-    d_first = discriminator_update(states[2], REALS, LATENTS, LOSS)
-    g_after = generator_update(states[2], REALS, LATENTS, LOSS)
+    both = simultaneous_update(states[0], REALS, LATENTS, GAME, KEY)
+    g_alone = generator_update(states[1], REALS, LATENTS, GAME, KEY)
+    d_first = discriminator_update(states[2], REALS, LATENTS, GAME, KEY)
+    g_after = generator_update(states[2], REALS, LATENTS, GAME, KEY)
     for name, value in {**d_first, **g_alone}.items():
         assert float(both[name]) == pytest.approx(float(value), rel=1e-4), name
     assert float(g_after["loss/g"]) != pytest.approx(float(both["loss/g"]), rel=0.01)
@@ -224,7 +266,7 @@ def test_the_gradient_norm_is_over_all_tensors(tiny_config):
     sgd = keras.optimizers.SGD(1.0)
     sgd.build(state.discriminator.trainable_variables)
     before = weights_of(state.discriminator)
-    norm = discriminator_update(state._replace(d_optimizer=sgd), REALS, LATENTS, LOSS)[
+    norm = discriminator_update(state._replace(d_optimizer=sgd), REALS, LATENTS, GAME, KEY)[
         "grads/d_norm"
     ]
     moved = [b - a for a, b in zip(before, weights_of(state.discriminator), strict=True)]
@@ -339,8 +381,8 @@ def test_norms_under_loss_scaling_are_those_of_the_loss(tiny_config):
     norms = {}
     for precision in ("float32", "mixed_float16"):
         state = build_state(tiny_config(precision=precision), SHAPE)
-        d = discriminator_update(state, REALS, LATENTS, LOSS)["grads/d_norm"]
-        g = generator_update(state, REALS, LATENTS, LOSS)["grads/g_norm"]
+        d = discriminator_update(state, REALS, LATENTS, GAME, KEY)["grads/d_norm"]
+        g = generator_update(state, REALS, LATENTS, GAME, KEY)["grads/g_norm"]
         norms[precision] = [float(d), float(g)]
     np.testing.assert_allclose(norms["mixed_float16"], norms["float32"], rtol=0.02)
 

@@ -13,12 +13,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from conftest import command, differ_everywhere, same, weights_of
 from gan import devices, logs, runs, trainer
+from gan.augment import AUGMENTATIONS
 from gan.config import UserError
 from gan.losses import LOSSES
 from gan.penalties import PENALTIES
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
 from gan.step import METRICS
 from gan.trainer import train
+
+BRIGHT = "brightness_translation_cutout"
 
 CONTRACT = {
     "config.json", "metrics.jsonl", "samples/reals.png", "samples/step_00000000.png",
@@ -159,6 +162,15 @@ def test_every_penalty_trains_and_resumes_exactly(penalty, jit, tiny_config, tmp
     assert [whole[name] for name in METRICS] == [parts[name] for name in METRICS]
 
 
+@pytest.mark.parametrize(("augment", "jit"), [*((n, False) for n in AUGMENTATIONS), (BRIGHT, True)])
+def test_every_augmentation_trains_and_resumes_exactly(augment, jit, tiny_config, tmp_path):
+    settings = {"augment": augment, "jit_compile": jit, "log_every": 1}
+    whole = train(tiny_config(**settings, steps=4), tmp_path / "once", quiet=True)
+    train(tiny_config(**settings, steps=2), tmp_path / "twice", quiet=True)
+    parts = train(tiny_config(**settings, steps=4), tmp_path / "twice", quiet=True)
+    assert [whole[name] for name in METRICS] == [parts[name] for name in METRICS]
+
+
 def test_a_penalty_refuses_batch_norm_in_the_discriminator(tiny_config, tmp_path):
     inner = keras.Sequential(
         [keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
@@ -174,7 +186,7 @@ def test_labels_reach_the_discriminator_and_are_refused_where_there_are_none(
 ):
     config = tiny_config(real_label=0.9, fake_label=0.2)
     zeros = tf.zeros([1, 1])
-    losses = trainer.loss_of(config)
+    losses = trainer.game_of(config).loss
     with tf.GradientTape() as tape:
         tape.watch(zeros)
         loss = losses.discriminator(zeros, zeros)
