@@ -144,6 +144,7 @@ def loop(
 ) -> dict[str, Any]:
     """Trains to `config.steps` or a stop request and returns the summary."""
     run_steps = compiled_steps(config, state, run_eagerly)
+    devices.release_memory()  # of reading the data, before the compiler takes its share
     best = checkpoint_manager(state, run_dir, 1, runs.BEST_DIR)
     step = block_start = int(state.step.numpy())
     with clock("pipeline"):
