@@ -10,7 +10,7 @@ from experiments.peers import merged
 from gan.config import Config
 from gan.losses import LOSSES
 from gan.state import build_state
-from gan.step import GanState, classic_discriminator_update, generator_update
+from gan.step import Game, GanState, classic_discriminator_update, generator_update
 from gan.trainer import compiled_steps
 
 STEPS, BATCH = 6, 64
@@ -102,7 +102,8 @@ def test_in_float64_nothing_but_rounding_is_left(batches):
     @tf.function
     def step(real, noise, g_noise):
         d = classic_discriminator_update(state, real, noise)
-        g = generator_update(state, real, g_noise, LOSSES["non_saturating"])
+        key = tf.zeros([2], tf.int64)
+        g = generator_update(state, real, g_noise, Game(LOSSES["non_saturating"]), key)
         return d["loss/d"], g["loss/g"]
 
     reals, noises = batches[0] / 127.5 - 1, batches[1].astype(np.float64)
