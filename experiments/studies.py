@@ -18,6 +18,7 @@ class Study(NamedTuple):
 
 # Evaluated from the checkpoints, so that the seconds are those of training alone.
 CHECKPOINTS_ONLY = {"checkpoint_every": 2000, "keep_checkpoints": 1000, "evaluate_every": 0}
+CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
 
 STUDIES: dict[str, Study] = {
     "mlp": Study(
@@ -29,7 +30,7 @@ STUDIES: dict[str, Study] = {
             "simultaneous": {"schedule": "simultaneous"},
         },
         common=CHECKPOINTS_ONLY,
-        curve=(2000, 4000, 8000, 14_000, 20_000, 30_000),
+        curve=CURVE,
     ),
     "precision": Study(
         "mlp",
@@ -39,7 +40,7 @@ STUDIES: dict[str, Study] = {
             "bfloat16": {"precision": "mixed_bfloat16"},
         },
         common=CHECKPOINTS_ONLY,
-        curve=(2000, 4000, 8000, 14_000, 20_000, 30_000),
+        curve=CURVE,
     ),
     "tiny": Study(  # a minute, to see that it works
         "tiny",
