@@ -22,7 +22,14 @@ from gan.config import Config, UserError
 LEARNING_STEPS, LAST_STEPS, STRIDE = 500, 100, 5
 D_LOSSES, G_LOSSES = (1.05, 1.33), (0.6, 1.0)
 
-TABLES = ("loops", "scaling", "operations", "startup", "losses")
+# The tables, with the flags that mean nothing to them.
+TABLES: dict[str, tuple[str, ...]] = {
+    "loops": (),
+    "scaling": (),
+    "operations": ("repeats", "seconds", "quick"),
+    "startup": ("seconds",),
+    "losses": ("repeats", "seconds", "quick"),
+}
 
 
 def define(values: flags.FlagValues) -> None:
@@ -34,7 +41,7 @@ def define(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_boolean("quick", False, "at most 2 minutes, less is measured", flag_values=values)
     flags.DEFINE_enum(
-        "table", "loops", TABLES,
+        "table", "loops", list(TABLES),
         "loops: beside other frameworks; scaling: by batch, width, steps a call and model; "
         "operations: what a step is made of; startup: from the command to the first step; "
         "losses: of ten seeds, for what the first table calls training",
@@ -45,7 +52,10 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> int:
     """Prints the tables, writes JSON and returns the exit status."""
-    quick = values["quick"].value
+    table, quick = values["table"].value, values["quick"].value
+    for name in TABLES[table]:
+        if values[name].present:
+            raise UserError(f"--{name}={values[name].value}: means nothing to --table={table}")
     repeats = values["repeats"].value or (3 if quick else 9)
     seconds = values["seconds"].value or (1.0 if quick else 6.0)
     out = Path(values["out"].value)
@@ -64,10 +74,13 @@ def main(values: flags.FlagValues) -> int:
     devices.prepare()
     result: dict[str, Any] = {"environment": devices.environment(), "quick": quick}
     make = {
-        "loops": loops_table, "scaling": scaling_table, "operations": operations_table,
-        "startup": startup_table, "losses": losses_table,
-    }[values["table"].value]  # fmt: skip
-    found, text = make(repeats, seconds, quick)
+        "loops": lambda: loops_table(repeats, seconds, quick),
+        "scaling": lambda: scaling_table(repeats, seconds),
+        "operations": operations_table,
+        "startup": lambda: startup_table(repeats),
+        "losses": losses_table,
+    }[table]
+    found, text = make()
     print(f"{', '.join(result['environment']['device'])}\n\n{text}")
     write_json(out, {**result, **found})
     return cli.DONE
@@ -103,7 +116,7 @@ def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, An
     return result, report(result)
 
 
-def scaling_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
+def scaling_table(repeats: int, seconds: float) -> tuple[dict[str, Any], str]:
     """Measures how the cost grows with batch size, width, steps a call and for each model."""
     from experiments import scaling
 
@@ -111,7 +124,7 @@ def scaling_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, 
     return {"scaling": found}, scaling.table(found)
 
 
-def operations_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
+def operations_table() -> tuple[dict[str, Any], str]:
     """Profiles the operations of a step, once for each precision."""
     from experiments import operations
 
@@ -120,7 +133,7 @@ def operations_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[st
     return {"operations": found}, operations.table(found)
 
 
-def startup_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
+def startup_table(repeats: int) -> tuple[dict[str, Any], str]:
     """Measures the start of training, in new processes."""
     from experiments import startup
 
@@ -128,7 +141,7 @@ def startup_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, 
     return {"startup": found}, startup.table(found)
 
 
-def losses_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
+def losses_table() -> tuple[dict[str, Any], str]:
     """Trains ten seeds of the default for `LEARNING_STEPS`, for the ranges of `trains`."""
     from experiments.loops import tape_loop
 

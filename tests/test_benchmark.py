@@ -197,6 +197,17 @@ def test_every_variant_is_a_configuration_or_a_width():
     assert [w.shape[1] for w in d.trainable_variables if len(w.shape) == 2] == [1024, 512, 1]
 
 
+@pytest.mark.parametrize(
+    "flags",
+    ["--table=operations --quick", "--table=losses --repeats=3", "--table=startup --seconds=2"],
+)
+def test_flags_that_mean_nothing_to_a_table_are_refused(flags, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "new" / "bench.json"
+    assert call(monkeypatch, *flags.split(), f"--out={out}") == 2
+    assert "means nothing to --table=" in capsys.readouterr().err
+    assert not out.parent.exists()
+
+
 def test_the_operations_of_a_step_are_counted(monkeypatch, capsys):
     monkeypatch.setattr(operations, "STEPS", 10)
     found = operations.measure(load_dataset("mnist", "", print).train_images, "float32")
