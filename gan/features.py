@@ -46,7 +46,7 @@ class Cycle(NamedTuple):
 RECIPES: dict[str, tuple[Cycle, ...]] = {"mnist": (Cycle(20, 2e-3, 0.4),)}
 RECIPE = (Cycle(20, 2e-3, 0.4), Cycle(8, 1e-3, 0.1), Cycle(8, 1e-3, 0.1))
 
-EXTRACT_BATCH = 100  # images at once; what a feature is does not depend on it
+EXTRACT_BATCH = 250  # images at once; what a feature is does not depend on it
 
 PACKAGED = Path(__file__).parent / "weights"
 # SHA-256 of the weight files in the package.

@@ -16,7 +16,7 @@ KID_BLOCKS = 10
 EXTRAPOLATION_SIZES = 15
 PRESENT_SHARE = 0.1  # of a class's share among training images, from which on it is present
 MEMORISED_QUANTILE = 0.01
-CHUNK_BYTES = 16 * 2**20  # of a block of distances
+CHUNK_BYTES = 128 * 2**20  # of a block of distances
 
 
 class Metric(NamedTuple):
