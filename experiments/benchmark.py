@@ -157,7 +157,7 @@ def losses_table() -> tuple[dict[str, Any], str]:
 
 def mnist() -> np.ndarray:
     """Returns MNIST's training images."""
-    from gan.data import load_dataset
+    from gan.datasets import load_dataset
 
     return load_dataset("mnist", "", print).train_images
 

@@ -95,14 +95,14 @@ def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[s
     from pathlib import Path
 
     from gan import runs, samples
-    from gan.data import load_dataset
+    from gan.datasets import load_dataset
 
     if flag["samples"]:
         out = Path(flag["out"])
         if flag["out"] and (out.is_dir() or not out.absolute().parent.is_dir()):
             raise UserError(f"--out={out}: must be a file in a directory that exists")
         data = load_dataset(flag["dataset"], flag["data_dir"], console.say)
-        images, how = samples.read_samples(Path(flag["samples"]), data.train_images.shape[1:])
+        images, how = samples.read_samples(Path(flag["samples"]), data.shape)
         console.say(f"read {len(images):,} images ({how})")
         return flag["dataset"], data, images, {"samples": flag["samples"], "read_as": how}
     run_dir = Path(flag["run_dir"])
@@ -111,9 +111,7 @@ def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[s
         raise UserError(f"--run_dir={run_dir}: cannot be written, evaluations.jsonl belongs there")
     samples.find_checkpoint(run_dir, flag["checkpoint"])  # found missing before data are loaded
     data = load_dataset(config.dataset, flag["data_dir"] or config.data_dir, console.say)
-    generator, step = samples.load_generator(
-        run_dir, data.train_images.shape[1:], flag["weights"], flag["checkpoint"]
-    )
+    generator, step = samples.load_generator(run_dir, data, flag["weights"], flag["checkpoint"])
     console.say(f"drawing {flag['num_images']:,} images of step {step}, {flag['weights']} weights")
     images = samples.sample(generator, flag["num_images"], flag["seed"])
     about = {

@@ -17,8 +17,9 @@ import tensorflow as tf
 from experiments import roofline
 from gan import devices
 from gan.config import Config
+from gan.datasets import Dataset
+from gan.recipe import compiled_steps, pipeline
 from gan.state import build_state
-from gan.trainer import compiled_steps, pipeline
 
 Loop = Callable[[int], tuple[float, float] | None]
 
@@ -52,12 +53,12 @@ def tape_loop(
     state = build_state(config, images.shape[1:], *networks)
     run_steps = compiled_steps(config, state)
     per_call = config.steps_per_call
-    blocks = iter(pipeline(config, images))
+    blocks = iter(pipeline(config, Dataset(images)))
 
     def run(steps: int) -> tuple[float, float]:
         for done in range(0, steps, per_call):
             count = min(per_call, steps - done)
-            metrics, finite = run_steps(*next(blocks), tf.constant(0), tf.constant(count))
+            metrics, finite = run_steps(next(blocks), tf.constant(0), tf.constant(count))
             if not finite:
                 raise AssertionError(f"not finite: {metrics}")
         return float(metrics["loss/d"]), float(metrics["loss/g"])
@@ -68,7 +69,7 @@ def tape_loop(
 def pipeline_loop(images: np.ndarray) -> Loop:
     """Returns the input pipeline with nothing behind it."""
     config = Config()
-    blocks = iter(pipeline(config, images))
+    blocks = iter(pipeline(config, Dataset(images)))
 
     def run(steps: int) -> None:
         for _ in range(-(-steps // config.steps_per_call)):

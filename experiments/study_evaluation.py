@@ -7,7 +7,7 @@ from experiments.studies import Run, Study, state_of
 from gan import evaluate, logs, metrics, real, samples, watch
 from gan import runs as run_files
 from gan.config import from_preset
-from gan.data import load_dataset
+from gan.datasets import load_dataset
 
 WEIGHTS = ("raw", "ema")
 
@@ -43,8 +43,7 @@ def evaluate_all(
             ):
                 return record
         print(f"evaluating {run.directory.name}, step {step}, {weights}, {network}", flush=True)
-        shape = data.train_images.shape[1:]
-        generator, _ = samples.load_generator(run.directory, shape, weights, str(step))
+        generator, _ = samples.load_generator(run.directory, data, weights, str(step))
         images = samples.sample(generator, count)
         found = real.compute(against, against.real.extractor(images), images, names)
         record = {**about, **evaluate.record(against, count, found)}

@@ -24,14 +24,14 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():
         from pathlib import Path
 
-        from gan import data, devices, features, real
+        from gan import datasets, devices, features, real
         from gan.evaluate import LIGHT_IMAGES
         from gan.files import write_json
     dataset, network = values["dataset"].value, values["network"].value
     name, out = features.name_of(dataset, network), Path(values["out"].value)
     weights, floors = out / f"{name}.npz", out / f"{name}.floors.json"
     devices.prepare()
-    images = data.load_dataset(dataset, values["data_dir"].value, print)
+    images = datasets.load_dataset(dataset, values["data_dir"].value, print)
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not weights.exists():

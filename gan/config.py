@@ -9,9 +9,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# The rows of the tables in data.py, models.py and losses.py that the command line offers.
+# The rows of the tables in datasets.py, models.py and others that the command line offers.
 # They stand here again because those files import TensorFlow; tests/test_config.py compares them.
-DATASETS = ("mnist", "fashion_mnist")
+DATASETS = (
+    "mnist", "fashion_mnist", "stacked_mnist", "gaussian_grid", "gaussian_ring",
+)  # fmt: skip
 GENERATORS = ("mlp", "tiny")
 DISCRIMINATORS = ("mlp", "tiny")
 LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
@@ -22,6 +24,7 @@ AUGMENTATIONS = (
 )  # fmt: skip
 PENALTIES = ("none", "wgan_gp", "r1", "r2", "r1_r2", "dragan")
 
+NORMS = ("default", "none", "batch", "spectral")
 SCHEDULES = ("alternating", "simultaneous", "classic")
 INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
 
@@ -71,6 +74,11 @@ class Config:
     discriminator: str = _knob(
         "mlp", "discriminator network", choices=DISCRIMINATORS, open_table=True
     )
+    g_norm: str = _knob(
+        "default", "generator's normalisation; default: what its paper has", choices=NORMS
+    )
+    d_norm: str = _knob("default", "discriminator's normalisation, likewise", choices=NORMS)
+    conditional: bool = _knob(False, "both networks get the class of each image")
     latent_dim: int = _knob(100, "entries of a latent vector, each ~ N(0, 1)", low=1, below=INT32)
     loss: str = _knob("non_saturating", "pair of losses", choices=LOSSES, open_table=True)
     real_label: float = _knob(
@@ -103,6 +111,10 @@ class Config:
         "differentiable augmentation of all that the discriminator sees",
         choices=AUGMENTATIONS,
         open_table=True,
+    )
+    pack: int = _knob(
+        1, "images, all real or all fake, that the discriminator sees at once (PacGAN)", low=1,
+        below=INT32,
     )
     d_weight_clip: float = _knob(
         0.0, "bound of D's weights after each of its updates; 0: none", low=0
@@ -189,7 +201,11 @@ class Config:
                 f"--real_label={self.real_label} --fake_label={self.fake_label}: only the losses "
                 f"{', '.join(LOSSES_WITH_LABELS)} have labels, and not in --schedule=classic"
             )
-        for name in ("penalty", "augment", "d_weight_clip"):
+        if self.batch_size % self.pack:
+            raise UserError(f"--pack={self.pack}: must divide --batch_size={self.batch_size}")
+        if self.conditional and self.pack > 1:
+            raise UserError(f"--pack={self.pack}: must be 1 with --conditional, D gets one label")
+        for name in ("penalty", "augment", "pack", "d_weight_clip"):
             valid = getattr(type(self), name)
             if self.schedule == "classic" and getattr(self, name) != valid:
                 raise UserError(

@@ -1,30 +1,24 @@
-"""Data sets as uint8 arrays, pixel range, latents, and the tf.data pipeline.
+"""Pixel range, random numbers, and the tf.data pipeline.
 
 `to_float` and `to_uint8` are the only two definitions of pixel range.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from gan import sources
-from gan.config import row
+from gan.datasets import Dataset
 
 
-class Dataset(NamedTuple):
-    """Images [N, H, W, C] uint8 and labels [N] uint8; None for what a data set lacks."""
+class Batch(NamedTuple):
+    """What a player learns from in an update; in a block with more dimensions in front."""
 
-    train_images: np.ndarray
-    train_labels: np.ndarray | None = None
-    test_images: np.ndarray | None = None
-    test_labels: np.ndarray | None = None
+    images: tf.Tensor  # [batch, H, W, C] uint8, floats in the step; or points [batch, D] float32
+    labels: tf.Tensor  # [batch] int32, of the images and to be drawn; 0 where there are none
+    latents: tf.Tensor  # [batch, latent_dim] float32
 
-
-# (data_dir, say) -> Dataset; `say` is told in one line what takes time
-Loader = Callable[[str, Callable[[str], None]], Dataset]
 
 # Streams of latents; a new one gets the next number, so that old seeds keep their meaning.
 TRAINING, SAMPLES, EVALUATION = 0, 1, 2
@@ -32,34 +26,13 @@ STEP = 3  # what the step draws itself: points of gradient penalties, augmentati
 
 LATENT_BLOCK = 1000  # images that share a key of evaluation latents; never to be changed
 
+CHANNEL_KEYS = 1 << 24  # more than epochs
 SHUFFLE_ROUNDS = 4  # of the block cipher behind RandomIndexShuffle; TensorFlow's own default
 
 
-def load_mnist_like(name: str, data_dir: str, say: Callable[[str], None]) -> Dataset:
-    """Returns MNIST or Fashion-MNIST: 60,000 and 10,000 images [28, 28, 1] of 10 classes."""
-    arrays = sources.load(name, data_dir, say)
-    x_train, x_test = (arrays[name][..., np.newaxis] for name in ("x_train", "x_test"))
-    return Dataset(x_train, arrays["y_train"], x_test, arrays["y_test"])
-
-
-DATASETS: dict[str, Loader] = {
-    name: partial(load_mnist_like, name) for name in ("mnist", "fashion_mnist")
-}
-
-
-def load_dataset(name: str, data_dir: str, say: Callable[[str], None]) -> Dataset:
-    """Returns a data set by its name; see `Loader`.
-
-    Raises:
-        UserError: Unknown name, or the data cannot be found.
-    """
-    loader: Loader = row(DATASETS, "dataset", name)
-    return loader(data_dir, say)
-
-
 def to_float(images: tf.Tensor) -> tf.Tensor:
-    """Maps uint8 0..255 to float32 -1..1, of any shape."""
-    return tf.cast(images, tf.float32) / 127.5 - 1.0
+    """Maps uint8 0..255 to float32 -1..1, of any shape; points, float32 already, stay."""
+    return images if images.dtype == tf.float32 else tf.cast(images, tf.float32) / 127.5 - 1.0
 
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:
@@ -67,7 +40,13 @@ def to_uint8(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(tf.clip_by_value(0.5 * images + 0.5, 0.0, 1.0) * 255.0), tf.uint8)
 
 
-def shuffled_indices(positions: tf.Tensor, size: int, seed: int) -> tf.Tensor:
+def to_stored(outputs: tf.Tensor) -> np.ndarray:
+    """Returns what a generator made as data sets store it: uint8 images, float32 points."""
+    stored: np.ndarray = (to_uint8(outputs) if len(outputs.shape) == 4 else outputs).numpy()
+    return stored
+
+
+def shuffled_indices(positions: tf.Tensor, size: int, seed: int, channel: int = 0) -> tf.Tensor:
     """Returns which image stands at each position of the endless stream of epochs.
 
     Each epoch is a permutation of its own, keyed by (seed, epoch), and any position is computed
@@ -77,6 +56,7 @@ def shuffled_indices(positions: tf.Tensor, size: int, seed: int) -> tf.Tensor:
         positions: [n] int64, from 0. Position p lies in epoch p // size.
         size: Number of images.
         seed: The run's seed, 0..2**31-1.
+        channel: Each has an order of its own; 0..127.
 
     Returns:
         [n] int64 in 0..size-1.
@@ -86,7 +66,8 @@ def shuffled_indices(positions: tf.Tensor, size: int, seed: int) -> tf.Tensor:
         ``tf.random.experimental.index_shuffle`` pads a vector of keys wrongly in TensorFlow 2.21.
     """
     epochs = tf.cast(positions // size, tf.int32)
-    keys = tf.stack([tf.fill(tf.shape(epochs), tf.constant(seed, tf.int32)), epochs, epochs], 1)
+    of_seed = tf.fill(tf.shape(epochs), tf.constant(seed, tf.int32))
+    keys = tf.stack([of_seed, epochs, epochs + channel * CHANNEL_KEYS], 1)
     return tf.raw_ops.RandomIndexShuffle(
         index=positions % size,
         seed=keys,
@@ -124,8 +105,42 @@ def evaluation_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
     return np.concatenate(blocks)[:count]
 
 
+def real_examples(data: Dataset, count: int, seed: int) -> np.ndarray:
+    """Returns examples to look at, [count, H, W, C] uint8 or [count, D] float32."""
+    if data.stack == 1:
+        return data.train_images[:count]
+    return examples_at(data.train_images, np.arange(count), data, seed)[0].numpy()
+
+
+def examples_at(
+    stored: tf.Tensor, positions: tf.Tensor, data: Dataset, seed: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the examples at positions of the stream of epochs, and their labels.
+
+    In a stack every channel goes through the images in an order of its own; the label's first
+    digit is that of the first channel.
+
+    Args:
+        stored: The training images, where tf.data finds them.
+        positions: [n] int64.
+        data: The data set.
+        seed: The run's.
+
+    Returns:
+        ([n, H, W, C] uint8 or [n, D] float32, [n] int32).
+    """
+    images, labels = [], tf.zeros(tf.shape(positions), tf.int32)
+    for channel in range(data.stack):
+        indices = shuffled_indices(positions, len(data.train_images), seed, channel)
+        images.append(tf.gather(stored, indices))
+        if data.train_labels is not None:
+            of_one = tf.gather(data.train_labels.astype(np.int32), indices)
+            labels = labels * (int(data.train_labels.max()) + 1) + of_one
+    return images[0] if data.stack == 1 else tf.concat(images, -1), labels
+
+
 def block_dataset(
-    images: np.ndarray,
+    data: Dataset,
     *,
     steps_per_call: int,
     d_steps: int,
@@ -140,7 +155,7 @@ def block_dataset(
     changes it, and starting anywhere costs nothing.
 
     Args:
-        images: [N, H, W, C] uint8.
+        data: Its training part: images [N, H, W, C] uint8, or points [N, D] float32.
         steps_per_call: K, steps in a block.
         d_steps: Real batches a step.
         batch_size: Images a batch.
@@ -149,27 +164,34 @@ def block_dataset(
         first_step: The first block starts with this step.
 
     Returns:
-        Data set of (images [K, d_steps, batch_size, H, W, C] uint8,
-        latents [K, d_steps + 1, batch_size, latent_dim] float32), the last latents for G.
+        Data set of `Batch`: images [K, d_steps, batch_size, ...] as they are stored, labels
+        [K, d_steps, batch_size] int32, latents [K, d_steps + 1, batch_size, latent_dim] float32,
+        the last ones for G.
     """
-    if images.dtype != np.uint8 or images.ndim != 4:
-        raise ValueError(f"images must be uint8 [N, H, W, C], got {images.dtype} {images.shape}")
+    images = data.train_images
+    if (images.dtype, images.ndim) not in ((np.uint8, 4), (np.float32, 2)):
+        raise ValueError(
+            "images must be uint8 [N, H, W, C], points float32 [N, D], "
+            f"got {images.dtype} {images.shape}"
+        )
     with tf.device("CPU"):
         stored = tf.Variable(images, trainable=False)  # tf.data copies a constant twice
-    size, step_size = len(images), d_steps * batch_size
+    step_size = d_steps * batch_size
     last = np.iinfo(np.int64).max
+    leading = [steps_per_call, d_steps, batch_size]
 
-    def real_images(step: tf.Tensor) -> tf.Tensor:
+    def examples(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Those of the block that begins with `step`."""
         positions = step * step_size + tf.range(steps_per_call * step_size, dtype=tf.int64)
-        found = tf.gather(stored, shuffled_indices(positions, size, seed))
-        return tf.reshape(found, [steps_per_call, d_steps, batch_size, *images.shape[1:]])
+        found, labels = examples_at(stored, positions, data, seed)
+        return tf.reshape(found, [*leading, *data.shape]), tf.reshape(labels, leading)
 
     def latents(step: tf.Tensor) -> tf.Tensor:
         """Those of one step."""
         return draw_latents([d_steps + 1, batch_size, latent_dim], seed, TRAINING, step)
 
-    blocks = tf.data.Dataset.range(first_step, last, steps_per_call).map(real_images)
+    blocks = tf.data.Dataset.range(first_step, last, steps_per_call).map(examples)
     steps = tf.data.Dataset.range(first_step, last).map(latents)
     steps = steps.batch(steps_per_call, drop_remainder=True)
-    return tf.data.Dataset.zip((blocks, steps)).prefetch(1)
+    blocks = tf.data.Dataset.zip((blocks, steps)).map(lambda seen, drawn: Batch(*seen, drawn))
+    return blocks.prefetch(1)

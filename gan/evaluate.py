@@ -12,7 +12,7 @@ import tensorflow as tf
 import gan
 from gan import real, runs
 from gan.config import Config, UserError
-from gan.data import Dataset
+from gan.datasets import Dataset
 from gan.logs import image_grid
 from gan.metrics import METRICS
 from gan.real import Found, Reference

@@ -21,7 +21,8 @@ import tensorflow as tf
 from keras import layers
 
 from gan.config import UserError
-from gan.data import Dataset, to_float
+from gan.data import to_float
+from gan.datasets import Dataset
 from gan.files import replacing
 from gan.sources import one_line
 

@@ -211,6 +211,22 @@ def image_grid(images: np.ndarray, columns: int = GRID_SIDE) -> np.ndarray:
     return grid.repeat(GRID_SCALE, axis=0).repeat(GRID_SCALE, axis=1)
 
 
+def scatter(*clouds: np.ndarray) -> np.ndarray:
+    """Returns a picture of points [N, 2], each cloud in a colour of its own, the last on top."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    reach = 1.25 * float(np.abs(clouds[0]).max())
+    for colour, cloud in zip(("0.6", "C3"), clouds, strict=False):
+        axes.plot(*cloud.T, ".", markersize=2, color=colour)
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
 def write_png(path: Path, image: np.ndarray) -> None:
     """Writes [H, W, C] uint8, grey or colour, as PNG."""
     with replacing(path) as temporary:

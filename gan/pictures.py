@@ -1,4 +1,4 @@
-"""The pictures of a run: a grid of real images, and grids of samples from the same latents."""
+"""The pictures of a run: real examples, and samples from the same latents at every step."""
 
 from pathlib import Path
 
@@ -7,27 +7,64 @@ import numpy as np
 
 from gan import logs, runs
 from gan.config import Config
-from gan.data import SAMPLES, draw_latents, to_uint8
+from gan.data import SAMPLES, draw_latents, real_examples
+from gan.datasets import Dataset
 from gan.logs import GRID_SIDE, MetricsLog
+from gan.samples import classes_of, draw
+
+POINTS_SHOWN = 2500  # of each kind, in the picture of a data set of points
+CLASS_ROWS = 10  # most rows of a class-conditional grid, spread over all classes
+CLASS_COLUMNS = 10
 
 
 def sample_images(config: Config, generator: keras.Model, count: int) -> np.ndarray:
-    """Returns `count` images [count, H, W, C] uint8 of latents that only the seed decides."""
-    latents = draw_latents([count, config.latent_dim], config.seed, SAMPLES, 0)
-    return to_uint8(generator(latents, training=False)).numpy()
+    """Returns `count` examples as data sets store them, of latents that only the seed decides."""
+    latents = draw_latents([count, config.latent_dim], config.seed, SAMPLES, 0).numpy()
+    return draw(generator, latents, np.arange(count) % max(1, classes_of(generator)))
+
+
+def class_rows(config: Config, generator: keras.Model) -> np.ndarray:
+    """Returns images [rows * CLASS_COLUMNS, H, W, C] uint8: a row a class, a column a latent."""
+    classes = classes_of(generator)
+    shown = np.unique(np.linspace(0, classes - 1, CLASS_ROWS).round().astype(int))
+    latents = draw_latents([CLASS_COLUMNS, config.latent_dim], config.seed, SAMPLES, 0).numpy()
+    latents = np.tile(latents, [len(shown), 1])
+    return draw(generator, latents, np.repeat(shown, CLASS_COLUMNS))
+
+
+def sample_picture(config: Config, generator: keras.Model, data: Dataset) -> np.ndarray:
+    """Returns the picture of samples: a grid, a row a class if conditional; points are scattered.
+
+    Returns:
+        [height, width, C] uint8.
+    """
+    if data.mixture is not None:
+        points = sample_images(config, generator, POINTS_SHOWN)
+        return logs.scatter(real_examples(data, POINTS_SHOWN, config.seed), points)
+    if config.conditional:
+        return logs.image_grid(class_rows(config, generator), CLASS_COLUMNS)
+    return logs.image_grid(sample_images(config, generator, GRID_SIDE**2))
 
 
 def write_samples(
-    config: Config, run_dir: Path, generator: keras.Model, step: int, log: MetricsLog
+    config: Config,
+    run_dir: Path,
+    generator: keras.Model,
+    step: int,
+    data: Dataset,
+    log: MetricsLog,
 ) -> None:
-    """Writes the grid of this step, as a file and to TensorBoard; the same latents each time."""
-    grid = logs.image_grid(sample_images(config, generator, GRID_SIDE**2))
-    logs.write_png(run_dir / runs.SAMPLES_DIR / f"step_{step:08d}.png", grid)
-    log.image("samples", step, grid)
+    """Writes the picture of this step, as a file and to TensorBoard; the same latents each time."""
+    picture = sample_picture(config, generator, data)
+    logs.write_png(run_dir / runs.SAMPLES_DIR / f"step_{step:08d}.png", picture)
+    log.image("samples", step, picture)
 
 
-def write_reals(run_dir: Path, images: np.ndarray, log: MetricsLog) -> None:
-    """Writes a grid of the first real images, as a file and to TensorBoard."""
-    grid = logs.image_grid(images[: GRID_SIDE**2])
-    logs.write_png(run_dir / runs.SAMPLES_DIR / "reals.png", grid)
-    log.image("reals", 0, grid)
+def write_reals(config: Config, run_dir: Path, data: Dataset, log: MetricsLog) -> None:
+    """Writes a picture of some real examples, as a file and to TensorBoard."""
+    if data.mixture is not None:
+        picture = logs.scatter(real_examples(data, POINTS_SHOWN, config.seed))
+    else:
+        picture = logs.image_grid(real_examples(data, GRID_SIDE**2, config.seed))
+    logs.write_png(run_dir / runs.SAMPLES_DIR / "reals.png", picture)
+    log.image("reals", 0, picture)

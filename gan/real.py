@@ -18,7 +18,7 @@ import platformdirs
 import gan
 from gan import features, metrics
 from gan.config import UserError
-from gan.data import Dataset
+from gan.datasets import Dataset
 from gan.features import Extractor, Features
 from gan.files import write_json
 

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from gan import runs
-from gan.config import UserError, row
-from gan.data import evaluation_latents, to_uint8
-from gan.models import GENERATORS
+from gan.config import UserError
+from gan.data import evaluation_latents, to_stored, to_uint8
+from gan.datasets import Dataset
+from gan.state import build_generator
 
 LEAST_IMAGES = 1000  # fewer say too little: 128 features have a covariance of 8,256 numbers
 SAMPLE_BATCH = 500
@@ -25,29 +26,56 @@ def sample(
 ) -> np.ndarray:
     """Returns `count` images [count, H, W, C] uint8; image i is a function of (seed, i).
 
+    Points [count, D] float32 likewise. A conditional generator draws the classes in turn.
+
     Args:
-        generator: From latents [batch, latent_dim] to float32 images in -1..1.
+        generator: From latents [batch, latent_dim], and labels, to float32 images in -1..1.
         count: How many.
         seed: Of the noise, 0..2**31-1.
         advance: Is told of each batch.
     """
-    latents = evaluation_latents(count, generator.input_shape[-1], seed)
+    latents = evaluation_latents(count, generator.inputs[0].shape[-1], seed)
+    labels = np.arange(count) % max(1, classes_of(generator))
     parts = []
     for start in range(0, count, SAMPLE_BATCH):
-        images = to_uint8(generator(latents[start : start + SAMPLE_BATCH], training=False))
-        parts.append(images.numpy())
+        part = slice(start, start + SAMPLE_BATCH)
+        parts.append(draw(generator, latents[part], labels[part]))
         advance(len(parts[-1]))
     return np.concatenate(parts)
 
 
+def draw(generator: keras.Model, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns what a generator makes of latents [n, latent_dim], as data sets store it.
+
+    `labels` [n] integers are for conditional generators; others do not look at them.
+    """
+    conditional = len(generator.inputs) == 2
+    inputs = [latents, labels.astype(np.int32)] if conditional else latents
+    return to_stored(generator(inputs, training=False))
+
+
+def classes_of(generator: keras.Model) -> int:
+    """Returns how many classes a generator can draw, 0 if it is not conditional.
+
+    Raises:
+        UserError: It takes labels, but has no embedding that says how many.
+    """
+    if len(generator.inputs) == 1:
+        return 0
+    for layer in generator.layers:
+        if isinstance(layer, keras.layers.Embedding):
+            return int(layer.input_dim)
+    raise UserError("generator: takes labels, and must have an Embedding layer for them")
+
+
 def load_generator(
-    run_dir: Path, image_shape: tuple[int, ...], weights: str = "ema", checkpoint: str = "latest"
+    run_dir: Path, data: Dataset, weights: str = "ema", checkpoint: str = "latest"
 ) -> tuple[keras.Model, int]:
     """Returns a generator of a run and the step of the checkpoint.
 
     Args:
         run_dir: A run.
-        image_shape: (H, W, C) of its data set.
+        data: Its data set.
         weights: "ema" or "raw".
         checkpoint: "latest", "best", or a step.
 
@@ -59,8 +87,7 @@ def load_generator(
     if "generator" in runs.own_networks(run_dir):
         generator = load_saved_generator(run_dir)
     else:
-        build = row(GENERATORS, "generator", config.generator)
-        generator = build(config.latent_dim, image_shape, config.precision, config.seed)
+        generator = build_generator(config, data.shape, data.classes)
     part = "ema_generator" if weights == "ema" else "generator"
     try:
         status = tf.train.Checkpoint(**{part: generator}).restore(path)

@@ -1,6 +1,7 @@
 """The state of training: built from a configuration, checked, saved and restored."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,27 +25,33 @@ def build_state(
     image_shape: tuple[int, ...],
     generator: keras.Model | None = None,
     discriminator: keras.Model | None = None,
+    *,
+    classes: int = 0,
 ) -> GanState:
     """Returns networks, their average and built optimizers, at step 0.
 
     Args:
         config: With its precision resolved.
-        image_shape: (H, W, C).
+        image_shape: (H, W, C), or (D,) for points.
         generator: Takes the place of the one that `config` names.
         discriminator: Likewise.
+        classes: Of the data set, 0 if it has no labels.
 
     Raises:
-        UserError: Unknown network, one with other shapes or types than the data needs, or a
-            discriminator with BatchNorm under a penalty.
+        UserError: Unknown network, one with other shapes or types than the data needs, a
+            discriminator with BatchNorm under a penalty, or a conditional game without labels.
     """
-    generator = generator or row(GENERATORS, "generator", config.generator)(
-        config.latent_dim, image_shape, config.precision, config.seed
-    )
-    discriminator = discriminator or row(DISCRIMINATORS, "discriminator", config.discriminator)(
-        image_shape, config.precision, config.seed
-    )
-    check_network("generator", generator, (config.latent_dim,), image_shape)
-    check_network("discriminator", discriminator, image_shape, (1,))
+    if config.conditional and not classes:
+        raise UserError(f"--conditional: needs a data set with labels, {config.dataset} has none")
+    *size, channels = image_shape
+    seen_shape = (*size, channels * config.pack)
+    generator = generator or build_generator(config, image_shape, classes)
+    discriminator = discriminator or built(
+        DISCRIMINATORS, "discriminator", config.discriminator, seen_shape,
+        config=config, classes=classes, norm=config.d_norm,
+    )  # fmt: skip
+    check_network("generator", generator, (config.latent_dim,), image_shape, config.conditional)
+    check_network("discriminator", discriminator, seen_shape, (1,), config.conditional)
     if config.penalty != "none" and has_batch_norm(discriminator):
         raise UserError(
             f"--penalty={config.penalty}: needs a discriminator without BatchNorm, which mixes the "
@@ -81,6 +88,35 @@ def build_state(
     )
 
 
+def build_generator(config: Config, image_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """Returns the generator that a configuration names, with its initial weights.
+
+    Raises:
+        UserError: There is none of this name, or not for such images or with this normalisation.
+    """
+    return built(
+        GENERATORS, "generator", config.generator, config.latent_dim, image_shape,
+        config=config, classes=classes, norm=config.g_norm,
+    )  # fmt: skip
+
+
+def built(
+    table: dict[str, Any], knob: str, name: str, *shapes: Any, config: Config, classes: int,
+    norm: str,
+) -> keras.Model:  # fmt: skip
+    """Returns the network of a table's row; what its builder refuses is the user's mistake."""
+    try:
+        return row(table, knob, name)(
+            *shapes,
+            config.precision,
+            config.seed,
+            classes=classes if config.conditional else 0,
+            norm=norm,
+        )
+    except ValueError as error:
+        raise UserError(f"--{knob}={name}: {error}") from None
+
+
 def has_batch_norm(network: keras.Model) -> bool:
     """Tells whether a layer of the network, however deep, is a BatchNormalization."""
     return any(
@@ -91,22 +127,35 @@ def has_batch_norm(network: keras.Model) -> bool:
 
 
 def check_network(
-    name: str, network: keras.Model, inputs: tuple[int, ...], outputs: tuple[int, ...]
+    name: str,
+    network: keras.Model,
+    inputs: tuple[int, ...],
+    outputs: tuple[int, ...],
+    conditional: bool = False,
 ) -> None:
     """Refuses a network that does not map float32 [batch, *inputs] to float32 [batch, *outputs].
+
+    A conditional one maps the list of these inputs and of labels [batch] int32.
 
     Raises:
         UserError: Says what it maps instead.
     """
     if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
         raise UserError(f"{name}: must be a Keras functional or sequential model")
-    if network.input_shape != (None, *inputs) or network.output_shape != (None, *outputs):
+    expected = [(None, *inputs)] + [(None,)] * conditional
+    found = [tuple(tensor.shape) for tensor in network.inputs]
+    if found != expected or network.output_shape != (None, *outputs):
         raise UserError(
-            f"{name}: maps {network.input_shape} to {network.output_shape}, "
-            f"must map {(None, *inputs)} to {(None, *outputs)}"
+            f"{name}: maps {in_words(found)} to {network.output_shape}, "
+            f"must map {in_words(expected)} to {(None, *outputs)}"
         )
     if network.outputs[0].dtype != "float32":
         raise UserError(f"{name}: returns {network.outputs[0].dtype}, must return float32")
+
+
+def in_words(shapes: list[tuple[int | None, ...]]) -> str:
+    """Returns shapes as text."""
+    return " and ".join(map(str, shapes))
 
 
 def checkpoint_manager(

@@ -1,8 +1,8 @@
 """The training step: one tape per player. The algorithm is in this file alone.
 
-Every function here is plain: it runs eagerly, and the trainer compiles `train_steps` at one place.
+Every function here is plain: it runs eagerly, and `gan/recipe.py` compiles `train_steps`.
 Networks get float32 images [batch, H, W, C] in -1..1 and return float32 logits [batch, 1], so
-losses, norms and metrics never see half precision.
+losses, norms and metrics never see half precision. Conditional ones get labels too.
 
 ``keras.StatelessScope`` runs a network in training mode and drops what it would write. A player's
 moving averages change in its own update only.
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from gan.augment import Augmentation, augmented, fold
-from gan.data import to_float
-from gan.losses import Loss, cross_entropy
-from gan.penalties import NO_PENALTY, WeightedPenalty
+from gan.augment import fold
+from gan.data import Batch, to_float
+from gan.game import Game, seen
+from gan.losses import cross_entropy
 
 Metrics = dict[str, tf.Tensor]
 
@@ -38,13 +38,8 @@ METRICS = (
 EMA_RAMP = 0.05  # half-life over images seen while the average warms up; Karras et al. 2022's value
 
 
-class Game(NamedTuple):
-    """What the players minimise, and what D sees of an image."""
-
-    loss: Loss
-    penalty: WeightedPenalty = NO_PENALTY
-    augmentations: tuple[Augmentation, ...] = ()
-    d_weight_clip: float = 0.0  # bound of D's weights after each of its updates; 0: none
+# A network of one input: images or latents, training=... -> logits or images
+Player = Callable[..., tf.Tensor]
 
 
 class GanState(NamedTuple):
@@ -59,20 +54,21 @@ class GanState(NamedTuple):
 
 
 def discriminator_update(
-    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, game: Game, key: tf.Tensor
+    state: GanState, batch: Batch, game: Game, key: tf.Tensor
 ) -> Metrics:
     """Updates D on real images and on fresh fakes, and leaves G untouched.
 
     `key` [2] int64 is that of the update's random numbers.
     """
+    generator, discriminator = players(state, batch)
     with keras.StatelessScope():
-        fake_images = state.generator(latents, training=True)
-    real_images, fake_images = seen(game, real_images, fake_images, key)
+        fake_images = generator(batch.latents, training=True)
+    real_images, fake_images = seen(game, batch.images, fake_images, key)
     with tf.GradientTape() as tape:
-        real_logits = state.discriminator(real_images, training=True)
-        fake_logits = state.discriminator(fake_images, training=True)
+        real_logits = discriminator(real_images, training=True)
+        fake_logits = discriminator(fake_images, training=True)
         d_loss = tf.reduce_mean(game.loss.discriminator(real_logits, fake_logits))
-        d_penalty = game.penalty(state.discriminator, real_images, fake_images, state.step, key)
+        d_penalty = game.penalty(discriminator, real_images, fake_images, state.step, key)
         scaled_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
     norm = descend(tape, scaled_loss, state.d_optimizer, state.discriminator)
     clip_weights(state.discriminator, game.d_weight_clip)
@@ -81,15 +77,16 @@ def discriminator_update(
 
 
 def generator_update(
-    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, game: Game, key: tf.Tensor
+    state: GanState, batch: Batch, game: Game, key: tf.Tensor
 ) -> Metrics:
     """Updates G through D, and leaves D untouched. Relativistic losses look at the real images."""
+    generator, discriminator = players(state, batch)
     with tf.GradientTape() as tape:
-        fake_images = state.generator(latents, training=True)
-        real_images, fake_images = seen(game, real_images, fake_images, key)
+        fake_images = generator(batch.latents, training=True)
+        real_images, fake_images = seen(game, batch.images, fake_images, key)
         with keras.StatelessScope():
-            real_logits = state.discriminator(real_images, training=True)
-            fake_logits = state.discriminator(fake_images, training=True)
+            real_logits = discriminator(real_images, training=True)
+            fake_logits = discriminator(fake_images, training=True)
         g_loss = tf.reduce_mean(game.loss.generator(real_logits, fake_logits))
         scaled_loss = state.g_optimizer.scale_loss(g_loss)
     norm = descend(tape, scaled_loss, state.g_optimizer, state.generator)
@@ -97,17 +94,18 @@ def generator_update(
 
 
 def simultaneous_update(
-    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, game: Game, key: tf.Tensor
+    state: GanState, batch: Batch, game: Game, key: tf.Tensor
 ) -> Metrics:
     """Updates both players from one forward pass, each against the other's old weights."""
+    generator, discriminator = players(state, batch)
     with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
-        fake_images = state.generator(latents, training=True)
-        real_images, fake_images = seen(game, real_images, fake_images, key)
-        real_logits = state.discriminator(real_images, training=True)
-        fake_logits = state.discriminator(fake_images, training=True)
+        fake_images = generator(batch.latents, training=True)
+        real_images, fake_images = seen(game, batch.images, fake_images, key)
+        real_logits = discriminator(real_images, training=True)
+        fake_logits = discriminator(fake_images, training=True)
         d_loss = tf.reduce_mean(game.loss.discriminator(real_logits, fake_logits))
         g_loss = tf.reduce_mean(game.loss.generator(real_logits, fake_logits))
-        d_penalty = game.penalty(state.discriminator, real_images, fake_images, state.step, key)
+        d_penalty = game.penalty(discriminator, real_images, fake_images, state.step, key)
         scaled_d_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
         scaled_g_loss = state.g_optimizer.scale_loss(g_loss)
     # Both gradients hold for the weights of the forward pass, whichever is applied first.
@@ -119,19 +117,18 @@ def simultaneous_update(
     return {**metrics, "grads/d_norm": d_norm, "grads/g_norm": g_norm}
 
 
-def classic_discriminator_update(
-    state: GanState, real_images: tf.Tensor, latents: tf.Tensor
-) -> Metrics:
+def classic_discriminator_update(state: GanState, batch: Batch) -> Metrics:
     """Updates D twice, as the original script does: on real images, then on fakes.
 
     The fakes come from G in inference mode, as ``generator.predict`` makes them. The gradient norm
     is that of the second update.
     """
-    fake_images = state.generator(latents, training=False)
+    generator, discriminator = players(state, batch)
+    fake_images = generator(batch.latents, training=False)
     logits, losses = [], []
-    for images, label in ((real_images, 1.0), (fake_images, 0.0)):
+    for images, label in ((batch.images, 1.0), (fake_images, 0.0)):
         with tf.GradientTape() as tape:
-            logits.append(state.discriminator(images, training=True))
+            logits.append(discriminator(images, training=True))
             losses.append(tf.reduce_mean(cross_entropy(logits[-1], label)))
             scaled_loss = state.d_optimizer.scale_loss(losses[-1])
         norm = descend(tape, scaled_loss, state.d_optimizer, state.discriminator)
@@ -140,16 +137,31 @@ def classic_discriminator_update(
 
 
 def generator_idle(
-    state: GanState, real_images: tf.Tensor, latents: tf.Tensor, game: Game, key: tf.Tensor
+    state: GanState, batch: Batch, game: Game, key: tf.Tensor
 ) -> Metrics:
     """Returns what `generator_update` would, and changes nothing."""
+    generator, discriminator = players(state, batch)
     with keras.StatelessScope():
-        fake_images = state.generator(latents, training=True)
-        real_images, fake_images = seen(game, real_images, fake_images, key)
-        real_logits = state.discriminator(real_images, training=True)
-        fake_logits = state.discriminator(fake_images, training=True)
+        fake_images = generator(batch.latents, training=True)
+        real_images, fake_images = seen(game, batch.images, fake_images, key)
+        real_logits = discriminator(real_images, training=True)
+        fake_logits = discriminator(fake_images, training=True)
     g_loss = tf.reduce_mean(game.loss.generator(real_logits, fake_logits))
     return {"loss/g": g_loss, "grads/g_norm": tf.zeros([])}
+
+
+def players(state: GanState, batch: Batch) -> tuple[Player, Player]:
+    """Returns G and D as functions of latents and of images; conditional ones know the labels.
+
+    A fake image has the label of the real one at its place, so fakes are distributed as the data.
+    """
+
+    def of_one_input(network: keras.Model) -> Player:
+        if len(network.inputs) == 1:
+            return network
+        return lambda inputs, training: network([inputs, batch.labels], training=training)
+
+    return of_one_input(state.generator), of_one_input(state.discriminator)
 
 
 def descend(
@@ -168,18 +180,6 @@ def descend(
     norm = tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
     optimizer.apply(gradients, network.trainable_variables)
     return norm
-
-
-def seen(
-    game: Game, real_images: tf.Tensor, fake_images: tf.Tensor, key: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns what D sees of real and of fake images: the same policy, other random numbers."""
-    keys = (fold(key, 1), fold(key, 2)) if game.augmentations else (key, key)
-    real_seen, fake_seen = (
-        augmented(images, game.augmentations, one)
-        for images, one in zip((real_images, fake_images), keys, strict=True)
-    )
-    return real_seen, fake_seen
 
 
 def clip_weights(network: keras.Model, bound: float) -> None:
@@ -230,8 +230,7 @@ def ema_update(state: GanState, step: tf.Tensor, batch_size: int, half_life: int
 
 def train_step(
     state: GanState,
-    images: tf.Tensor,
-    latents: tf.Tensor,
+    block: Batch,
     *,
     game: Game,
     schedule: str,
@@ -243,8 +242,9 @@ def train_step(
 
     Args:
         state: What is trained.
-        images: [d_steps, batch, H, W, C] uint8, a real batch for each of D's updates.
-        latents: [d_steps + 1, batch, latent_dim] float32, for each of D's updates and for G's.
+        block: images [d_steps, batch, H, W, C] uint8 and labels [d_steps, batch], a real batch for
+            each of D's updates; latents [d_steps + 1, batch, latent_dim], for each of D's updates
+            and for G's.
         game: Losses, penalty, augmentations; the classic schedule has its own loss and no others.
         schedule: "alternating": D's updates, then G's on fresh latents through the updated D.
             "simultaneous": D's last update and G's come from one forward pass, on D's latents.
@@ -256,18 +256,22 @@ def train_step(
     Returns:
         `METRICS`, those of D from its last update.
     """
-    d_steps, batch_size = images.shape[:2]
+    d_steps, batch_size = block.images.shape[:2]
     step = tf.identity(state.step)
-    real_images = to_float(images)
+    real_images = to_float(block.images)
     last = d_steps - 1
+    batches = [
+        Batch(real_images[min(i, last)], block.labels[min(i, last)], block.latents[i])
+        for i in range(d_steps + 1)
+    ]
 
     def key_of(update: int) -> tf.Tensor:
         return fold(key, step * (d_steps + 1) + update)
 
     def learn_d(i: int) -> Metrics:
         if schedule == "classic":
-            return classic_discriminator_update(state, real_images[i], latents[i])
-        return discriminator_update(state, real_images[i], latents[i], game, key_of(i))
+            return classic_discriminator_update(state, batches[i])
+        return discriminator_update(state, batches[i], game, key_of(i))
 
     def after_warmup(warmup: Callable[[], Metrics], learn: Callable[[], Metrics]) -> Metrics:
         return tf.cond(step < d_warmup_steps, warmup, learn) if d_warmup_steps else learn()
@@ -275,13 +279,13 @@ def train_step(
     for i in range(last):
         learn_d(i)
     if schedule == "simultaneous":
-        both = (state, real_images[last], latents[last], game, key_of(last))
+        both = (state, batches[last], game, key_of(last))
         metrics = after_warmup(
             lambda: {**learn_d(last), **generator_idle(*both)}, lambda: simultaneous_update(*both)
         )
     else:
         metrics = learn_d(last)
-        for_g = (state, real_images[last], latents[d_steps], game, key_of(d_steps))
+        for_g = (state, batches[d_steps], game, key_of(d_steps))
         metrics |= after_warmup(lambda: generator_idle(*for_g), lambda: generator_update(*for_g))
     ema_update(state, step, batch_size, ema_half_life)
     state.step.assign_add(1)
@@ -289,12 +293,7 @@ def train_step(
 
 
 def train_steps(
-    state: GanState,
-    images: tf.Tensor,
-    latents: tf.Tensor,
-    first: tf.Tensor,
-    last: tf.Tensor,
-    **knobs: Any,
+    state: GanState, block: Batch, first: tf.Tensor, last: tf.Tensor, **knobs: Any
 ) -> tuple[Metrics, tf.Tensor]:
     """Does the steps `first` to `last` - 1 of a block, fewer if one of them is not finite.
 
@@ -303,8 +302,7 @@ def train_steps(
 
     Args:
         state: What is trained.
-        images: [K, d_steps, batch, H, W, C] uint8.
-        latents: [K, d_steps + 1, batch, latent_dim] float32.
+        block: What `train_step` takes, with K steps in front.
         first: int32 scalar.
         last: int32 scalar, first < last <= K.
         **knobs: Of `train_step`.
@@ -315,7 +313,7 @@ def train_steps(
     metrics = {name: tf.zeros([]) for name in METRICS}
     finite = tf.constant(True)
     while first < last and finite:
-        metrics = train_step(state, images[first], latents[first], **knobs)
+        metrics = train_step(state, Batch(*(part[first] for part in block)), **knobs)
         finite = tf.reduce_all(tf.math.is_finite([metrics[name] for name in checked(state)]))
         first += 1
     return metrics, finite

@@ -12,17 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from gan import devices, logs, pictures, runs, watch
-from gan.augment import AUGMENTATIONS
 from gan.clock import Clock
-from gan.config import Config, UserError, row
-from gan.data import STEP, Dataset, block_dataset, load_dataset
+from gan.config import Config, UserError
+from gan.datasets import Dataset, load_dataset
 from gan.files import replacing, write_json
 from gan.logs import Console, MetricsLog
-from gan.losses import LOSSES, Loss, smoothed
-from gan.penalties import NO_PENALTY, PENALTIES, WeightedPenalty
+from gan.recipe import compiled_steps, game_of, pipeline
 from gan.signals import StopRequest, catching_signals
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
-from gan.step import METRICS, Game, GanState, checked, train_steps
+from gan.step import METRICS, GanState, checked
 
 # (generator, step) -> record with "metrics" {name: float} and what they were computed from
 Evaluator = Callable[[keras.Model, int], dict[str, Any]]
@@ -73,9 +71,8 @@ def train(
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
     with clock("data"):
         data = data or load_dataset(config.dataset, config.data_dir, console.say)
-    images = data.train_images
     with clock("networks"):
-        state = build_state(config, images.shape[1:], generator, discriminator)
+        state = build_state(config, data.shape, generator, discriminator, classes=data.classes)
         manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
         step = restore(state, manager)
     if step >= config.steps and (summary := runs.ended_summary(run_dir, step)):
@@ -96,15 +93,15 @@ def train(
     with contextlib.closing(log), catching_signals() as stop:
         if step == 0:
             with clock("pictures"):
-                pictures.write_reals(run_dir, images, log)
-                write_samples(config, run_dir, state, log)
+                pictures.write_reals(config, run_dir, data, log)
+                write_samples(config, run_dir, state, data, log)
             rows = [f"| {name} | {value} |" for name, value in dataclasses.asdict(config).items()]
             log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
-        blocks = pipeline(config, images, step)
+        blocks = pipeline(config, data, step)
         try:
             summary = loop(
-                config, run_dir, state, manager, blocks, evaluators, log, console, stop, clock,
-                run_eagerly,
+                config, run_dir, state, data, manager, blocks, evaluators, log, console, stop,
+                clock, run_eagerly,
             )  # fmt: skip
         except TrainingFailed as error:
             step = runs.step_of(manager.latest_checkpoint)
@@ -133,6 +130,7 @@ def loop(
     config: Config,
     run_dir: Path,
     state: GanState,
+    data: Dataset,
     manager: tf.train.CheckpointManager,
     dataset: tf.data.Dataset,
     evaluators: Mapping[str, Evaluator],
@@ -167,7 +165,7 @@ def loop(
             end = min(config.steps, block_start + config.steps_per_call, *due)
             first, last = tf.constant(step - block_start), tf.constant(end - block_start)
             with clock("steps" if compiled else "first call"):
-                result, finite = run_steps(*block, first, last)
+                result, finite = run_steps(block, first, last)
                 finite = bool(finite)  # waits until a GPU is done
             if not compiled:
                 compiled = True
@@ -214,7 +212,7 @@ def loop(
                 console.say(classic_line(step, metrics))
             if step % config.sample_every == 0 or at_end:
                 with clock("pictures"):
-                    write_samples(config, run_dir, state, log)
+                    write_samples(config, run_dir, state, data, log)
             for name in sorted(signs.keys() - warned):
                 warned.add(name)
                 log.text("collapse", step, f"{name}: {signs[name]}")
@@ -238,19 +236,6 @@ def loop(
     }
 
 
-def pipeline(config: Config, images: np.ndarray, first_step: int = 0) -> tf.data.Dataset:
-    """Returns the blocks of images and latents that a run consumes from `first_step` on."""
-    return block_dataset(
-        images,
-        steps_per_call=config.steps_per_call,
-        d_steps=config.d_steps,
-        batch_size=config.batch_size,
-        latent_dim=config.latent_dim,
-        seed=config.seed,
-        first_step=first_step,
-    )
-
-
 def keep_best(
     state: GanState,
     best: tf.train.CheckpointManager,
@@ -264,64 +249,17 @@ def keep_best(
         save(best, state)
 
 
-def game_of(config: Config) -> Game:
-    """Returns what the players minimise, and what D sees, as the configuration names it.
-
-    Raises:
-        UserError: There is no such loss, penalty or augmentation, or no labels to smooth.
-    """
-    loss: Loss = row(LOSSES, "loss", config.loss)
-    try:
-        loss = smoothed(loss, config.real_label, config.fake_label)
-    except ValueError as error:
-        raise UserError(f"--loss={config.loss}: {error}") from None
-    penalty = NO_PENALTY
-    if config.penalty != "none":
-        penalty = WeightedPenalty(
-            row(PENALTIES, "penalty", config.penalty),
-            config.penalty_weight,
-            config.penalty_decay,
-            config.penalty_decay_steps,
-        )
-    augmentations = row(AUGMENTATIONS, "augment", config.augment)
-    return Game(loss, penalty, augmentations, config.d_weight_clip)
-
-
-def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Any:
-    """Returns `train_steps` on this state: (images, latents, first, last) -> (metrics, finite).
-
-    The one place where the algorithm is compiled.
-    """
-    game, key = game_of(config), tf.constant([config.seed, STEP], tf.int64)
-
-    def run_steps(
-        images: tf.Tensor, latents: tf.Tensor, first: tf.Tensor, last: tf.Tensor
-    ) -> tuple[Any, tf.Tensor]:
-        return train_steps(
-            state,
-            images,
-            latents,
-            first,
-            last,
-            game=game,
-            schedule=config.schedule,
-            d_warmup_steps=config.d_warmup_steps,
-            ema_half_life=config.ema_half_life,
-            key=key,
-        )
-
-    return run_steps if run_eagerly else tf.function(run_steps, jit_compile=config.jit_compile)
-
-
 def sampled_generator(config: Config, state: GanState) -> keras.Model:
     """Returns the network that draws pictures and goes to generator.keras."""
     return state.ema_generator if config.sample_weights == "ema" else state.generator
 
 
-def write_samples(config: Config, run_dir: Path, state: GanState, log: MetricsLog) -> None:
-    """Writes the grid of samples of this step."""
+def write_samples(
+    config: Config, run_dir: Path, state: GanState, data: Dataset, log: MetricsLog
+) -> None:
+    """Writes the picture of samples of this step."""
     step = int(state.step.numpy())
-    pictures.write_samples(config, run_dir, sampled_generator(config, state), step, log)
+    pictures.write_samples(config, run_dir, sampled_generator(config, state), step, data, log)
 
 
 def kimg(config: Config, step: int) -> float:

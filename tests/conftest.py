@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def synthetic(monkeypatch):
     """Registers a data set of 96 random images under the name "synthetic" and returns it."""
-    from gan.data import DATASETS, Dataset
+    from gan.datasets import DATASETS, Dataset
 
     images = np.random.default_rng(0).integers(0, 256, (96, 28, 28, 1), np.uint8)
     monkeypatch.setitem(DATASETS, "synthetic", lambda data_dir, say: Dataset(images))

@@ -9,7 +9,7 @@ import pytest
 
 from experiments import benchmark, cli, loops, operations, roofline, scaling, startup
 from gan.config import Config
-from gan.data import load_dataset
+from gan.datasets import load_dataset
 from gan.models import GENERATORS
 
 

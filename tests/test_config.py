@@ -20,7 +20,7 @@ def test_defaults_are_the_original_script():
 
 def test_names_are_the_rows_of_the_tables():
     from gan.augment import AUGMENTATIONS
-    from gan.data import DATASETS
+    from gan.datasets import DATASETS
     from gan.losses import LOSSES
     from gan.models import DISCRIMINATORS, GENERATORS
     from gan.penalties import PENALTIES

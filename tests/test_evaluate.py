@@ -15,7 +15,8 @@ from experiments import cli
 from experiments import evaluate as command_line
 from gan import evaluate, features, logs, metrics, real, samples
 from gan.config import UserError
-from gan.data import evaluation_latents, load_dataset
+from gan.data import evaluation_latents
+from gan.datasets import load_dataset
 from gan.state import build_state, checkpoint_manager, restore
 from gan.trainer import train
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from gan import features
 from gan.config import UserError
-from gan.data import Dataset, load_dataset
+from gan.datasets import Dataset, load_dataset
 
 # name -> (data set, network, test accuracy it must have)
 PACKAGED = {

@@ -72,8 +72,8 @@ assert summary["step"] == 3
 
 def test_evaluation_works_outside_the_checkout(wheel, tmp_path):
     code = """
-from gan import data, evaluate, real
-images = data.load_dataset("mnist", "", print)
+from gan import datasets, evaluate, real
+images = datasets.load_dataset("mnist", "", print)
 reference = real.load("mnist", images).reference(count=2000)
 record, _ = evaluate.evaluate(images.train_images[:2000], reference, ["fcd", "recall"])
 assert record["features"]["packaged"]

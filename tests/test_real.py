@@ -8,7 +8,7 @@ import pytest
 import gan
 from gan import features, metrics, real
 from gan.config import UserError
-from gan.data import Dataset, load_dataset
+from gan.datasets import Dataset, load_dataset
 from gan.features import Extractor, Features
 
 COUNT = 400

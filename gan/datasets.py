@@ -1,0 +1,118 @@
+"""Data sets: images as uint8 arrays, points as float32 arrays, and the table of them.
+
+A data set is one function and one row of `DATASETS`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from gan import sources
+from gan.config import row
+
+
+class Mixture(NamedTuple):
+    """Equal Gaussians in the plane, each as wide in every direction."""
+
+    centres: np.ndarray  # [modes, 2] float64
+    sd: float
+
+
+class Dataset(NamedTuple):
+    """What is learned, and what it is compared with; None for what a data set lacks.
+
+    Images are [N, H, W, C] uint8 and points [N, D] float32, labels [N] integers from 0.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray | None = None
+    test_images: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+    stack: int = 1  # so many images are the channels of one example
+    mixture: Mixture | None = None  # what points are drawn from
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example: (H, W, C) or (D,)."""
+        *size, channels = self.train_images.shape[1:]
+        return (*size, channels * self.stack)
+
+    @property
+    def classes(self) -> int:
+        """The number of labels of an example, 0 if it has none."""
+        if self.train_labels is None:
+            return 0
+        return (int(self.train_labels.max()) + 1) ** self.stack
+
+
+# (data_dir, say) -> Dataset; `say` is told in one line what takes time
+Loader = Callable[[str, Callable[[str], None]], Dataset]
+
+
+def load_mnist_like(name: str, data_dir: str, say: Callable[[str], None]) -> Dataset:
+    """Returns MNIST or Fashion-MNIST: 60,000 and 10,000 images [28, 28, 1] of 10 classes."""
+    arrays = sources.load(name, data_dir, say)
+    x_train, x_test = (arrays[name][..., np.newaxis] for name in ("x_train", "x_test"))
+    return Dataset(x_train, arrays["y_train"], x_test, arrays["y_test"])
+
+
+def load_stacked_mnist(data_dir: str, say: Callable[[str], None]) -> Dataset:
+    """Returns MNIST, of which three digits are the channels of an example [28, 28, 3].
+
+    1,000 modes. Which digits meet is a function of (seed, position), see ``data.block_dataset``.
+
+    References:
+        Metz et al. 2017, arXiv:1611.02163, section 3.3.1.
+    """
+    return load_mnist_like("mnist", data_dir, say)._replace(stack=3)
+
+
+MIXTURE_POINTS = 1_000_000  # so many that none is known by heart
+
+
+def draw_mixture(mixture: Mixture, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns points [count, 2] float32 of a mixture and the number of each one's mode [count]."""
+    rng = np.random.default_rng(seed)
+    modes = rng.integers(0, len(mixture.centres), count)
+    points = mixture.centres[modes] + mixture.sd * rng.standard_normal((count, 2))
+    return points.astype(np.float32), modes.astype(np.uint8)
+
+
+def load_mixture(mixture: Mixture, data_dir: str, say: Callable[[str], None]) -> Dataset:
+    """Returns a million points of a mixture, the same ones always; labels are the modes."""
+    del data_dir, say
+    return Dataset(*draw_mixture(mixture, MIXTURE_POINTS, 0), mixture=mixture)
+
+
+def grid(side: int, spacing: float, sd: float) -> Mixture:
+    """Returns side x side Gaussians around the origin."""
+    line = spacing * (np.arange(side) - (side - 1) / 2)
+    return Mixture(np.stack(np.meshgrid(line, line), -1).reshape(-1, 2), sd)
+
+
+def ring(modes: int, radius: float, sd: float) -> Mixture:
+    """Returns Gaussians at equal distances on a circle around the origin."""
+    angles = 2 * np.pi * np.arange(modes) / modes
+    return Mixture(radius * np.stack([np.cos(angles), np.sin(angles)], 1), sd)
+
+
+DATASETS: dict[str, Loader] = {
+    "mnist": partial(load_mnist_like, "mnist"),
+    "fashion_mnist": partial(load_mnist_like, "fashion_mnist"),
+    "stacked_mnist": load_stacked_mnist,
+    # Sizes: Lin et al. 2018, arXiv:1712.04086 (PacGAN), section 4.1.
+    "gaussian_grid": partial(load_mixture, grid(5, 2.0, 0.05)),
+    "gaussian_ring": partial(load_mixture, ring(8, 1.0, 0.01)),
+}
+
+
+def load_dataset(name: str, data_dir: str, say: Callable[[str], None]) -> Dataset:
+    """Returns a data set by its name; see `Loader`.
+
+    Raises:
+        UserError: Unknown name, or the data cannot be found.
+    """
+    loader: Loader = row(DATASETS, "dataset", name)
+    return loader(data_dir, say)
