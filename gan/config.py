@@ -12,8 +12,10 @@ from typing import Any
 # The rows of the tables in data.py, models.py and losses.py that the command line offers.
 # They stand here again because those files import TensorFlow; tests/test_config.py compares them.
 DATASETS = ("mnist", "fashion_mnist")
-GENERATORS = ("mlp", "tiny")
-DISCRIMINATORS = ("mlp", "tiny")
+GENERATORS = (
+    "mlp", "tiny", "dcgan", "dcgan_tiny", "resnet", "resnet_tiny", "toy", "toy_tiny",
+)  # fmt: skip
+DISCRIMINATORS = GENERATORS
 LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 LOSSES_WITH_LABELS = ("non_saturating", "minimax", "least_squares")
 
