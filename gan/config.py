@@ -14,8 +14,10 @@ from typing import Any
 DATASETS = (
     "mnist", "fashion_mnist", "stacked_mnist", "gaussian_grid", "gaussian_ring",
 )  # fmt: skip
-GENERATORS = ("mlp", "tiny")
-DISCRIMINATORS = ("mlp", "tiny")
+GENERATORS = (
+    "mlp", "tiny", "dcgan", "dcgan_tiny", "resnet", "resnet_tiny", "toy", "toy_tiny",
+)  # fmt: skip
+DISCRIMINATORS = GENERATORS
 LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 LOSSES_WITH_LABELS = ("non_saturating", "minimax", "least_squares")
 
@@ -113,7 +115,9 @@ class Config:
         open_table=True,
     )
     pack: int = _knob(
-        1, "images, all real or all fake, that the discriminator sees at once (PacGAN)", low=1,
+        1,
+        "images, all real or all fake, that the discriminator sees at once (PacGAN)",
+        low=1,
         below=INT32,
     )
     d_weight_clip: float = _knob(

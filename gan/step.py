@@ -53,9 +53,7 @@ class GanState(NamedTuple):
     step: tf.Variable  # int64 scalar, steps done
 
 
-def discriminator_update(
-    state: GanState, batch: Batch, game: Game, key: tf.Tensor
-) -> Metrics:
+def discriminator_update(state: GanState, batch: Batch, game: Game, key: tf.Tensor) -> Metrics:
     """Updates D on real images and on fresh fakes, and leaves G untouched.
 
     `key` [2] int64 is that of the update's random numbers.
@@ -76,9 +74,7 @@ def discriminator_update(
     return {**metrics, "loss/penalty": d_penalty, "grads/d_norm": norm}
 
 
-def generator_update(
-    state: GanState, batch: Batch, game: Game, key: tf.Tensor
-) -> Metrics:
+def generator_update(state: GanState, batch: Batch, game: Game, key: tf.Tensor) -> Metrics:
     """Updates G through D, and leaves D untouched. Relativistic losses look at the real images."""
     generator, discriminator = players(state, batch)
     with tf.GradientTape() as tape:
@@ -93,9 +89,7 @@ def generator_update(
     return {"loss/g": g_loss, "grads/g_norm": norm}
 
 
-def simultaneous_update(
-    state: GanState, batch: Batch, game: Game, key: tf.Tensor
-) -> Metrics:
+def simultaneous_update(state: GanState, batch: Batch, game: Game, key: tf.Tensor) -> Metrics:
     """Updates both players from one forward pass, each against the other's old weights."""
     generator, discriminator = players(state, batch)
     with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
@@ -136,9 +130,7 @@ def classic_discriminator_update(state: GanState, batch: Batch) -> Metrics:
     return {**metrics, "loss/penalty": tf.zeros([]), "grads/d_norm": norm}
 
 
-def generator_idle(
-    state: GanState, batch: Batch, game: Game, key: tf.Tensor
-) -> Metrics:
+def generator_idle(state: GanState, batch: Batch, game: Game, key: tf.Tensor) -> Metrics:
     """Returns what `generator_update` would, and changes nothing."""
     generator, discriminator = players(state, batch)
     with keras.StatelessScope():

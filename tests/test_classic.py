@@ -8,10 +8,12 @@ import tf_keras
 
 from experiments.peers import merged
 from gan.config import Config
+from gan.data import Batch
+from gan.game import Game
 from gan.losses import LOSSES
+from gan.recipe import compiled_steps
 from gan.state import build_state
-from gan.step import Game, GanState, classic_discriminator_update, generator_update
-from gan.trainer import compiled_steps
+from gan.step import GanState, classic_discriminator_update, generator_update
 
 STEPS, BATCH = 6, 64
 
@@ -73,9 +75,10 @@ def test_the_classic_schedule_is_the_script_on_keras_2(batches):
     old_losses = run_script(script, networks, batches, "float32")
 
     images, latents = batches[0][:, np.newaxis], batches[1]
+    block = Batch(images, np.zeros(images.shape[:3], np.int32), latents)
     run_steps, losses = compiled_steps(config, state), []
     for i in range(STEPS):
-        result, _ = run_steps(images, latents, tf.constant(i), tf.constant(i + 1))
+        result, _ = run_steps(block, tf.constant(i), tf.constant(i + 1))
         losses.append((float(result["loss/d"]), float(result["loss/g"])))
 
     assert_same_change(before, all_weights(networks), all_weights(script[:2]), 0.01)
@@ -101,9 +104,11 @@ def test_in_float64_nothing_but_rounding_is_left(batches):
 
     @tf.function
     def step(real, noise, g_noise):
-        d = classic_discriminator_update(state, real, noise)
+        labels = tf.zeros([BATCH], tf.int32)
+        d = classic_discriminator_update(state, Batch(real, labels, noise))
         key = tf.zeros([2], tf.int64)
-        g = generator_update(state, real, g_noise, Game(LOSSES["non_saturating"]), key)
+        batch = Batch(real, labels, g_noise)
+        g = generator_update(state, batch, Game(LOSSES["non_saturating"]), key)
         return d["loss/d"], g["loss/g"]
 
     reals, noises = batches[0] / 127.5 - 1, batches[1].astype(np.float64)

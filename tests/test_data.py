@@ -13,6 +13,7 @@ from gan.data import (
     to_float,
     to_uint8,
 )
+from gan.datasets import Dataset
 
 NUMBERED = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)  # image i is the pixel i
 
@@ -59,8 +60,8 @@ def test_the_order_of_mnist_is_uniform():
 
 def blocks(count, images=NUMBERED, **changes):
     knobs = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
-    taken = block_dataset(images, **{**knobs, **changes}).take(count)
-    reals, latents = zip(*taken.as_numpy_iterator(), strict=True)
+    taken = block_dataset(Dataset(images), **{**knobs, **changes}).take(count)
+    reals, _, latents = zip(*taken.as_numpy_iterator(), strict=True)
     return np.stack(reals), np.stack(latents)
 
 
@@ -87,7 +88,7 @@ def test_a_start_far_beyond_two_to_the_31_costs_nothing():
     assert reals.reshape(-1).tolist() == stream(5, far * 8, 24, 10).tolist()
 
 
-def test_only_uint8_images_are_taken():
+def test_only_uint8_images_and_float32_points_are_taken():
     with pytest.raises(ValueError, match="uint8"):
         blocks(1, images=NUMBERED.astype(np.float32))
 

@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from gan import devices, trainer
 from gan.config import Config
+from gan.data import Batch
+from gan.recipe import compiled_steps
 from gan.state import build_state
-from gan.trainer import compiled_steps, train
+from gan.trainer import train
 
 SHAPE = r"\w+\[([\d,]*)\]"
 
@@ -37,8 +39,9 @@ def test_the_compiled_step_does_the_products_of_the_algorithm_and_no_others(sche
     """The loop over the steps of a block is a `while`, whose body is in the program once."""
     config = devices.resolve(Config(schedule=schedule, precision="float32", jit_compile=True))
     run_steps = compiled_steps(config, build_state(config, (28, 28, 1)))
-    block = (tf.zeros([2, 1, 256, 28, 28, 1], tf.uint8), tf.zeros([2, 2, 256, 100]))
-    program = run_steps.experimental_get_compiler_ir(*block, tf.constant(0), tf.constant(2))
+    images, labels = tf.zeros([2, 1, 256, 28, 28, 1], tf.uint8), tf.zeros([2, 1, 256], tf.int32)
+    block = Batch(images, labels, tf.zeros([2, 2, 256, 100]))
+    program = run_steps.experimental_get_compiler_ir(block, tf.constant(0), tf.constant(2))
     assert matrix_flops(program(stage="optimized_hlo")) / 1e9 == pytest.approx(gflop, rel=0.05)
 
 
@@ -58,9 +61,9 @@ def test_python_is_entered_once_for_each_call_of_many_steps(tiny_config, tmp_pat
     def counting(*arguments):
         run_steps = compiled_steps(*arguments)
 
-        def counted(images, latents, first, last):
+        def counted(block, first, last):
             calls.append(int(last - first))
-            return run_steps(images, latents, first, last)
+            return run_steps(block, first, last)
 
         counted.experimental_get_tracing_count = run_steps.experimental_get_tracing_count
         return counted

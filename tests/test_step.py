@@ -5,12 +5,14 @@ import tensorflow as tf
 
 from conftest import differ_everywhere, same, weights_of
 from gan import step as step_module
+from gan.data import Batch
+from gan.game import Game
 from gan.losses import LOSSES, Loss
 from gan.penalties import PENALTIES, WeightedPenalty
+from gan.recipe import compiled_steps
 from gan.state import build_state
 from gan.step import (
     METRICS,
-    Game,
     classic_discriminator_update,
     discriminator_update,
     generator_idle,
@@ -19,7 +21,6 @@ from gan.step import (
     train_step,
     train_steps,
 )
-from gan.trainer import compiled_steps
 
 SHAPE, LATENT_DIM, BATCH = (28, 28, 1), 8, 16
 LOSS = LOSSES["non_saturating"]
@@ -27,16 +28,23 @@ GAME, KEY = Game(LOSS), tf.constant([0, 3], tf.int64)
 RNG = np.random.default_rng(0)
 REALS = RNG.uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
 LATENTS = RNG.normal(size=(BATCH, LATENT_DIM)).astype(np.float32)
+SEEN = Batch(tf.constant(REALS), tf.zeros([BATCH], tf.int32), tf.constant(LATENTS))
 
 
 def block(steps, d_steps=1):
     images = RNG.integers(0, 256, (steps, d_steps, BATCH, *SHAPE), np.uint8)
     latents = RNG.normal(size=(steps, d_steps + 1, BATCH, LATENT_DIM)).astype(np.float32)
-    return tf.constant(images), tf.constant(latents)
+    labels = RNG.integers(0, 10, images.shape[:3], np.int32)
+    return Batch(tf.constant(images), tf.constant(labels), tf.constant(latents))
+
+
+def step_of(data, i):
+    """The part of a block that one step takes."""
+    return Batch(*(part[i] for part in data))
 
 
 def run_part(run, data, first, last):
-    return run(*data, tf.constant(first), tf.constant(last))
+    return run(data, tf.constant(first), tf.constant(last))
 
 
 def batch_normalised_discriminator():
@@ -81,7 +89,7 @@ def test_the_penalty_is_added_to_the_loss_of_the_discriminator(schedule, tiny_co
     )
     update = {"alternating": discriminator_update, "simultaneous": simultaneous_update}[schedule]
     state.discriminator.set_weights(start)
-    metrics = update(state, tf.constant(REALS), LATENTS, Game(LOSS, penalty), KEY)
+    metrics = update(state, SEEN, Game(LOSS, penalty), KEY)
     assert metrics["loss/penalty"].numpy() == pytest.approx(float(expected), rel=1e-4)
     assert metrics["loss/d"].numpy() == pytest.approx(float(total - expected), rel=1e-4)
     assert metrics["grads/d_norm"].numpy() == pytest.approx(float(norm), rel=1e-4)
@@ -108,7 +116,7 @@ def test_the_discriminator_sees_augmented_images_only(update, tiny_config):
     network = keras.Model(inputs, keras.layers.Dense(1)(x))
     state = build_state(tiny_config(), SHAPE, discriminator=network)
     seen.clear()
-    update(state, REALS, LATENTS, Game(LOSS, augmentations=(marked,)), KEY)
+    update(state, SEEN, Game(LOSS, augmentations=(marked,)), KEY)
     assert len(seen) == 2
     assert all(999 < mean < 1101 for mean in seen)
     assert abs(seen[0] - seen[1]) > 0.5  # a number for real images, another one for fakes
@@ -121,19 +129,18 @@ def test_gradients_reach_the_generator_through_the_augmentation(tiny_config):
         for share in (0.0, 0.5)
     )
     state = build_state(tiny_config(), SHAPE)
-    assert generator_update(state, REALS, LATENTS, blind, KEY)["grads/g_norm"] == 0.0
-    assert generator_update(state, REALS, LATENTS, half, KEY)["grads/g_norm"] > 0.0
+    assert generator_update(state, SEEN, blind, KEY)["grads/g_norm"] == 0.0
+    assert generator_update(state, SEEN, half, KEY)["grads/g_norm"] > 0.0
 
 
 @pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
 def test_weights_of_the_discriminator_are_clipped_after_each_update(schedule, tiny_config):
-    images, latents = block(1)
+    data = step_of(block(1), 0)
     free, clipped = (build_state(tiny_config(d_learning_rate=0.05), SHAPE) for _ in range(2))
-    train_step(free, images[0], latents[0], **knobs(schedule=schedule))
+    train_step(free, data, **knobs(schedule=schedule))
     train_step(
         clipped,
-        images[0],
-        latents[0],
+        data,
         **knobs(schedule=schedule, game=Game(LOSS, d_weight_clip=0.03)),
     )
     if schedule == "simultaneous":  # otherwise G has seen another D
@@ -153,15 +160,15 @@ def test_each_update_has_random_points_of_its_own_that_only_seed_and_step_decide
         tf.py_function(lambda k: seen.append(tuple(k.numpy())), [key], [])
         return tf.zeros([BATCH])
 
-    images, latents = block(3, d_steps=2)
+    data = block(3, d_steps=2)
     given = knobs(game=Game(LOSS, WeightedPenalty(remembering, 1.0)))
     state = build_state(tiny_config(), SHAPE)
     for i in range(3):
-        train_step(state, images[i], latents[i], **given)
+        train_step(state, step_of(data, i), **given)
     first = list(seen)
     assert len(set(first)) == 6
     seen.clear()
-    train_steps(build_state(tiny_config(), SHAPE), images, latents, 0, 3, **given)
+    train_steps(build_state(tiny_config(), SHAPE), data, 0, 3, **given)
     assert seen == first
 
 
@@ -173,8 +180,8 @@ def test_the_average_starts_at_the_generator(tiny_config):
 
 
 @pytest.mark.parametrize("update", [
-    lambda s: discriminator_update(s, REALS, LATENTS, GAME, KEY),
-    lambda s: classic_discriminator_update(s, REALS, LATENTS),
+    lambda s: discriminator_update(s, SEEN, GAME, KEY),
+    lambda s: classic_discriminator_update(s, SEEN),
 ])  # fmt: skip
 def test_a_discriminator_update_leaves_the_generator_untouched(state, update):
     g, d = weights_of(state.generator), weights_of(state.discriminator)
@@ -185,17 +192,17 @@ def test_a_discriminator_update_leaves_the_generator_untouched(state, update):
 
 def test_a_generator_update_leaves_the_discriminator_untouched(state):
     g, d = weights_of(state.generator), weights_of(state.discriminator)
-    generator_update(state, REALS, LATENTS, GAME, KEY)
+    generator_update(state, SEEN, GAME, KEY)
     assert same(d, weights_of(state.discriminator))
     assert differ_everywhere(g, weights_of(state.generator))
 
 
 def test_an_idle_generator_changes_nothing_and_tells_the_loss(state):
     g, d = weights_of(state.generator), weights_of(state.discriminator)
-    idle = generator_idle(state, REALS, LATENTS, GAME, KEY)
+    idle = generator_idle(state, SEEN, GAME, KEY)
     assert same(g, weights_of(state.generator))
     assert same(d, weights_of(state.discriminator))
-    moving = generator_update(state, REALS, LATENTS, GAME, KEY)
+    moving = generator_update(state, SEEN, GAME, KEY)
     assert idle.keys() == moving.keys()
     assert float(idle["loss/g"]) == pytest.approx(float(moving["loss/g"]), rel=1e-6)
     assert float(idle["grads/g_norm"]) == 0 < float(moving["grads/g_norm"])
@@ -217,9 +224,9 @@ def spied(network, calls):
 @pytest.mark.parametrize(
     ("update", "modes", "equal"),
     [
-        (lambda s: simultaneous_update(s, REALS, LATENTS, GAME, KEY), [True], True),
-        (lambda s: discriminator_update(s, REALS, LATENTS, GAME, KEY), [True], True),
-        (lambda s: classic_discriminator_update(s, REALS, LATENTS), [False], False),
+        (lambda s: simultaneous_update(s, SEEN, GAME, KEY), [True], True),
+        (lambda s: discriminator_update(s, SEEN, GAME, KEY), [True], True),
+        (lambda s: classic_discriminator_update(s, SEEN), [False], False),
     ],
 )
 def test_which_fakes_the_discriminator_sees(state, update, modes, equal):
@@ -238,10 +245,10 @@ def test_which_fakes_the_discriminator_sees(state, update, modes, equal):
 def test_simultaneous_uses_one_forward_pass_for_both_players(tiny_config):
     """Both gradients hold at the old weights; alternating, G sees the updated D."""
     states = [build_state(tiny_config(d_learning_rate=0.1), SHAPE) for _ in range(3)]
-    both = simultaneous_update(states[0], REALS, LATENTS, GAME, KEY)
-    g_alone = generator_update(states[1], REALS, LATENTS, GAME, KEY)
-    d_first = discriminator_update(states[2], REALS, LATENTS, GAME, KEY)
-    g_after = generator_update(states[2], REALS, LATENTS, GAME, KEY)
+    both = simultaneous_update(states[0], SEEN, GAME, KEY)
+    g_alone = generator_update(states[1], SEEN, GAME, KEY)
+    d_first = discriminator_update(states[2], SEEN, GAME, KEY)
+    g_after = generator_update(states[2], SEEN, GAME, KEY)
     for name, value in {**d_first, **g_alone}.items():
         assert float(both[name]) == pytest.approx(float(value), rel=1e-4), name
     assert float(g_after["loss/g"]) != pytest.approx(float(both["loss/g"]), rel=0.01)
@@ -267,9 +274,7 @@ def test_the_gradient_norm_is_over_all_tensors(tiny_config):
     sgd = keras.optimizers.SGD(1.0)
     sgd.build(state.discriminator.trainable_variables)
     before = weights_of(state.discriminator)
-    norm = discriminator_update(state._replace(d_optimizer=sgd), REALS, LATENTS, GAME, KEY)[
-        "grads/d_norm"
-    ]
+    norm = discriminator_update(state._replace(d_optimizer=sgd), SEEN, GAME, KEY)["grads/d_norm"]
     moved = [b - a for a, b in zip(before, weights_of(state.discriminator), strict=True)]
     assert float(norm) == pytest.approx(np.sqrt(sum((m**2).sum() for m in moved)), rel=1e-4)
 
@@ -309,21 +314,22 @@ def test_one_trace_does_any_part_of_a_block_and_each_step_counts(tiny_config):
 def test_each_update_has_real_images_and_latents_of_its_own(tiny_config, monkeypatch):
     state, seen = build_state(tiny_config(), SHAPE), []
 
-    def spy(state, real_images, latents, game, key):
-        seen.append((real_images.numpy(), latents.numpy()))
-        return discriminator_update(state, real_images, latents, game, key)
+    def spy(state, batch, game, key):
+        seen.append([part.numpy() for part in batch])
+        return discriminator_update(state, batch, game, key)
 
-    def g_spy(state, real_images, latents, game, key):
-        seen.append((real_images.numpy(), latents.numpy()))
-        return generator_update(state, real_images, latents, game, key)
+    def g_spy(state, batch, game, key):
+        seen.append([part.numpy() for part in batch])
+        return generator_update(state, batch, game, key)
 
     monkeypatch.setattr(step_module, "discriminator_update", spy)
     monkeypatch.setattr(step_module, "generator_update", g_spy)
-    images, latents = (array[0] for array in block(1, d_steps=3))
-    train_step(state, images, latents, **knobs())
+    images, labels, latents = data = step_of(block(1, d_steps=3), 0)
+    train_step(state, data, **knobs())
     assert len(seen) == 4
-    for i, (real, noise) in enumerate(seen):  # G: fresh latents, D's last real images
+    for i, (real, label, noise) in enumerate(seen):  # G: fresh latents, D's last real images
         np.testing.assert_allclose(real, images[min(i, 2)].numpy() / 127.5 - 1, atol=1e-6)
+        np.testing.assert_array_equal(label, labels[min(i, 2)])
         np.testing.assert_array_equal(noise, latents[i])
     assert int(state.d_optimizer.iterations.numpy()) == 3
     assert int(state.g_optimizer.iterations.numpy()) == 1
@@ -371,7 +377,7 @@ def test_an_overflow_under_loss_scaling_skips_the_update_and_halves_the_scale(ti
     huge = Loss(lambda r, f: (r + f) * 1e35, lambda r, f: f * 1e35)
     before = weights_of(state.discriminator)
     scale = float(state.d_optimizer.dynamic_scale.numpy())
-    metrics = discriminator_update(state, REALS, LATENTS, Game(huge), KEY)
+    metrics = discriminator_update(state, SEEN, Game(huge), KEY)
     assert not np.isfinite(metrics["grads/d_norm"])
     assert same(before, weights_of(state.discriminator))
     assert float(state.d_optimizer.dynamic_scale.numpy()) == scale / 2
@@ -382,8 +388,8 @@ def test_norms_under_loss_scaling_are_those_of_the_loss(tiny_config):
     norms = {}
     for precision in ("float32", "mixed_float16"):
         state = build_state(tiny_config(precision=precision), SHAPE)
-        d = discriminator_update(state, REALS, LATENTS, GAME, KEY)["grads/d_norm"]
-        g = generator_update(state, REALS, LATENTS, GAME, KEY)["grads/g_norm"]
+        d = discriminator_update(state, SEEN, GAME, KEY)["grads/d_norm"]
+        g = generator_update(state, SEEN, GAME, KEY)["grads/g_norm"]
         norms[precision] = [float(d), float(g)]
     np.testing.assert_allclose(norms["mixed_float16"], norms["float32"], rtol=0.02)
 

@@ -1,0 +1,157 @@
+"""Small residual networks in the manner of R3GAN: no normalisation, fix-up initialisation.
+
+Written from the papers' text. Unlike R3GAN's, these have convolutions without groups, which are
+slow on CPUs, and bottlenecks that are narrow instead of wide.
+
+References:
+    Huang et al. 2025, arXiv:2501.05441, section 3 and appendix.
+    Zhang et al. 2019, arXiv:1901.09321, section 3 (fix-up initialisation).
+    Zhang 2019, arXiv:1904.11486 (a blur before resampling).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from gan.layers import DISCRIMINATOR_STREAM, GENERATOR_STREAM, Parts, chosen_norm, scaled, smallest
+
+NORMS = ("default", "none")
+
+LEAKY_GAIN = 2 / (
+    1 + 0.2**2
+)  # keeps the variance through a LeakyReLU, He et al. 2015's section 2.2
+BRANCH_LAYERS = 3  # convolutions in a residual branch
+
+BINOMIAL = np.array([1, 2, 1]) / 4
+BLUR = np.outer(BINOMIAL, BINOMIAL)
+
+
+def resnet_generator(
+    latent_dim: int,
+    image_shape: Sequence[int],
+    policy: str = "float32",
+    seed: int = 0,
+    *,
+    classes: int = 0,
+    norm: str = "default",
+    widths: Sequence[int] = (128, 64, 32),
+    blocks: int = 1,
+) -> keras.Model:
+    """Returns a generator that starts from a Dense map and doubles it twice.
+
+    Args:
+        latent_dim: Entries of a latent vector.
+        image_shape: [H, W, C], H and W multiples of 4.
+        policy: Keras dtype policy of the inner layers.
+        seed: Of the initial weights.
+        classes: More than 0 makes labels [batch] int32 a second input, embedded beside the latents.
+        norm: "default" or "none", which is the same.
+        widths: Channels at each resolution, from the smallest.
+        blocks: Residual blocks at each resolution.
+
+    Returns:
+        Model from [batch, latent_dim] float32 to [batch, H, W, C] float32 in -1..1.
+
+    Raises:
+        ValueError: `image_shape` cannot be halved so often, or the normalisation is another.
+    """
+    parts = Parts(seed, GENERATOR_STREAM, policy, chosen_norm(norm, "none", NORMS), scaled(1.0))
+    height, width, channels = smallest(image_shape, len(widths) - 1)
+    inputs, x = parts.latents(latent_dim, classes)
+    x = parts.dense(x, height * width * widths[0])
+    x = layers.Reshape((height, width, widths[0]), dtype=policy)(x)
+    depth = blocks * len(widths)
+    for i, filters in enumerate(widths):
+        if i:
+            x = parts.conv(x, filters, 1, use_bias=False)  # before, where it is cheaper
+            x = layers.UpSampling2D(dtype=policy)(x)
+            x = blur(parts, x)  # of nearest neighbours: bilinear interpolation
+        for _ in range(blocks):
+            x = residual_block(parts, x, depth)
+    x = parts.conv(x, channels, 3)
+    images = layers.Activation("tanh", dtype="float32", name="images")(x)
+    return parts.model(inputs, images, "generator")
+
+
+def resnet_discriminator(
+    image_shape: Sequence[int],
+    policy: str = "float32",
+    seed: int = 0,
+    *,
+    classes: int = 0,
+    norm: str = "default",
+    widths: Sequence[int] = (32, 64, 128),
+    blocks: int = 1,
+) -> keras.Model:
+    """Returns a discriminator that halves an image twice and weighs what is left by a learned map.
+
+    Args:
+        image_shape: [H, W, C], H and W multiples of 4.
+        policy: Keras dtype policy of the inner layers.
+        seed: Of the initial weights.
+        classes: More than 0 makes labels [batch] int32 a second input, see `Parts.discriminator`.
+        norm: "default" or "none", which is the same.
+        widths: Channels at each resolution, from the largest.
+        blocks: Residual blocks at each resolution.
+
+    Returns:
+        Model from [batch, H, W, C] float32 in -1..1 to logits [batch, 1] float32.
+
+    Raises:
+        ValueError: `image_shape` cannot be halved so often, or the normalisation is another.
+    """
+    parts = Parts(seed, DISCRIMINATOR_STREAM, policy, chosen_norm(norm, "none", NORMS), scaled(1.0))
+    height, width, _ = smallest(image_shape, len(widths) - 1)
+    images = keras.Input(tuple(image_shape), name="images")
+    x = parts.conv(images, widths[0], 3)
+    depth = blocks * len(widths)
+    for i, filters in enumerate(widths):
+        if i:
+            x = parts.conv(blur(parts, x, strides=2), filters, 1, use_bias=False)
+        for _ in range(blocks):
+            x = residual_block(parts, x, depth)
+    # A map for each channel, as wide as the image is now. Its fan-in is H W, not H W C as Keras has
+    # it for depthwise kernels.
+    x = parts.weighted(
+        layers.DepthwiseConv2D,
+        (height, width),
+        initializer="depthwise_initializer",
+        kernel=scaled(float(widths[-1])),
+        use_bias=False,
+    )(x)
+    return parts.discriminator(images, layers.Flatten(dtype=policy)(x), classes)
+
+
+def residual_block(parts: Parts, x: Any, depth: int) -> Any:
+    """Returns x plus a branch of 1x1, 3x3 and 1x1 convolutions with LeakyReLU between them.
+
+    By fix-up the last one starts at 0, so that the block starts as the identity, and the weights of
+    the others are divided by depth^(1 / (2 m - 2)), m = 3 layers in a branch.
+
+    Args:
+        parts: Of the network.
+        x: [batch, H, W, C].
+        depth: Blocks in the network.
+    """
+    filters = x.shape[-1]
+    kernel = scaled(LEAKY_GAIN * depth ** (-2 / (2 * BRANCH_LAYERS - 2)))
+    y = parts.leaky(parts.conv(x, filters // 2, 1, kernel=kernel))
+    y = parts.leaky(parts.conv(y, filters // 2, 3, kernel=kernel))
+    y = parts.conv(y, filters, 1, kernel=scaled(0.0), use_bias=False)
+    return layers.Add(dtype=parts.policy)([x, y])
+
+
+def blur(parts: Parts, x: Any, strides: int = 1) -> Any:
+    """Returns each channel under [1, 2, 1] x [1, 2, 1] / 16, a constant that nothing trains."""
+    return layers.DepthwiseConv2D(
+        3,
+        strides,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=keras.initializers.Constant(BLUR[:, :, None, None].tolist()),
+        trainable=False,
+        dtype=parts.policy,
+    )(x)
