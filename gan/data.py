@@ -193,5 +193,5 @@ def block_dataset(
     blocks = tf.data.Dataset.range(first_step, last, steps_per_call).map(examples)
     steps = tf.data.Dataset.range(first_step, last).map(latents)
     steps = steps.batch(steps_per_call, drop_remainder=True)
-    blocks = tf.data.Dataset.zip((blocks, steps)).map(lambda seen, drawn: Batch(*seen, drawn))
-    return blocks.prefetch(1)
+    zipped = tf.data.Dataset.zip((blocks, steps))
+    return zipped.map(lambda seen, drawn: Batch(seen[0], seen[1], drawn)).prefetch(1)

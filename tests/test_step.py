@@ -213,6 +213,7 @@ def spied(network, calls):
 
     class Spy:
         trainable_variables = network.trainable_variables
+        inputs = network.inputs
 
         def __call__(self, inputs, training):
             calls.append((np.asarray(inputs), training))
