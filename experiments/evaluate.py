@@ -11,6 +11,9 @@ from gan.config import DATASETS, UserError
 NETWORKS = ("cnn-a", "cnn-b")  # the rows of gan/features.py; tests/test_evaluate.py compares them
 SPLITS = ("test", "train")
 
+# Flags that mean nothing where modes are counted.
+FOR_IMAGES = ("split", "metrics")
+
 # Flags that mean nothing with --samples, and nothing without it.
 FOR_RUNS = ("weights", "checkpoint", "num_images", "seed")
 FOR_SAMPLES = ("dataset", "out")
@@ -27,7 +30,10 @@ def define(values: flags.FlagValues) -> None:
         "dataset", "mnist", DATASETS, "what --samples are compared with", flag_values=values
     )
     text("data_dir", "", "directory of that data set; empty: look for it", flag_values=values)
-    whole("num_images", 10_000, "images to draw", 1000, 30_000, flag_values=values)
+    whole(
+        "num_images", 10_000, "images to draw (2,500 points, 26,000 stacks)", 1000, 30_000,
+        flag_values=values,
+    )  # fmt: skip
     whole("seed", 0, "of the noise", 0, 2**31 - 1, flag_values=values)
     flags.DEFINE_enum("split", "test", SPLITS, "real images to compare with", flag_values=values)
     flags.DEFINE_enum("features", "cnn-a", NETWORKS, "feature network", flag_values=values)
@@ -50,12 +56,16 @@ def main(values: flags.FlagValues) -> int:
     evaluate.check_names(names)
     devices.prepare()
     console = logs.Console()
-    dataset, data, images, about = images_of(flag, console)
-    seen = real.load(dataset, data, flag["features"], console.say)
-    against = seen.reference(flag["split"], len(images))
-    result, found = evaluate.evaluate(
-        images, against, names, lambda stage: console.say(f"computing: {stage}")
-    )
+    dataset, data, images, about = images_of(values, console)
+    if data.has_modes:
+        modes = evaluate.modes_of(dataset, data, flag["features"], console.say)
+        result, found = evaluate.mode_record(modes, images, floors=True), None
+    else:
+        seen = real.load(dataset, data, flag["features"], console.say)
+        against = seen.reference(flag["split"], len(images))
+        result, found = evaluate.evaluate(
+            images, against, names, lambda stage: console.say(f"computing: {stage}")
+        )
     result = {**about, "source": "evaluate", **result}
     run_dir = Path(flag["run_dir"])
     out = Path(flag["out"]) if flag["samples"] else run_dir / runs.EVALUATIONS_FILE
@@ -67,7 +77,7 @@ def main(values: flags.FlagValues) -> int:
         if not flag["samples"]:
             tag = tag_of(values)
             evaluate.write_tensorboard(run_dir, about["step"], tag, result["metrics"])
-            picture = evaluate.nearest_picture(images, data.train_images, found)
+            picture = found and evaluate.nearest_picture(images, data.train_images, found)
             if picture is not None:
                 name = "_".join(["nearest", *filter(None, [tag]), f"{about['step']:08d}.png"])
                 path = run_dir / runs.SAMPLES_DIR / name
@@ -86,7 +96,7 @@ def tag_of(values: flags.FlagValues) -> str:
     return "_".join(f"seed{f.value}" if f.name == "seed" else str(f.value) for f in changed)
 
 
-def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[str, Any]]:
+def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, dict[str, Any]]:
     """Returns the data set's name and data, the images to judge, and where they come from.
 
     Raises:
@@ -96,12 +106,16 @@ def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[s
 
     from gan import runs, samples
     from gan.datasets import load_dataset
+    from gan.modes import Modes
 
+    flag = {name: values[name].value for name in values}
     if flag["samples"]:
         out = Path(flag["out"])
         if flag["out"] and (out.is_dir() or not out.absolute().parent.is_dir()):
             raise UserError(f"--out={out}: must be a file in a directory that exists")
         data = load_dataset(flag["dataset"], flag["data_dir"], console.say)
+        if data.mixture:
+            raise UserError(f"--dataset={flag['dataset']}: has points, --samples are images")
         images, how = samples.read_samples(Path(flag["samples"]), data.shape)
         console.say(f"read {len(images):,} images ({how})")
         return flag["dataset"], data, images, {"samples": flag["samples"], "read_as": how}
@@ -111,6 +125,12 @@ def images_of(flag: dict[str, Any], console: Any) -> tuple[str, Any, Any, dict[s
         raise UserError(f"--run_dir={run_dir}: cannot be written, evaluations.jsonl belongs there")
     samples.find_checkpoint(run_dir, flag["checkpoint"])  # found missing before data are loaded
     data = load_dataset(config.dataset, flag["data_dir"] or config.data_dir, console.say)
+    if data.has_modes:
+        for name in FOR_IMAGES:
+            if values[name].present:
+                raise UserError(f"--{name}={flag[name]}: is not for {config.dataset}")
+        if not values["num_images"].present:
+            flag["num_images"] = Modes(config.dataset, data, None).count
     generator, step = samples.load_generator(run_dir, data, flag["weights"], flag["checkpoint"])
     console.say(f"drawing {flag['num_images']:,} images of step {step}, {flag['weights']} weights")
     images = samples.sample(generator, flag["num_images"], flag["seed"])

@@ -40,6 +40,11 @@ class Dataset(NamedTuple):
         return (*size, channels * self.stack)
 
     @property
+    def has_modes(self) -> bool:
+        """Whether its modes can be counted, see gan/modes.py."""
+        return self.stack > 1 or self.mixture is not None
+
+    @property
     def classes(self) -> int:
         """The number of labels of an example, 0 if it has none."""
         if self.train_labels is None:

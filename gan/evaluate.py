@@ -13,14 +13,17 @@ import gan
 from gan import real, runs
 from gan.config import Config, UserError
 from gan.datasets import Dataset
+from gan.features import load as load_features
 from gan.logs import image_grid
 from gan.metrics import METRICS
+from gan.modes import BETTER, Modes
 from gan.real import Found, Reference
 from gan.samples import sample
 
 # The light evaluation during training.
 LIGHT_IMAGES = 2000
 LIGHT_METRICS = ("fcd", "coverage", "classes")
+LIGHT_STACKS = 5000
 
 NEAREST_SHOWN = 10  # samples of each kind in the picture of nearest training images
 
@@ -30,15 +33,33 @@ def evaluators(
 ) -> dict[str, Callable[[keras.Model, int], dict[str, Any]]]:
     """Returns what `train` calls every `evaluate_every` steps: the light evaluation.
 
+    Nothing for data without labels or test images, which have nothing to compare with.
+
     Args:
         config: Of the run.
         data: Its data set.
         say: Is told in one line what takes time.
 
     Raises:
-        UserError: The data have no labels, or their feature network cannot be had.
+        UserError: The feature network cannot be had, or `keep_best` names a metric that is not
+            computed for these data.
     """
     if not config.evaluate_every:
+        return {}
+    if data.has_modes:
+        if config.keep_best != "none":
+            raise UserError(
+                f"--keep_best={config.keep_best}: {config.dataset} has other metrics, valid is none"
+            )
+        modes = modes_of(config.dataset, data, say=say)
+        count = modes.count if data.mixture else LIGHT_STACKS
+
+        def count_modes(generator: keras.Model, step: int) -> dict[str, Any]:
+            return {"seed": 0, **mode_record(modes, sample(generator, count))}
+
+        return {"light": count_modes}
+    if data.train_labels is None or data.test_labels is None:
+        say(f"no evaluation while training: {config.dataset} has no labels or no test images")
         return {}
     reference = real.load(config.dataset, data, say=say).reference(count=LIGHT_IMAGES)
 
@@ -85,6 +106,34 @@ def evaluate(
     return result, found
 
 
+def modes_of(
+    dataset: str,
+    data: Dataset,
+    network: str = "cnn-a",
+    say: Callable[[str], None] = lambda line: None,
+) -> Modes:
+    """Returns what counts the modes of a data set; `network` tells the digits of a stack."""
+    if data.mixture:
+        return Modes(dataset, data, None)
+    return Modes(dataset, data, load_features(dataset.removeprefix("stacked_"), network, data, say))
+
+
+def mode_record(modes: Modes, samples: np.ndarray, floors: bool = False) -> dict[str, Any]:
+    """Returns the record of counting modes, if asked for with floors and ideals."""
+    result = {
+        "num_images": len(samples),
+        "reference": {"dataset": modes.dataset},
+        "features": modes.provenance,
+        "tapegan": gan.__version__,
+        "date": now(),
+        "metrics": modes.compute(samples),
+    }
+    if floors:
+        result["floors"] = {n: f._asdict() for n, f in modes.floors(len(samples)).items()}
+        result |= {"ideals": modes.ideals(), "suspicious": []}
+    return result
+
+
 def check_names(names: Iterable[str]) -> None:
     """Refuses names that are no metrics.
 
@@ -108,10 +157,15 @@ def record(reference: Reference, count: int, found: Found) -> dict[str, Any]:
         },
         "features": reference.real.extractor.provenance,
         "tapegan": gan.__version__,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": now(),
         "metrics": found.values,
         **small,
     }  # fmt: skip
+
+
+def now() -> str:
+    """Returns the time of a record."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def table(result: dict[str, Any]) -> str:
@@ -121,7 +175,7 @@ def table(result: dict[str, Any]) -> str:
         floor, ideal = result["floors"][name], result["ideals"][name]
         error = result.get("kid_standard_error") if name == "kid" else None
         cells = [
-            f"{name} {ARROWS[METRICS[name].better]}".strip(),
+            f"{name} {ARROWS[BETTER[name] if name in BETTER else METRICS[name].better]}".strip(),
             number(value) + (f" ± {number(error)}" if error is not None else ""),
             f"{number(floor['mean'])} ({number(floor['sd'])})",
             number(ideal) if ideal is not None else "",

@@ -1,14 +1,32 @@
 """How many modes of the data a generator covers: the field's benchmarks with countable modes.
 
-Pure functions on samples and mode numbers; the conventions are those of PacGAN.
+The conventions are those of PacGAN. `Modes` holds what tells the modes of a data set apart; the
+rest are pure functions on samples and mode numbers.
 
 References:
     Lin et al. 2018, arXiv:1712.04086 (PacGAN), section 4.
 """
 
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from gan.datasets import Mixture
+from gan.datasets import Dataset, Mixture, draw_mixture
+from gan.features import Extractor
+
+BETTER = {"modes": "higher", "high_quality": "higher", "reverse_kl": "lower", "sd_ratio": "real"}
+
+FLOOR_DRAWS = 20  # of real examples
+
+
+class Floor(NamedTuple):
+    """What real examples get: mean and standard deviation over `FLOOR_DRAWS` draws."""
+
+    mean: float
+    sd: float
+
 
 REACH = 3.0  # standard deviations from a centre within which a point is of high quality
 
@@ -67,3 +85,67 @@ def kl_from_uniform(counts: np.ndarray) -> float:
     """Returns sum p log(p n) of counts [n], in nats; 0 where all are equal."""
     shares = counts[counts > 0] / counts.sum()
     return float(np.sum(shares * np.log(shares * len(counts))))
+
+
+@dataclasses.dataclass
+class Modes:
+    """A data set with countable modes."""
+
+    dataset: str
+    data: Dataset
+    extractor: Extractor | None  # tells the digits of a stack; points need none
+
+    @property
+    def count(self) -> int:
+        """How many samples the field draws: 2,500 points, 26,000 stacks."""
+        return 2500 if self.data.mixture else 26_000
+
+    def compute(self, samples: np.ndarray) -> dict[str, float]:
+        """Returns the metrics of samples, as the data set stores examples."""
+        if self.data.mixture:
+            return mixture_metrics(samples, self.data.mixture)
+        parts = np.split(samples, self.data.stack, axis=-1)
+        return stacked_metrics(self.stacked(*map(self.classify, parts)), self.data.classes)
+
+    def floors(self, count: int) -> dict[str, Floor]:
+        """Returns what `count` real examples get, over `FLOOR_DRAWS` draws."""
+        draws = []
+        for draw in range(FLOOR_DRAWS):
+            if self.data.mixture:
+                points, _ = draw_mixture(self.data.mixture, count, 1 + draw)
+                draws.append(mixture_metrics(points, self.data.mixture))
+            else:
+                rng = np.random.default_rng([1, draw])
+                digits = rng.choice(self.test_labels, (self.data.stack, count))
+                draws.append(stacked_metrics(self.stacked(*digits), self.data.classes))
+        columns = {name: [one[name] for one in draws] for name in draws[0]}
+        return {n: Floor(float(np.mean(c)), float(np.std(c, ddof=1))) for n, c in columns.items()}
+
+    def ideals(self) -> dict[str, float]:
+        """Returns what an endless number of real examples would get."""
+        if self.data.mixture:
+            modes = float(len(self.data.mixture.centres))
+            share = 1 - float(np.exp(-(REACH**2) / 2))
+            return {"modes": modes, "high_quality": share, "reverse_kl": 0.0, "sd_ratio": 1.0}
+        return {"modes": float(self.data.classes), "reverse_kl": 0.0}
+
+    @functools.cached_property
+    def test_labels(self) -> np.ndarray:
+        """What the classifier says about the test images, [N]."""
+        assert self.data.test_images is not None
+        return self.classify(self.data.test_images)
+
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        """Returns the class [N] that the classifier gives to images of one channel."""
+        assert self.extractor is not None
+        return self.extractor(images).probabilities.argmax(1)
+
+    def stacked(self, *labels: np.ndarray) -> np.ndarray:
+        """Returns the mode of each stack: the labels of its channels as digits."""
+        base = round(self.data.classes ** (1 / self.data.stack))
+        return functools.reduce(lambda high, low: high * base + low, labels)
+
+    @property
+    def provenance(self) -> dict[str, Any] | None:
+        """What tells the modes apart, for records."""
+        return self.extractor.provenance if self.extractor else None

@@ -21,8 +21,7 @@ from gan.config import UserError
 from gan.datasets import Dataset
 from gan.features import Extractor, Features
 from gan.files import write_json
-
-FLOOR_DRAWS = 20
+from gan.modes import FLOOR_DRAWS, Floor
 
 # What is computed together. Memorisation is apart: its floor is 1 % by definition.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -33,13 +32,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "classes": ("classifier_score", "classes", "class_kl"),
     "memorisation": ("memorised_features", "memorised_pixels"),
 }
-
-
-class Floor(NamedTuple):
-    """What real images get: mean and standard deviation over `FLOOR_DRAWS` draws."""
-
-    mean: float
-    sd: float
 
 
 class Found(NamedTuple):
