@@ -199,7 +199,7 @@ def test_bad_files_together_are_named_and_left_out(tmp_path):
     keep = check_images(paths, 8, 3, True, said.append)
     assert relative([paths[i] for i in keep], tmp_path) == ["a.png", "dab.jpeg", "z.png"]
     assert len(said) == 11
-    for line, (path, reason) in zip(said, bad.items(), strict=False):
+    for line, (path, reason) in zip(said[:-1], bad.items(), strict=False):
         assert line.startswith(f"left out {path}: {reason}")
     assert said[-1] == "13 of 16 images are bad and left out"
     with pytest.raises(UserError, match=r"13 of 13 images are bad, there must be good ones"):
@@ -272,7 +272,7 @@ def test_a_file_that_breaks_later_is_named(content, reason, many):
     iterator = images.dataset(tf.data.Dataset.range(60)).as_numpy_iterator()
     path = Path(many[50])
     path.unlink() if content is None else path.write_bytes(content)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="cannot read the image file.*/50 "):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"cannot read the image file.*/50 "):
         list(iterator)
     with pytest.raises(UserError, match=f"50 ü.png: {reason}"):
         images.read([3, 50])
