@@ -100,10 +100,11 @@ def test_the_square_in_the_centre_is_cut_out(tmp_path):
 
 
 def test_large_images_are_averaged_and_small_ones_enlarged(tmp_path):
-    board = np.indices((64, 64)).sum(0)[..., None] % 2 * np.uint8(255)
-    path = write(tmp_path / "board.png", board.astype(np.uint8))
+    stripes = np.zeros((64, 64, 1), np.uint8)
+    stripes[:, [x for x in range(64) if x % 8 in (3, 4)]] = 255  # where each sample lies
+    path = write(tmp_path / "stripes.png", stripes)
     small = decode(tf.constant(path), 8, 1).numpy()
-    assert set(small.ravel().tolist()) <= {127, 128}  # without antialiasing it is 0 and 255
+    assert 40 < small.min() <= small.max() < 160  # without antialiasing it is 255
     path = write(tmp_path / "flat.png", np.full((3, 3, 3), 200, np.uint8))
     assert np.array_equal(decode(tf.constant(path), 8, 3), np.full((8, 8, 3), 200))
 
