@@ -159,7 +159,7 @@ def mnist() -> np.ndarray:
     """Returns MNIST's training images."""
     from gan.datasets import load_dataset
 
-    return load_dataset("mnist", "", print).train_images
+    return load_dataset("mnist", "", print).train_array
 
 
 def learned(loop: Any) -> list[float]:

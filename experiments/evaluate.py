@@ -77,7 +77,7 @@ def main(values: flags.FlagValues) -> int:
         if not flag["samples"]:
             tag = tag_of(values)
             evaluate.write_tensorboard(run_dir, about["step"], tag, result["metrics"])
-            picture = found and evaluate.nearest_picture(images, data.train_images, found)
+            picture = found and evaluate.nearest_picture(images, data.train_array, found)
             if picture is not None:
                 name = "_".join(["nearest", *filter(None, [tag]), f"{about['step']:08d}.png"])
                 path = run_dir / runs.SAMPLES_DIR / name
@@ -107,6 +107,7 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
     from gan import runs, samples
     from gan.datasets import load_dataset
     from gan.modes import Modes
+    from gan.recipe import dataset_of
 
     flag = {name: values[name].value for name in values}
     if flag["samples"]:
@@ -124,7 +125,7 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
     if not os.access(run_dir, os.W_OK):  # found before anything is computed
         raise UserError(f"--run_dir={run_dir}: cannot be written, evaluations.jsonl belongs there")
     samples.find_checkpoint(run_dir, flag["checkpoint"])  # found missing before data are loaded
-    data = load_dataset(config.dataset, flag["data_dir"] or config.data_dir, console.say)
+    data = dataset_of(config, console.say, flag["data_dir"])
     if data.has_modes:
         for name in FOR_IMAGES:
             if values[name].present:

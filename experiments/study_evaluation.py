@@ -7,7 +7,7 @@ from experiments.studies import Run, Study, state_of
 from gan import evaluate, logs, metrics, real, samples, watch
 from gan import runs as run_files
 from gan.config import from_preset
-from gan.datasets import load_dataset
+from gan.recipe import dataset_of
 
 WEIGHTS = ("raw", "ema")
 
@@ -20,7 +20,7 @@ def evaluate_all(
     Evaluations that a run's evaluations.jsonl holds already are not repeated.
     """
     config = from_preset(study.preset, study.common)
-    data = load_dataset(config.dataset, config.data_dir, print)
+    data = dataset_of(config, print)
     light = evaluate.LIGHT_IMAGES
     seen = {n: real.load(config.dataset, data, n, print) for n in ("cnn-a", "cnn-b")}
     references = {

@@ -7,7 +7,7 @@ from absl import flags
 
 from experiments import cli
 from gan.clock import Clock
-from gan.config import UserError
+from gan.config import FOLDER, UserError
 
 
 def define(values: flags.FlagValues) -> None:
@@ -35,20 +35,22 @@ def main(values: flags.FlagValues) -> int:
     ):  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 
-        from gan import datasets, devices, evaluate, runs, trainer
+        from gan import devices, evaluate, recipe, runs, trainer
     config = runs.with_choices_of(Path(run_dir), config)
     if values["dry_run"].value:
         config = devices.resolve(config)
         runs.check_run_dir(Path(run_dir), config)
-        if config.data_dir:  # other sources may have to download
-            datasets.load_dataset(config.dataset, config.data_dir, print)
+        if config.data_dir or config.dataset.startswith(
+            FOLDER
+        ):  # other sources may have to download
+            recipe.dataset_of(config, print)
         print(json.dumps({"run_dir": run_dir, "config": dataclasses.asdict(config)}, indent=2))
         return cli.DONE
     try:
         devices.prepare()  # before anything is built, and refused before anything is loaded
         runs.check_run_dir(Path(run_dir), devices.resolve(config))
         with clock("data"):
-            dataset = datasets.load_dataset(config.dataset, config.data_dir, print)
+            dataset = recipe.dataset_of(config, print)
         with clock("feature network"):
             evaluators = evaluate.evaluators(config, dataset, print)
         summary = trainer.train(config, run_dir, data=dataset, evaluators=evaluators, clock=clock)

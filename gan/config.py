@@ -12,8 +12,10 @@ from typing import Any
 # The rows of the tables in datasets.py, models.py and others that the command line offers.
 # They stand here again because those files import TensorFlow; tests/test_config.py compares them.
 DATASETS = (
-    "mnist", "fashion_mnist", "stacked_mnist", "gaussian_grid", "gaussian_ring",
+    "mnist", "fashion_mnist", "kmnist", "cifar10", "stacked_mnist", "gaussian_grid",
+    "gaussian_ring",
 )  # fmt: skip
+FOLDER = "image_folder:"  # and a path
 GENERATORS = (
     "mlp", "tiny", "dcgan", "dcgan_tiny", "resnet", "resnet_tiny", "toy", "toy_tiny",
 )  # fmt: skip
@@ -68,10 +70,13 @@ def _knob(
 class Config:
     """One training run, without the place where it is stored."""
 
-    dataset: str = _knob("mnist", "data set", choices=DATASETS, open_table=True)
+    dataset: str = _knob("mnist", "data set", choices=(*DATASETS, f"{FOLDER}PATH"), open_table=True)
     data_dir: str = _knob(
-        "", "directory with mnist.npz or the four IDX files; empty: look for them", resumable=True
+        "", "directory with the data set's files; empty: look for them", resumable=True
     )
+    image_size: int = _knob(32, "side of the images of a folder, in pixels", low=8, below=4096)
+    image_channels: int = _knob(3, "their channels: 1 for grey, 3 for colour", low=1, below=4)
+    skip_bad_images: bool = _knob(False, "leave out files of a folder that are no sound images")
     generator: str = _knob("mlp", "generator network", choices=GENERATORS, open_table=True)
     discriminator: str = _knob(
         "mlp", "discriminator network", choices=DISCRIMINATORS, open_table=True
@@ -205,6 +210,14 @@ class Config:
                 f"--real_label={self.real_label} --fake_label={self.fake_label}: only the losses "
                 f"{', '.join(LOSSES_WITH_LABELS)} have labels, and not in --schedule=classic"
             )
+        for name in ("image_size", "image_channels", "skip_bad_images"):
+            is_default = getattr(self, name) == getattr(type(self), name)
+            if not is_default and not self.dataset.startswith(FOLDER):
+                raise UserError(
+                    f"--{name}={getattr(self, name)}: is for --dataset={FOLDER}PATH only"
+                )
+        if self.image_channels == 2:
+            raise UserError("--image_channels=2: must be 1 or 3")
         if self.batch_size % self.pack:
             raise UserError(f"--pack={self.pack}: must divide --batch_size={self.batch_size}")
         if self.conditional and self.pack > 1:
@@ -277,7 +290,8 @@ def parse(field: "dataclasses.Field[Any]", text: str) -> Any:
         except ValueError:
             raise valid from None
     elif field.metadata["choices"] and text not in field.metadata["choices"]:
-        raise valid
+        if not (field.name == "dataset" and text.startswith(FOLDER) and text != FOLDER):
+            raise valid
     return check(field, value)
 
 

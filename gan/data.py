@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.datasets import Dataset
+from gan.image_folder import ImageFiles
 
 
 class Batch(NamedTuple):
@@ -27,6 +28,7 @@ STEP = 3  # what the step draws itself: points of gradient penalties, augmentati
 LATENT_BLOCK = 1000  # images that share a key of evaluation latents; never to be changed
 
 CHANNEL_KEYS = 1 << 24  # more than epochs
+ORDER_BATCH = 1000  # positions of files that are looked up at once
 SHUFFLE_ROUNDS = 4  # of the block cipher behind RandomIndexShuffle; TensorFlow's own default
 
 
@@ -107,9 +109,12 @@ def evaluation_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
 
 def real_examples(data: Dataset, count: int, seed: int) -> np.ndarray:
     """Returns examples to look at, [count, H, W, C] uint8 or [count, D] float32."""
+    indices = np.arange(count) % len(data.train_images)
+    if isinstance(data.train_images, ImageFiles):
+        return data.train_images.read(indices)
     if data.stack == 1:
-        return data.train_images[:count]
-    return examples_at(data.train_images, np.arange(count), data, seed)[0].numpy()
+        return data.train_images[indices]
+    return examples_at(data.train_images, indices, data, seed)[0].numpy()
 
 
 def examples_at(
@@ -139,6 +144,35 @@ def examples_at(
     return images[0] if data.stack == 1 else tf.concat(images, -1), labels
 
 
+def example_dataset(data: Dataset, seed: int, first: int, count: int) -> tf.data.Dataset:
+    """Returns the endless stream of real examples from position `first` on, `count` at a time.
+
+    Returns:
+        Data set of what `examples_at` returns.
+
+    Raises:
+        ValueError: The data are neither images nor points.
+    """
+    images, last = data.train_images, np.iinfo(np.int64).max
+    if isinstance(images, ImageFiles):
+        positions = tf.data.Dataset.range(first, last).batch(ORDER_BATCH)
+        indices = positions.map(lambda p: shuffled_indices(p, len(images), seed)).unbatch()
+        labels = np.zeros(len(images)) if data.train_labels is None else data.train_labels
+        of_index = tf.constant(labels, tf.int32)
+        decoded = (images.dataset(indices), indices.map(lambda i: of_index[i]))
+        return tf.data.Dataset.zip(decoded).batch(count, drop_remainder=True)
+    if (images.dtype, images.ndim) not in ((np.uint8, 4), (np.float32, 2)):
+        raise ValueError(
+            "images must be uint8 [N, H, W, C], points float32 [N, D], "
+            f"got {images.dtype} {images.shape}"
+        )
+    with tf.device("CPU"):
+        stored = tf.Variable(images, trainable=False)  # tf.data copies a constant twice
+    return tf.data.Dataset.range(first, last - count, count).map(
+        lambda start: examples_at(stored, start + tf.range(count, dtype=tf.int64), data, seed)
+    )
+
+
 def block_dataset(
     data: Dataset,
     *,
@@ -155,7 +189,8 @@ def block_dataset(
     changes it, and starting anywhere costs nothing.
 
     Args:
-        data: Its training part: images [N, H, W, C] uint8, or points [N, D] float32.
+        data: Its training part: images [N, H, W, C] uint8, or points [N, D] float32. Images that
+            are in files are decoded as they are needed.
         steps_per_call: K, steps in a block.
         d_steps: Real batches a step.
         batch_size: Images a batch.
@@ -168,30 +203,20 @@ def block_dataset(
         [K, d_steps, batch_size] int32, latents [K, d_steps + 1, batch_size, latent_dim] float32,
         the last ones for G.
     """
-    images = data.train_images
-    if (images.dtype, images.ndim) not in ((np.uint8, 4), (np.float32, 2)):
-        raise ValueError(
-            "images must be uint8 [N, H, W, C], points float32 [N, D], "
-            f"got {images.dtype} {images.shape}"
-        )
-    with tf.device("CPU"):
-        stored = tf.Variable(images, trainable=False)  # tf.data copies a constant twice
     step_size = d_steps * batch_size
     last = np.iinfo(np.int64).max
     leading = [steps_per_call, d_steps, batch_size]
 
-    def examples(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Those of the block that begins with `step`."""
-        positions = step * step_size + tf.range(steps_per_call * step_size, dtype=tf.int64)
-        found, labels = examples_at(stored, positions, data, seed)
-        return tf.reshape(found, [*leading, *data.shape]), tf.reshape(labels, leading)
+    def in_block(examples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.reshape(examples, [*leading, *data.shape]), tf.reshape(labels, leading)
+
+    examples = example_dataset(data, seed, first_step * step_size, steps_per_call * step_size)
 
     def latents(step: tf.Tensor) -> tf.Tensor:
         """Those of one step."""
         return draw_latents([d_steps + 1, batch_size, latent_dim], seed, TRAINING, step)
 
-    blocks = tf.data.Dataset.range(first_step, last, steps_per_call).map(examples)
     steps = tf.data.Dataset.range(first_step, last).map(latents)
     steps = steps.batch(steps_per_call, drop_remainder=True)
-    zipped = tf.data.Dataset.zip((blocks, steps))
+    zipped = tf.data.Dataset.zip((examples.map(in_block), steps))
     return zipped.map(lambda seen, drawn: Batch(seen[0], seen[1], drawn)).prefetch(1)

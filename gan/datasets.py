@@ -5,12 +5,14 @@ A data set is one function and one row of `DATASETS`.
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from gan import sources
-from gan.config import row
+from gan.config import FOLDER, row
+from gan.image_folder import ImageFiles, check_images, find_images, image_files
 
 
 class Mixture(NamedTuple):
@@ -23,15 +25,27 @@ class Mixture(NamedTuple):
 class Dataset(NamedTuple):
     """What is learned, and what it is compared with; None for what a data set lacks.
 
-    Images are [N, H, W, C] uint8 and points [N, D] float32, labels [N] integers from 0.
+    Images are [N, H, W, C] uint8, in memory or in files, and points [N, D] float32; labels [N]
+    are integers from 0.
     """
 
-    train_images: np.ndarray
+    train_images: np.ndarray | ImageFiles
     train_labels: np.ndarray | None = None
     test_images: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     stack: int = 1  # so many images are the channels of one example
     mixture: Mixture | None = None  # what points are drawn from
+
+    @property
+    def train_array(self) -> np.ndarray:
+        """The training images, for what needs them in memory.
+
+        Raises:
+            TypeError: They are in files.
+        """
+        if isinstance(self.train_images, ImageFiles):
+            raise TypeError("the images are in files")
+        return self.train_images
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,10 +70,13 @@ class Dataset(NamedTuple):
 Loader = Callable[[str, Callable[[str], None]], Dataset]
 
 
-def load_mnist_like(name: str, data_dir: str, say: Callable[[str], None]) -> Dataset:
-    """Returns MNIST or Fashion-MNIST: 60,000 and 10,000 images [28, 28, 1] of 10 classes."""
+def load_labelled(name: str, data_dir: str, say: Callable[[str], None]) -> Dataset:
+    """Returns a data set of 10 classes from `sources.ROWS`; grey images [28, 28, 1]."""
     arrays = sources.load(name, data_dir, say)
-    x_train, x_test = (arrays[name][..., np.newaxis] for name in ("x_train", "x_test"))
+    x_train, x_test = (
+        images if images.ndim == 4 else images[..., np.newaxis]
+        for images in (arrays["x_train"], arrays["x_test"])
+    )
     return Dataset(x_train, arrays["y_train"], x_test, arrays["y_test"])
 
 
@@ -71,7 +88,7 @@ def load_stacked_mnist(data_dir: str, say: Callable[[str], None]) -> Dataset:
     References:
         Metz et al. 2017, arXiv:1611.02163, section 3.3.1.
     """
-    return load_mnist_like("mnist", data_dir, say)._replace(stack=3)
+    return load_labelled("mnist", data_dir, say)._replace(stack=3)
 
 
 MIXTURE_POINTS = 1_000_000  # so many that none is known by heart
@@ -104,8 +121,7 @@ def ring(modes: int, radius: float, sd: float) -> Mixture:
 
 
 DATASETS: dict[str, Loader] = {
-    "mnist": partial(load_mnist_like, "mnist"),
-    "fashion_mnist": partial(load_mnist_like, "fashion_mnist"),
+    **{name: partial(load_labelled, name) for name in sources.ROWS},
     "stacked_mnist": load_stacked_mnist,
     # Sizes: Lin et al. 2018, arXiv:1712.04086 (PacGAN), section 4.1.
     "gaussian_grid": partial(load_mixture, grid(5, 2.0, 0.05)),
@@ -113,11 +129,40 @@ DATASETS: dict[str, Loader] = {
 }
 
 
-def load_dataset(name: str, data_dir: str, say: Callable[[str], None]) -> Dataset:
-    """Returns a data set by its name; see `Loader`.
+def load_folder(
+    directory: Path, size: int, channels: int, skip_bad: bool, say: Callable[[str], None]
+) -> Dataset:
+    """Returns the images below a directory, which stay in their files; see gan/image_folder.py.
+
+    Raises:
+        UserError: There are none, or one is bad and not to be skipped.
+    """
+    paths, labels, classes = find_images(directory)
+    good = check_images(paths, size, channels, skip_bad, say)
+    of_classes = f"{len(classes)} classes" if classes else "no classes"
+    say(f"{directory}: {len(good):,} images, {of_classes}")
+    return Dataset(
+        image_files([paths[i] for i in good], size, channels),
+        None if labels is None else np.array([labels[i] for i in good]),
+    )
+
+
+def load_dataset(
+    name: str,
+    data_dir: str,
+    say: Callable[[str], None],
+    *,
+    image_size: int = 32,
+    image_channels: int = 3,
+    skip_bad_images: bool = False,
+) -> Dataset:
+    """Returns a data set by its name; see `Loader`. The other arguments are for image folders.
 
     Raises:
         UserError: Unknown name, or the data cannot be found.
     """
+    if name.startswith(FOLDER):
+        directory = Path(name.removeprefix(FOLDER))
+        return load_folder(directory, image_size, image_channels, skip_bad_images, say)
     loader: Loader = row(DATASETS, "dataset", name)
     return loader(data_dir, say)

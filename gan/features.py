@@ -164,7 +164,7 @@ def load(
                 "so no feature network can be trained for it"
             )
         # The data's digest is part of the name: another data set of this name gets its own network.
-        digest = hashlib.sha256(np.ascontiguousarray(data.train_images).data).hexdigest()[:12]
+        digest = hashlib.sha256(np.ascontiguousarray(data.train_array).data).hexdigest()[:12]
         path = Path(platformdirs.user_cache_dir("tapegan")) / "features" / f"{name}-{digest}.npz"
     if packaged or path.exists():
         try:
@@ -200,7 +200,7 @@ def train(
     """
     if data.train_labels is None or data.test_images is None or data.test_labels is None:
         raise ValueError("a feature network needs labels and test images")
-    images, labels = data.train_images, data.train_labels.astype(np.int32)
+    images, labels = data.train_array, data.train_labels.astype(np.int32)
     weights = None
     for number, cycle in enumerate(recipe):
         keras.utils.set_random_seed(SEED + list(NETWORKS).index(network) + number)

@@ -59,18 +59,18 @@ class RealImages:
     @functools.cached_property
     def training(self) -> Features:
         """The features of the training images."""
-        self.say(f"looking at {len(self.data.train_images):,} training images")
-        return self.extractor(self.data.train_images)
+        self.say(f"looking at {len(self.data.train_array):,} training images")
+        return self.extractor(self.data.train_array)
 
     @functools.cached_property
     def training_pixels(self) -> np.ndarray:
         """[N, H * W * C] uint8."""
-        return flat(self.data.train_images)
+        return flat(self.data.train_array)
 
     @functools.cached_property
     def order(self) -> np.ndarray:
         """A fixed permutation of the training images: the reference, then what floors draw from."""
-        return np.random.default_rng(0).permutation(len(self.data.train_images))
+        return np.random.default_rng(0).permutation(len(self.data.train_array))
 
     @functools.cached_property
     def thresholds(self) -> dict[str, float]:
@@ -85,7 +85,7 @@ class RealImages:
         easier than the others.
         """
         assert self.data.test_images is not None
-        half = len(self.data.train_images) // 2
+        half = len(self.data.train_array) // 2
         most = len(self.data.test_images) if split == "test" else half
         return Reference(self, split, min(count, most))
 
@@ -102,7 +102,7 @@ class Reference:
     def features(self) -> Features:
         """The features of the reference images, [count, D]."""
         if self.split == "train":
-            return self.real.extractor(self.real.data.train_images[self.real.order[: self.count]])
+            return self.real.extractor(self.real.data.train_array[self.real.order[: self.count]])
         order = np.random.default_rng(0).permutation(len(self.real.test.features))
         chosen = np.sort(order[: self.count])
         return Features(*(part[chosen] for part in self.real.test))
@@ -203,7 +203,7 @@ def most_images(reference: Reference) -> int:
 
     Draws of nearly all images would be nearly the same, and their spread no spread.
     """
-    return len(reference.real.data.train_images) // (4 if reference.split == "train" else 2)
+    return len(reference.real.data.train_array) // (4 if reference.split == "train" else 2)
 
 
 def floors(reference: Reference, count: int) -> dict[str, Floor]:

@@ -1,5 +1,6 @@
 """What a configuration stands for: the game, the pipeline, and the compiled step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -7,7 +8,7 @@ import tensorflow as tf
 from gan.augment import AUGMENTATIONS
 from gan.config import Config, UserError, row
 from gan.data import STEP, Batch, block_dataset
-from gan.datasets import Dataset
+from gan.datasets import Dataset, load_dataset
 from gan.game import Game
 from gan.losses import LOSSES, Loss, smoothed
 from gan.penalties import NO_PENALTY, PENALTIES, WeightedPenalty
@@ -35,6 +36,22 @@ def game_of(config: Config) -> Game:
         )
     augmentations = row(AUGMENTATIONS, "augment", config.augment)
     return Game(loss, penalty, augmentations, config.pack, config.d_weight_clip)
+
+
+def dataset_of(config: Config, say: Callable[[str], None], data_dir: str = "") -> Dataset:
+    """Returns the data set that a configuration names, from `data_dir` if it is given.
+
+    Raises:
+        UserError: It cannot be found.
+    """
+    return load_dataset(
+        config.dataset,
+        data_dir or config.data_dir,
+        say,
+        image_size=config.image_size,
+        image_channels=config.image_channels,
+        skip_bad_images=config.skip_bad_images,
+    )
 
 
 def pipeline(config: Config, data: Dataset, first_step: int = 0) -> tf.data.Dataset:

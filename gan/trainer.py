@@ -14,10 +14,10 @@ import tensorflow as tf
 from gan import devices, logs, pictures, runs, watch
 from gan.clock import Clock
 from gan.config import Config, UserError
-from gan.datasets import Dataset, load_dataset
+from gan.datasets import Dataset
 from gan.files import replacing, write_json
 from gan.logs import Console, MetricsLog
-from gan.recipe import compiled_steps, game_of, pipeline
+from gan.recipe import compiled_steps, dataset_of, game_of, pipeline
 from gan.signals import StopRequest, catching_signals
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
 from gan.step import METRICS, GanState, checked
@@ -70,7 +70,7 @@ def train(
     if config.keep_best != "none" and not evaluators:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
     with clock("data"):
-        data = data or load_dataset(config.dataset, config.data_dir, console.say)
+        data = data or dataset_of(config, console.say)
     with clock("networks"):
         state = build_state(config, data.shape, generator, discriminator, classes=data.classes)
         manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
