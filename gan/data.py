@@ -27,7 +27,7 @@ STEP = 3  # what the step draws itself: points of gradient penalties, augmentati
 
 LATENT_BLOCK = 1000  # images that share a key of evaluation latents; never to be changed
 
-CHANNEL_KEYS = 1 << 24  # more than epochs
+CHANNEL_KEYS = 1 << 13  # RandomIndexShuffle reads 16 bits of each part of a key
 ORDER_BATCH = 1000  # positions of files that are looked up at once
 SHUFFLE_ROUNDS = 4  # of the block cipher behind RandomIndexShuffle; TensorFlow's own default
 
@@ -58,7 +58,7 @@ def shuffled_indices(positions: tf.Tensor, size: int, seed: int, channel: int = 
         positions: [n] int64, from 0. Position p lies in epoch p // size.
         size: Number of images.
         seed: The run's seed, 0..2**31-1.
-        channel: Each has an order of its own; 0..127.
+        channel: Each has an order of its own; 0..7.
 
     Returns:
         [n] int64 in 0..size-1.

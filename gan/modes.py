@@ -115,8 +115,9 @@ class Modes:
                 points, _ = draw_mixture(self.data.mixture, count, 1 + draw)
                 draws.append(mixture_metrics(points, self.data.mixture))
             else:
+                assert self.data.train_labels is not None
                 rng = np.random.default_rng([1, draw])
-                digits = rng.choice(self.test_labels, (self.data.stack, count))
+                digits = rng.choice(self.data.train_labels, (self.data.stack, count))
                 draws.append(stacked_metrics(self.stacked(*digits), self.data.classes))
         columns = {name: [one[name] for one in draws] for name in draws[0]}
         return {n: Floor(float(np.mean(c)), float(np.std(c, ddof=1))) for n, c in columns.items()}
@@ -129,12 +130,6 @@ class Modes:
             return {"modes": modes, "high_quality": share, "reverse_kl": 0.0, "sd_ratio": 1.0}
         return {"modes": float(self.data.classes), "reverse_kl": 0.0}
 
-    @functools.cached_property
-    def test_labels(self) -> np.ndarray:
-        """What the classifier says about the test images, [N]."""
-        assert self.data.test_images is not None
-        return self.classify(self.data.test_images)
-
     def classify(self, images: np.ndarray) -> np.ndarray:
         """Returns the class [N] that the classifier gives to images of one channel."""
         assert self.extractor is not None
@@ -143,7 +138,7 @@ class Modes:
     def stacked(self, *labels: np.ndarray) -> np.ndarray:
         """Returns the mode of each stack: the labels of its channels as digits."""
         base = round(self.data.classes ** (1 / self.data.stack))
-        return functools.reduce(lambda high, low: high * base + low, labels)
+        return functools.reduce(lambda high, low: high * base + low.astype(np.int64), labels, 0)
 
     @property
     def provenance(self) -> dict[str, Any] | None:

@@ -9,11 +9,15 @@ from gan.data import (
     TRAINING,
     block_dataset,
     draw_latents,
+    examples_at,
+    real_examples,
     shuffled_indices,
     to_float,
+    to_stored,
     to_uint8,
 )
 from gan.datasets import Dataset
+from gan.image_folder import image_files
 
 NUMBERED = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)  # image i is the pixel i
 
@@ -116,3 +120,65 @@ def test_latents_stay_what_they_are():
     np.testing.assert_allclose(
         draw_latents([3], 0, TRAINING, 0), [1.080070, -1.098975, 0.632021], atol=1e-5
     )
+
+
+def test_labels_go_with_their_images():
+    data = Dataset(NUMBERED, 9 - NUMBERED.ravel())
+    knobs = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
+    block = next(block_dataset(data, **knobs).as_numpy_iterator())
+    assert block.labels.dtype == np.int32
+    assert block.labels.shape == (3, 2, 4)
+    np.testing.assert_array_equal(block.labels, 9 - block.images[..., 0, 0, 0])
+
+
+def test_a_stack_has_an_order_for_each_channel_and_its_labels_as_digits():
+    """Each channel goes through all images once an epoch, and no two in the same order."""
+    data = Dataset(NUMBERED, NUMBERED.ravel(), stack=3)
+    images, labels = examples_at(NUMBERED, tf.range(0, 20, dtype=tf.int64), data, 5)
+    assert images.shape == (20, 1, 1, 3)
+    digits = images.numpy().reshape(20, 3).astype(int)
+    assert labels.numpy().tolist() == (digits @ [100, 10, 1]).tolist()
+    assert digits[:, 0].tolist() == stream(5, 0, 20, 10).tolist()  # the first as without a stack
+    orders = {tuple(part) for part in digits.T.reshape(6, 10)}
+    assert len(orders) == 6  # three channels, two epochs
+    assert all(sorted(order) == list(range(10)) for order in orders)
+    again, _ = examples_at(NUMBERED, tf.range(7, 9, dtype=tf.int64), data, 5)
+    np.testing.assert_array_equal(again, images[7:9])  # a function of the position
+    pipeline = block_dataset(
+        data, steps_per_call=2, d_steps=1, batch_size=5, latent_dim=2, seed=5, first_step=1
+    )
+    block = next(pipeline.as_numpy_iterator())
+    np.testing.assert_array_equal(block.images.reshape(10, 3), digits[5:15])
+
+
+def test_points_are_not_scaled():
+    points = np.linspace(-5, 5, 20, dtype=np.float32).reshape(10, 2)
+    reals, _ = blocks(1, images=points)
+    assert (reals.dtype, reals.shape) == (np.float32, (1, 3, 2, 4, 2))
+    assert {tuple(p) for p in reals.reshape(-1, 2)} == {tuple(p) for p in points}
+    np.testing.assert_array_equal(to_float(tf.constant(points)), points)
+    np.testing.assert_array_equal(to_stored(tf.constant(points)), points)
+    assert to_stored(tf.ones([1, 2, 2, 1])).dtype == np.uint8
+
+
+def test_files_come_in_the_same_order_as_arrays(tmp_path):
+    """File i holds the grey value 10 i, its label is i; resumed in the middle of a block."""
+    for i in range(10):
+        image = np.full((8, 8, 3), 10 * i, np.uint8)
+        (tmp_path / f"{i}.png").write_bytes(tf.io.encode_png(image).numpy())
+    paths = [str(tmp_path / f"{i}.png") for i in range(10)]
+    data = Dataset(image_files(paths, 8, 1), np.arange(10))
+    knobs = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
+    for first in (0, 4):
+        block = next(block_dataset(data, **knobs, first_step=first).as_numpy_iterator())
+        assert block.images.shape == (3, 2, 4, 8, 8, 1)
+        expected = stream(5, first * 8, 24, 10)
+        np.testing.assert_array_equal(block.images[..., 0, 0, 0].ravel(), 10 * expected)
+        np.testing.assert_array_equal(block.labels.ravel(), expected)
+    np.testing.assert_array_equal(real_examples(data, 12, 0)[10:, 0, 0, 0], [0, 10])
+
+
+def test_real_examples_are_the_first_ones():
+    data = Dataset(NUMBERED)
+    assert real_examples(data, 12, 5).ravel().tolist() == [*range(10), 0, 1]
+    assert real_examples(data._replace(stack=2), 3, 5).shape == (3, 1, 1, 2)
