@@ -27,7 +27,7 @@ STEP = 3  # what the step draws itself: points of gradient penalties, augmentati
 
 LATENT_BLOCK = 1000  # images that share a key of evaluation latents; never to be changed
 
-CHANNEL_KEYS = 1 << 13  # RandomIndexShuffle reads 16 bits of each part of a key
+CHANNEL_KEYS = 32  # RandomIndexShuffle reads the lowest 8 bits of each part of a key
 ORDER_BATCH = 1000  # positions of files that are looked up at once
 SHUFFLE_ROUNDS = 4  # of the block cipher behind RandomIndexShuffle; TensorFlow's own default
 
