@@ -15,6 +15,7 @@ DATASETS = (
     "mnist", "fashion_mnist", "kmnist", "cifar10", "stacked_mnist", "gaussian_grid",
     "gaussian_ring",
 )  # fmt: skip
+POINT_DATASETS = ("gaussian_grid", "gaussian_ring")
 FOLDER = "image_folder:"  # and a path
 GENERATORS = (
     "mlp", "tiny", "dcgan", "dcgan_tiny", "resnet", "resnet_tiny", "toy", "toy_tiny",
@@ -216,6 +217,8 @@ class Config:
                 raise UserError(
                     f"--{name}={getattr(self, name)}: is for --dataset={FOLDER}PATH only"
                 )
+        if self.augment != "none" and self.dataset in POINT_DATASETS:
+            raise UserError(f"--augment={self.augment}: is for images, valid is none")
         if self.image_channels == 2:
             raise UserError("--image_channels=2: must be 1 or 3")
         if self.batch_size % self.pack:
@@ -289,9 +292,11 @@ def parse(field: "dataclasses.Field[Any]", text: str) -> Any:
             value = kind(text)
         except ValueError:
             raise valid from None
-    elif field.metadata["choices"] and text not in field.metadata["choices"]:
-        if not (field.name == "dataset" and text.startswith(FOLDER) and text != FOLDER):
-            raise valid
+    elif field.metadata["choices"] and not (
+        text in field.metadata["choices"]
+        or (field.name == "dataset" and text.startswith(FOLDER) and text != FOLDER)
+    ):
+        raise valid
     return check(field, value)
 
 
@@ -317,7 +322,7 @@ def valid_values(field: "dataclasses.Field[Any]") -> str:
 
 # Shared by several presets.
 R3: dict[str, Any] = {
-    "loss": "relativistic", "penalty": "r1_r2", "penalty_weight": 10.0, "penalty_decay": 0.1,
+    "loss": "relativistic", "penalty": "r1_r2", "penalty_decay": 0.1,
     "penalty_decay_steps": 10_000, "beta_1": 0.0, "beta_2": 0.99,
 }  # fmt: skip
 POINTS: dict[str, Any] = {

@@ -8,7 +8,6 @@ References:
 """
 
 import dataclasses
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,7 +137,8 @@ class Modes:
     def stacked(self, *labels: np.ndarray) -> np.ndarray:
         """Returns the mode of each stack: the labels of its channels as digits."""
         base = round(self.data.classes ** (1 / self.data.stack))
-        return functools.reduce(lambda high, low: high * base + low.astype(np.int64), labels, 0)
+        powers = base ** np.arange(len(labels) - 1, -1, -1)
+        return np.tensordot(powers, np.stack(labels).astype(np.int64), 1)
 
     @property
     def provenance(self) -> dict[str, Any] | None:

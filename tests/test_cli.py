@@ -1,3 +1,4 @@
+import base64
 import json
 import re
 import subprocess
@@ -12,7 +13,7 @@ from gan.config import Config
 from gan.runs import write_config
 
 BAD = [
-    ("--preset=foo", "--preset=foo: must be one of mlp, classic, tiny"),
+    ("--preset=foo", "--preset=foo: must be one of mlp, classic, dcgan"),
     ("--stepz=3", "Unknown command line flag 'stepz'. Did you mean: steps"),
     ("--steps=-1", "--steps=-1: must be an integer at least 1"),
     ("--steps=0", "--steps=0: must be an integer at least 1"),
@@ -33,7 +34,23 @@ BAD = [
     ("--loss=hinge --real_label=0.9", "--real_label=0.9 --fake_label=0.0: only the losses non_sat"),
     ("--schedule=classic --fake_label=0.1", "--real_label=1.0 --fake_label=0.1: only the losses"),
     ("--schedule=", "--schedule=: must be one of alternating, simultaneous, classic"),
-    ("--dataset=cifar", "--dataset=cifar: must be one of mnist, fashion_mnist"),
+    ("--dataset=cifar", "--dataset=cifar: must be one of mnist, fashion_mnist, kmnist, cifar10"),
+    ("--dataset=image_folder:", "--dataset=image_folder:: must be one of mnist"),
+    ("--dataset=image_folder:NOWHERE", "--dataset=image_folder:NOWHERE: not a directory"),
+    ("--dry_run --dataset=image_folder:EMPTY", "--dataset=image_folder:EMPTY: holds no images"),
+    ("--image_size=64", "--image_size=64: is for --dataset=image_folder:PATH only"),
+    ("--skip_bad_images", "--skip_bad_images=True: is for --dataset=image_folder:PATH only"),
+    ("--dataset=image_folder:EMPTY --image_channels=2", "--image_channels=2: must be 1 or 3"),
+    ("--pack=3", "--pack=3: must divide --batch_size=256"),
+    ("--pack=2 --conditional", "--pack=2: must be 1 with --conditional"),
+    ("--pack=2 --schedule=classic", "--pack=2: --schedule=classic has none, valid is 1"),
+    ("--g_norm=layer", "--g_norm=layer: must be one of default, none, batch, spectral"),
+    ("--d_norm=batch --penalty=r1", "--penalty=r1: needs a discriminator without BatchNorm"),
+    ("--generator=resnet --g_norm=batch", "--generator=resnet: norm=batch: must be one of default"),
+    ("--dataset=gaussian_ring --generator=dcgan", "--generator=dcgan: needs images [H, W, C]"),
+    ("--dataset=gaussian_ring --augment=translation", "--augment=translation: is for images"),
+    ("--generator=toy", "--generator=toy: toy: makes points [D], the data has the shape"),
+    ("--conditional --dataset=image_folder:FLAT", "--conditional: needs a data set with labels"),
     ("--jit_compile=maybe", "--jit_compile=maybe: must be true or false"),
     ("--evaluate_every=-1", "--evaluate_every=-1: must be an integer at least 0"),
     ("--keep_best=kid", "--keep_best=kid: must be one of none, fcd"),
@@ -52,6 +69,11 @@ BAD = [
 ]
 
 
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+
+
 def call(monkeypatch, *arguments):
     """Runs the command in this process and returns its exit status."""
     monkeypatch.setattr(sys, "argv", ["train", *arguments])
@@ -63,7 +85,15 @@ def call(monkeypatch, *arguments):
 @pytest.mark.parametrize(("argument", "message"), BAD, ids=[flag for flag, _ in BAD])
 def test_bad_input_ends_with_2_and_one_line(argument, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    places = {"FILE": "file", "FULL": "full", "EMPTY": "empty", "NOWHERE": "nowhere"}
+    places = {
+        "FILE": "file",
+        "FULL": "full",
+        "EMPTY": "empty",
+        "NOWHERE": "nowhere",
+        "FLAT": "flat",
+    }
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "pixel.png").write_bytes(PIXEL)
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
