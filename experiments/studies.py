@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gan.config import PRESETS
+
 
 class Study(NamedTuple):
     """Which runs to do: each variant with each seed."""
@@ -12,12 +14,13 @@ class Study(NamedTuple):
     seeds: tuple[int, ...]
     variants: dict[str, dict[str, Any]]  # name -> what it changes
     common: dict[str, Any]  # what all runs change
-    curve: tuple[int, ...]  # steps of the checkpoints that the plot shows
-    num_images: int = 10_000  # of the final evaluation
+    curve: tuple[int, ...] = ()  # steps of the checkpoints that the plot shows
+    num_images: int = 10_000  # of the final evaluation; where modes are counted the field's number
 
 
 # Evaluated from the checkpoints, so that the seconds are those of training alone.
 CHECKPOINTS_ONLY = {"checkpoint_every": 2000, "keep_checkpoints": 1000, "evaluate_every": 0}
+LAST_ONLY = {"evaluate_every": 0}
 CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
 
 STUDIES: dict[str, Study] = {
@@ -41,6 +44,22 @@ STUDIES: dict[str, Study] = {
         },
         common=CHECKPOINTS_ONLY,
         curve=CURVE,
+    ),
+    "r3": Study(
+        "mlp",
+        seeds=(0, 1, 2),
+        variants={"mlp": {}, "mlp_r3": PRESETS["mlp_r3"]},
+        common=CHECKPOINTS_ONLY,
+        curve=CURVE,
+    ),
+    "grid": Study("grid", seeds=tuple(range(20)), variants={"grid": {}}, common=LAST_ONLY),
+    "ring": Study("ring", seeds=tuple(range(20)), variants={"ring": {}}, common=LAST_ONLY),
+    "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
+    "tiny_modes": Study(  # likewise, where modes are counted
+        "ring",
+        seeds=(0, 1),
+        variants={"short": {}, "diverging": {"d_learning_rate": 1e38}},
+        common={"steps": 100, "steps_per_call": 50, "jit_compile": False, **LAST_ONLY},
     ),
     "tiny": Study(  # a minute, to see that it works
         "tiny",

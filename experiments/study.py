@@ -57,11 +57,13 @@ def main(values: flags.FlagValues) -> int:
         if run.directory.name not in done
     ]
     study_report.write_csv(out / "results.csv", rows + failed)
-    text = study_report.markdown(list(study.variants), len(study.seeds), rows, floors["full"])
+    report = study_report.markdown if "light" in floors else study_report.modes_markdown
+    text = report(list(study.variants), len(study.seeds), rows, floors["full"])
     (out / "results.md").write_text(text + "\n", encoding="utf-8")
-    study_report.plot(out / "fcd.png", rows, floors["light"]["fcd"]["mean"])
-    print(text)
-    print(f"\n{out}: results.csv, results.md, fcd.png")
+    print(f"{text}\n\n{out}: results.csv, results.md")
+    if "light" in floors:
+        study_report.plot(out / "fcd.png", rows, floors["light"]["fcd"]["mean"])
+        print(f"{out / 'fcd.png'}: FCD over training")
     return cli.DONE
 
 

@@ -7,6 +7,8 @@ from experiments.studies import Run, Study, state_of
 from gan import evaluate, logs, metrics, real, samples, watch
 from gan import runs as run_files
 from gan.config import from_preset
+from gan.datasets import Dataset
+from gan.modes import Modes
 from gan.recipe import dataset_of
 
 WEIGHTS = ("raw", "ema")
@@ -21,8 +23,78 @@ def evaluate_all(
     """
     config = from_preset(study.preset, study.common)
     data = dataset_of(config, print)
+    if data.has_modes:
+        return count_modes(study, runs, evaluate.modes_of(config.dataset, data, say=print))
+    return judge_images(study, runs, config.dataset, data)
+
+
+def count_modes(
+    study: Study, runs: list[Run], modes: Modes
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Does `evaluate_all` where modes can be counted."""
+    rows = []
+    for run in completed(study, runs):
+        records = logs.read_records(run.directory / run_files.METRICS_FILE)
+        step = int(records[-1]["step"])
+        for weights in WEIGHTS:
+            about = {"source": "study", "step": step, "weights": weights, "seed": 0}
+            record = found_record(run, about, modes.provenance, modes.count, ())
+            if record is None:
+                print(f"counting the modes of {run.directory.name}, {weights}", flush=True)
+                generator, _ = samples.load_generator(run.directory, modes.data, weights)
+                drawn = samples.sample(generator, modes.count)
+                record = {**about, **evaluate.mode_record(modes, drawn)}
+                logs.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
+            rows.append({**about_run(run, weights, records), **record["metrics"]})
+    floors = {name: floor._asdict() for name, floor in modes.floors(modes.count).items()}
+    return rows, {"full": floors}
+
+
+def completed(study: Study, runs: list[Run]) -> list[Run]:
+    """Returns the runs that did all their steps."""
+    return [
+        run
+        for run in runs
+        if state_of(run, from_preset(study.preset, run.changes).steps) == "completed"
+    ]
+
+
+def found_record(
+    run: Run, about: dict[str, Any], features: Any, count: int, names: tuple[str, ...]
+) -> dict[str, Any] | None:
+    """Returns the record of an evaluation that was done before, None if there is none."""
+    for record in logs.read_records(run.directory / run_files.EVALUATIONS_FILE):
+        if (
+            {name: record.get(name) for name in about} == about
+            and record["features"] == features
+            and record["num_images"] == count
+            and set(names) <= set(record["metrics"])
+        ):
+            return record
+    return None
+
+
+def about_run(run: Run, weights: str, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the part of a row that says which run it is."""
+    saved = json.loads((run.directory / run_files.CONFIG_FILE).read_text())
+    return {
+        "run": run.directory.name,
+        "variant": run.variant,
+        "weights": weights,
+        "status": "completed",
+        "seconds": records[-1]["seconds"],
+        "steps_done": int(records[-1]["step"]),
+        "device": "; ".join(saved["environment"]["device"]),
+        **saved["config"],
+    }
+
+
+def judge_images(
+    study: Study, runs: list[Run], dataset: str, data: Dataset
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Does `evaluate_all` for data sets of labelled images."""
     light = evaluate.LIGHT_IMAGES
-    seen = {n: real.load(config.dataset, data, n, print) for n in ("cnn-a", "cnn-b")}
+    seen = {n: real.load(dataset, data, n, print) for n in ("cnn-a", "cnn-b")}
     references = {
         (network, count): seen[network].reference(count=count)
         for network, count in (("cnn-a", study.num_images), ("cnn-b", study.num_images),
@@ -34,14 +106,9 @@ def evaluate_all(
     ) -> dict[str, Any]:
         against = references[network, count]
         about = {"source": "study", "step": step, "weights": weights, "seed": 0}
-        for record in logs.read_records(run.directory / run_files.EVALUATIONS_FILE):
-            if (
-                {name: record.get(name) for name in about} == about
-                and record["features"] == against.real.extractor.provenance
-                and record["num_images"] == count
-                and set(names) <= set(record["metrics"])
-            ):
-                return record
+        record = found_record(run, about, against.real.extractor.provenance, count, names)
+        if record is not None:
+            return record
         print(f"evaluating {run.directory.name}, step {step}, {weights}, {network}", flush=True)
         generator, _ = samples.load_generator(run.directory, data, weights, str(step))
         images = samples.sample(generator, count)
@@ -51,12 +118,8 @@ def evaluate_all(
         return record
 
     rows = []
-    for run in runs:
-        expected = from_preset(study.preset, run.changes)
-        if state_of(run, expected.steps) != "completed":
-            continue
+    for run in completed(study, runs):
         records = logs.read_records(run.directory / run_files.METRICS_FILE)
-        saved = json.loads((run.directory / run_files.CONFIG_FILE).read_text())
         for weights in WEIGHTS:
             curve = []
             for step in study.curve:
@@ -69,15 +132,8 @@ def evaluate_all(
             full = evaluated(run, weights, last, "cnn-a", count, tuple(metrics.METRICS))
             other = evaluated(run, weights, last, "cnn-b", count, ("fcd",))
             rows.append({
-                "run": run.directory.name,
-                "variant": run.variant,
-                "weights": weights,
-                "status": "completed",
-                "seconds": records[-1]["seconds"],
-                "steps_done": last,
-                "device": "; ".join(saved["environment"]["device"]),
+                **about_run(run, weights, records),
                 "collapse": " ".join(watch.history(records, curve)),
-                **saved["config"],
                 **full["metrics"],
                 "kid_standard_error": full["kid_standard_error"],
                 "fcd_b": other["metrics"]["fcd"],

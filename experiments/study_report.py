@@ -20,6 +20,12 @@ TABLE: tuple[Column, ...] = (
     ("classifier_score", "score ↑", 1, 2),
     ("classes", "classes ↑", 1, 0),
 )
+MODES_TABLE: tuple[Column, ...] = (
+    ("modes", "modes ↑", 1, 0),
+    ("high_quality", "high quality % ↑", 100, 2),
+    ("reverse_kl", "reverse KL ↓", 1, 4),
+    ("sd_ratio", "sd ratio", 1, 3),
+)
 MORE: tuple[Column, ...] = (
     ("fcd_infinity", "FCD∞ ↓", 1, 2),
     ("fcd_b", "FCD, net b ↓", 1, 2),
@@ -71,6 +77,42 @@ def markdown(variants: list[str], seeds: int, rows: list[Row], floors: dict[str,
         "Devices: " + "; ".join(sorted({row["device"] for row in rows})) + ".",
     ]
     return "\n".join(lines)
+
+
+def modes_markdown(variants: list[str], seeds: int, rows: list[Row], floors: dict[str, Any]) -> str:
+    """Returns the table of a study that counts modes: the mean over seeds and the worst seed.
+
+    Args:
+        variants: Names, in the order of the table.
+        seeds: Runs that each variant should have; what is missing failed.
+        rows: Of all completed runs.
+        floors: metric -> {"mean", "sd"} of real examples.
+    """
+    columns = [column for column in MODES_TABLE if column[0] in floors]
+    headings = ["variant", "weights", "runs", "all modes", *(c[1] for c in columns), "seconds"]
+    lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
+    of_real = [f"{f * floors[n]['mean']:.{d}f} ({f * floors[n]['sd']:.{d}f})"
+               for n, _, f, d in columns]  # fmt: skip
+    lines.append(f"| *real data* | | | | {' | '.join(of_real)} | |")
+    for variant in variants:
+        for weights in ("raw", "ema"):
+            group = [r for r in rows if (r["variant"], r["weights"]) == (variant, weights)]
+            whole = sum(r["modes"] == round(floors["modes"]["mean"]) for r in group)
+            cells = [variant, weights, f"{len(group)} of {seeds}", f"{whole} of {seeds}"]
+            cells += [spread([f * r[n] for r in group], d) for n, _, f, d in columns]
+            cells.append(interval([r["seconds"] for r in group], 0))
+            lines.append(f"| {' | '.join(cells)} |")
+    devices = "; ".join(sorted({row["device"] for row in rows}))
+    about = "Mean over seeds (lowest to highest); real data: mean (sd) of 20 draws. Devices: "
+    return "\n".join([*lines, "", f"{about}{devices}."])
+
+
+def spread(values: list[float], decimals: int) -> str:
+    """Returns the mean, the lowest and the highest value."""
+    if not values:
+        return "failed"
+    mean, low, high = (f"{f(values):.{decimals}f}" for f in (np.mean, min, max))
+    return f"{mean} ({low} to {high})"
 
 
 def table(
