@@ -12,10 +12,10 @@ NETWORKS = ("cnn-a", "cnn-b")  # the rows of gan/features.py; tests/test_evaluat
 SPLITS = ("test", "train")
 
 # Flags that mean nothing where modes are counted.
-FOR_IMAGES = ("split", "metrics")
+FOR_IMAGES = ("split", "metrics", "classification_accuracy")
 
 # Flags that mean nothing with --samples, and nothing without it.
-FOR_RUNS = ("weights", "checkpoint", "num_images", "seed")
+FOR_RUNS = ("weights", "checkpoint", "num_images", "seed", "classification_accuracy")
 FOR_SAMPLES = ("dataset", "out")
 
 
@@ -38,6 +38,10 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum("split", "test", SPLITS, "real images to compare with", flag_values=values)
     flags.DEFINE_enum("features", "cnn-a", NETWORKS, "feature network", flag_values=values)
     text("metrics", "", "names, separated by commas; empty: all", flag_values=values)
+    flags.DEFINE_boolean(
+        "classification_accuracy", False,
+        "also train a classifier on samples of a conditional run (minutes)", flag_values=values,
+    )  # fmt: skip
     text("out", "", "JSON lines file for the record of --samples", flag_values=values)
 
 
@@ -51,12 +55,13 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 
-        from gan import devices, evaluate, logs, metrics, real, runs
+        from gan import accuracy, devices, evaluate, logs, metrics, real, runs
     names = [name for name in flag["metrics"].split(",") if name] or list(metrics.METRICS)
     evaluate.check_names(names)
     devices.prepare()
     console = logs.Console()
-    dataset, data, images, about = images_of(values, console)
+    told: list[str] = []
+    dataset, data, images, about, generator = images_of(values, console)
     if data.has_modes:
         modes = evaluate.modes_of(dataset, data, flag["features"], console.say)
         result, found = evaluate.mode_record(modes, images, floors=True), None
@@ -66,10 +71,17 @@ def main(values: flags.FlagValues) -> int:
         result, found = evaluate.evaluate(
             images, against, names, lambda stage: console.say(f"computing: {stage}")
         )
+        if flag["classification_accuracy"]:
+            count = len(data.train_array)
+            score = accuracy.classification_accuracy(generator, seen, count, flag["seed"])
+            result["classification_accuracy"] = score
+            told.append(
+                f"classification accuracy score: {score['samples']:.4f}, learned from {count:,} "
+                f"samples (from real images: {score['real']:.4f})"
+            )
     result = {**about, "source": "evaluate", **result}
     run_dir = Path(flag["run_dir"])
     out = Path(flag["out"]) if flag["samples"] else run_dir / runs.EVALUATIONS_FILE
-    told = []
     try:
         if flag["out"] or not flag["samples"]:
             logs.append_record(out, result)  # before anything is printed: a reader may be gone
@@ -96,8 +108,8 @@ def tag_of(values: flags.FlagValues) -> str:
     return "_".join(f"seed{f.value}" if f.name == "seed" else str(f.value) for f in changed)
 
 
-def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, dict[str, Any]]:
-    """Returns the data set's name and data, the images to judge, and where they come from.
+def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, dict[str, Any], Any]:
+    """Returns a data set's name and data, images to judge, where they come from, a generator.
 
     Raises:
         UserError: There are no such images, or --out cannot be written.
@@ -119,11 +131,13 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
             raise UserError(f"--dataset={flag['dataset']}: has points, --samples are images")
         images, how = samples.read_samples(Path(flag["samples"]), data.shape)
         console.say(f"read {len(images):,} images ({how})")
-        return flag["dataset"], data, images, {"samples": flag["samples"], "read_as": how}
+        return flag["dataset"], data, images, {"samples": flag["samples"], "read_as": how}, None
     run_dir = Path(flag["run_dir"])
     config = runs.read_config(run_dir)
     if not os.access(run_dir, os.W_OK):  # found before anything is computed
         raise UserError(f"--run_dir={run_dir}: cannot be written, evaluations.jsonl belongs there")
+    if flag["classification_accuracy"] and not config.conditional:
+        raise UserError("--classification_accuracy: needs a run with --conditional")
     samples.find_checkpoint(run_dir, flag["checkpoint"])  # found missing before data are loaded
     data = dataset_of(config, console.say, flag["data_dir"])
     if data.has_modes:
@@ -142,7 +156,7 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
         "weights": flag["weights"],
         "seed": flag["seed"],
     }
-    return config.dataset, data, images, about
+    return config.dataset, data, images, about, generator
 
 
 if __name__ == "__main__":

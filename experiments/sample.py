@@ -1,9 +1,12 @@
-"""Draws a grid of images: ``python -m experiments.sample --run_dir=runs/mlp``."""
+"""Draws a grid of images, or single ones: ``python -m experiments.sample --run_dir=runs/mlp``."""
+
+import re
+from pathlib import Path
 
 from absl import flags
 
 from experiments import cli
-from gan.config import UserError
+from gan.config import POINT_DATASETS, UserError
 
 
 def define(values: flags.FlagValues) -> None:
@@ -11,29 +14,63 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("run_dir", "runs/mlp", "a run", flag_values=values)
     flags.DEFINE_integer("side", 10, "images a row and a column", 1, flag_values=values)
     flags.DEFINE_string(
-        "out", "", "PNG file (default: RUN_DIR/samples/grid.png)", flag_values=values
-    )
+        "seeds", "", "draw these instead, as single PNG files: 0-9999, or 7; a seed is an image",
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_string(
+        "out", "", "PNG file (default: RUN_DIR/samples/grid.png), or directory for --seeds",
+        flag_values=values,
+    )  # fmt: skip
 
 
 def main(values: flags.FlagValues) -> int:
-    """Writes the grid and returns the exit status."""
+    """Writes the grid, or the single images, and returns the exit status."""
+    run_dir, seeds = Path(values["run_dir"].value), seeds_of(values["seeds"].value)
+    if seeds is not None and values["side"].present:
+        raise UserError(f"--side={values['side'].value}: is for the grid, not for --seeds")
     with cli.silenced():
-        from pathlib import Path
-
-        from gan import devices, logs, pictures, runs, samples
-    run_dir, side = Path(values["run_dir"].value), values["side"].value
+        from gan import devices, logs, pictures, recipe, runs, samples
     config = runs.read_config(run_dir)
+    points = config.dataset in POINT_DATASETS
+    if points and (seeds is not None or values["side"].present):
+        raise UserError(f"--run_dir={run_dir}: draws points, --seeds and --side are for images")
     devices.prepare()
     generator = samples.load_saved_generator(run_dir)
-    images = pictures.sample_images(config, generator, side * side)
-    out = Path(values["out"].value or run_dir / runs.SAMPLES_DIR / "grid.png")
+    out = Path(
+        values["out"].value or run_dir / runs.SAMPLES_DIR / ("grid.png", "single")[bool(seeds)]
+    )
     try:
-        logs.write_png(out, logs.image_grid(images, side))
+        if seeds is not None:
+            images = samples.sample(generator, seeds.stop)[seeds.start :]
+            out.mkdir(parents=True, exist_ok=True)
+            for seed, image in zip(seeds, images, strict=True):
+                logs.write_png(out / f"{seed:05d}.png", image)
+        elif points or config.conditional:
+            data = recipe.dataset_of(config, print)
+            logs.write_png(out, pictures.sample_picture(config, generator, data))
+        else:
+            side = values["side"].value
+            images = pictures.sample_images(config, generator, side * side)
+            logs.write_png(out, logs.image_grid(images, side))
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    print(out)
+    print(out if seeds is None else f"{out}: {len(seeds)} images")
     return cli.DONE
 
 
+def seeds_of(text: str) -> range | None:
+    """Returns the seeds of "3-7" or "7", None for "".
+
+    Raises:
+        UserError: It is something else.
+    """
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", text)
+    if not found or int(found[2] or found[1]) < int(found[1]):
+        raise UserError(f"--seeds={text}: must be a number or a range such as 0-99")
+    return range(int(found[1]), int(found[2] or found[1]) + 1)
+
+
 if __name__ == "__main__":
-    cli.run("Draws a square grid of images from a run's generator.", define, main)
+    cli.run("Draws images from a run's generator.", define, main)

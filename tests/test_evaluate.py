@@ -16,11 +16,12 @@ from experiments import evaluate as command_line
 from gan import evaluate, features, logs, metrics, real, samples
 from gan.config import UserError
 from gan.data import evaluation_latents
-from gan.datasets import load_dataset
+from gan.datasets import Dataset, load_dataset
 from gan.state import build_state, checkpoint_manager, restore
 from gan.trainer import train
 
 SHAPE = (28, 28, 1)
+DATA = Dataset(np.zeros((1, 28, 28, 1), np.uint8))
 
 
 def test_the_latents_of_an_image_depend_on_seed_and_index_alone():
@@ -67,7 +68,7 @@ def run_dir(tiny_config, tmp_path):
 def test_any_checkpoint_gives_its_generator(run_dir, tiny_config):
     for checkpoint, step in (("latest", 12), ("6", 6), ("12", 12)):
         for weights, part in (("ema", "ema_generator"), ("raw", "generator")):
-            got, found = samples.load_generator(run_dir, SHAPE, weights, checkpoint)
+            got, found = samples.load_generator(run_dir, DATA, weights, checkpoint)
             assert (found, got.input_shape) == (step, (None, 8))
             state = build_state(tiny_config(), SHAPE)
             manager = checkpoint_manager(state, run_dir, 3)
@@ -80,7 +81,7 @@ def test_any_checkpoint_gives_its_generator(run_dir, tiny_config):
         with pytest.raises(
             UserError, match=f"--checkpoint={checkpoint}: must be one of latest, 6, 1"
         ):
-            samples.load_generator(run_dir, SHAPE, "ema", checkpoint)
+            samples.load_generator(run_dir, DATA, "ema", checkpoint)
 
 
 def test_a_generator_given_from_python_can_be_evaluated(tiny_config, tmp_path, generator):
@@ -88,7 +89,7 @@ def test_a_generator_given_from_python_can_be_evaluated(tiny_config, tmp_path, g
         keras.Input((8,)), keras.layers.Dense(784, activation="tanh"), keras.layers.Reshape(SHAPE),
     ])  # fmt: skip
     train(tiny_config(), tmp_path, generator=own, quiet=True)
-    raw, *_ = samples.load_generator(tmp_path, SHAPE, "raw", "latest")
+    raw, *_ = samples.load_generator(tmp_path, DATA, "raw", "latest")
     assert all(
         np.array_equal(a, b) for a, b in zip(raw.get_weights(), own.get_weights(), strict=True)
     )
@@ -103,22 +104,22 @@ def test_a_checkpoint_that_lacks_a_layer_is_refused(tiny_config, tmp_path):
     train(tiny_config(), tmp_path, generator=network(), quiet=True)
     network(keras.layers.BatchNormalization()).save(tmp_path / "generator.keras")
     with pytest.raises(UserError, match="step-12: cannot be restored into the generator"):
-        samples.load_generator(tmp_path, SHAPE)
+        samples.load_generator(tmp_path, DATA)
 
 
 def test_what_is_no_run_or_has_no_checkpoint_is_refused(run_dir, tmp_path):
     with pytest.raises(UserError, match="is not a run, it has no config"):
-        samples.load_generator(tmp_path, SHAPE, "ema", "latest")
+        samples.load_generator(tmp_path, DATA, "ema", "latest")
     for path in (run_dir / "checkpoints").iterdir():
         path.unlink()
     with pytest.raises(UserError, match="has no checkpoint yet"):
-        samples.load_generator(run_dir, SHAPE, "ema", "latest")
+        samples.load_generator(run_dir, DATA, "ema", "latest")
 
 
 def test_a_damaged_checkpoint_is_refused(run_dir):
     (run_dir / "checkpoints/step-12.data-00000-of-00001").write_bytes(b"")
     with pytest.raises(UserError, match=r"step-12: cannot be restored into the generator"):
-        samples.load_generator(run_dir, SHAPE, "ema", "latest")
+        samples.load_generator(run_dir, DATA, "ema", "latest")
 
 
 @pytest.fixture
@@ -329,7 +330,7 @@ def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
         assert (record["weights"], record["seed"]) == ("ema", 0)
         assert record["source"] == "training"
     # The same images judged again, from the checkpoint.
-    generator, *_ = samples.load_generator(tmp_path, SHAPE, "ema", "latest")
+    generator, *_ = samples.load_generator(tmp_path, DATA, "ema", "latest")
     state = build_state(config, SHAPE)
     restore(state, checkpoint_manager(state, tmp_path, 3))
     images = samples.sample(generator, 2000)
@@ -389,12 +390,12 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
             assert event.step == step
             assert tf.make_ndarray(event.tensor_proto).item() == pytest.approx(value, rel=1e-6)
     # The record is about these very images.
-    generator, _ = samples.load_generator(mnist_run, SHAPE)
+    generator, _ = samples.load_generator(mnist_run, DATA)
     seen = real.load("mnist", load_dataset("mnist", "", print))
     images = samples.sample(generator, 2000)
     again = real.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
     assert again.values["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
-    generator, _ = samples.load_generator(mnist_run, SHAPE, "raw", "6")
+    generator, _ = samples.load_generator(mnist_run, DATA, "raw", "6")
     images = samples.sample(generator, 2000, 5)
     seen = real.load("mnist", seen.data, "cnn-b")
     again = real.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
