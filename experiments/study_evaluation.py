@@ -120,6 +120,7 @@ def judge_images(
     rows = []
     for run in completed(study, runs):
         records = logs.read_records(run.directory / run_files.METRICS_FILE)
+        config = from_preset(study.preset, run.changes)
         for weights in WEIGHTS:
             curve = []
             for step in study.curve:
@@ -133,7 +134,7 @@ def judge_images(
             other = evaluated(run, weights, last, "cnn-b", count, ("fcd",))
             rows.append({
                 **about_run(run, weights, records),
-                "collapse": " ".join(watch.history(records, curve)),
+                "collapse": " ".join(watch.history(records, curve, config.has_log_odds)),
                 **full["metrics"],
                 "kid_standard_error": full["kid_standard_error"],
                 "fcd_b": other["metrics"]["fcd"],

@@ -185,6 +185,16 @@ class Config:
         resumable=True,
     )
 
+    @property
+    def has_log_odds(self) -> bool:
+        """Whether D's logits are log-odds of "real", so that their size and sign mean something.
+
+        Not under other losses than the cross-entropy, and not where a penalty or clipping keeps
+        them small.
+        """
+        cross_entropy = self.loss in ("non_saturating", "minimax")
+        return cross_entropy and self.penalty == "none" and not self.d_weight_clip
+
     def __post_init__(self) -> None:
         """Checks each field, then what must hold between fields.
 

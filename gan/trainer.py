@@ -109,11 +109,11 @@ def train(
             if records:
                 logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, records)
             failure = {"status": "stopped", "reason": str(error), "step": step}
-            failure["collapse"] = watch.history(records, log.evaluations)
+            failure["collapse"] = watch.history(records, log.evaluations, config.has_log_odds)
             write_json(run_dir / runs.SUMMARY_FILE, failure)
             raise
     records = logs.read_records(log.path)
-    summary["collapse"] = watch.history(records, log.evaluations)
+    summary["collapse"] = watch.history(records, log.evaluations, config.has_log_odds)
     logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, records)
     with replacing(run_dir / runs.GENERATOR_FILE) as temporary:
         sampled_generator(config, state).save(temporary)
@@ -204,7 +204,9 @@ def loop(
                 metrics["memory/peak_mb"] = devices.peak_memory_mb()
                 seconds, logged_step = now, step
                 signs = watch.signs(
-                    [*log.recent, {"kimg": kimg(config, step), **metrics}], log.evaluations
+                    [*log.recent, {"kimg": kimg(config, step), **metrics}],
+                    log.evaluations,
+                    config.has_log_odds,
                 )
                 metrics["collapse/signs"] = len(signs)
                 with clock("records"):

@@ -21,18 +21,22 @@ LOW_CLASSES = 0.5  # of all classes
 IMPROVEMENT = 0.95  # an FCD below this part of the best one before is progress
 
 
-def signs(records: Sequence[Record], evaluations: Sequence[Record]) -> dict[str, str]:
+def signs(
+    records: Sequence[Record], evaluations: Sequence[Record], log_odds: bool = True
+) -> dict[str, str]:
     """Returns the signs of collapse at the last record, each with what it means in one sentence.
 
     Args:
         records: Of metrics.jsonl up to now, or its end of at least `SPAN_KIMG`.
         evaluations: All evaluations during training up to now; those that lack what the rule on
             modes needs are passed over.
+        log_odds: Whether logits are log-odds, without which the rules on D mean nothing; see
+            ``Config.has_log_odds``.
     """
     found = {}
     now = records[-1]["kimg"] if records else 0.0
     span = [r for r in records if r["kimg"] > now - SPAN_KIMG and None not in r.values()]
-    if now >= SPAN_KIMG and len(span) >= LEAST_RECORDS:
+    if log_odds and now >= SPAN_KIMG and len(span) >= LEAST_RECORDS:
         lowest = min(min(r["accuracy/real"], r["accuracy/fake"]) for r in span)
         mean = sum((r["accuracy/real"] + r["accuracy/fake"]) / 2 for r in span) / len(span)
         gaps = [r["logits/real"] - r["logits/fake"] for r in span]
@@ -72,7 +76,9 @@ def fcd(evaluation: Record) -> float:
     return float(evaluation["metrics"]["fcd"])
 
 
-def history(records: Sequence[Record], evaluations: Sequence[Record]) -> dict[str, int]:
+def history(
+    records: Sequence[Record], evaluations: Sequence[Record], log_odds: bool = True
+) -> dict[str, int]:
     """Returns the signs of a whole run and the step at which each came first."""
     first: dict[str, int] = {}
     start = 0
@@ -80,6 +86,6 @@ def history(records: Sequence[Record], evaluations: Sequence[Record]) -> dict[st
         while records[start]["kimg"] <= record["kimg"] - SPAN_KIMG:
             start += 1
         before = [e for e in evaluations if e["step"] <= record["step"]]
-        for name in signs(records[start : i + 1], before):
+        for name in signs(records[start : i + 1], before, log_odds):
             first.setdefault(name, record["step"])
     return first

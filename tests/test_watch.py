@@ -6,6 +6,7 @@ import pytest
 
 from conftest import command
 from gan import logs, watch
+from gan.config import Config
 
 
 def record(kimg, real=0.7, fake=0.7, gap=0.5):
@@ -124,3 +125,19 @@ def test_a_real_collapse_stops_the_run(sign, tmp_path):
     assert f"warning: {sign} at step {summary['step']}: " in done.stdout
     last = logs.read_records(run_dir / "metrics.jsonl")[-1]
     assert (last["step"], last["collapse/signs"]) == (summary["step"], 1)
+
+
+def test_the_rules_on_d_are_for_logits_that_are_log_odds():
+    """A healthy relativistic run under R1 and R2 has tiny logits and an accuracy of one half."""
+    dead, won = ({"real": r, "fake": r, "gap": g} for r, g in ((0.5, 0.02), (1.0, 8.0)))
+    for values in (dead, won):
+        assert len(watch.signs(span(**values), [])) == 1
+        assert watch.signs(span(**values), [], log_odds=False) == {}
+        assert watch.history(span(**values), [], log_odds=False) == {}
+    few = [evaluation(i, 5.0, 0.01) for i in range(1, 5)]
+    assert list(watch.signs([], few, log_odds=False)) == ["mode_collapse"]
+    assert Config().has_log_odds
+    assert Config(loss="minimax").has_log_odds
+    for changes in ({"loss": "wasserstein"}, {"loss": "relativistic"}, {"penalty": "r1"},
+                    {"d_weight_clip": 0.01}):  # fmt: skip
+        assert not Config(**changes).has_log_odds
