@@ -93,7 +93,7 @@ def dcgan_discriminator(
 
 
 def kernels(norm: str) -> Kernel:
-    """Returns the paper's initial weights, N(0, 0.02^2), or He's without the BatchNorm they need.
+    """Returns the paper's initial weights, N(0, 0.02^2), or He's where no BatchNorm follows.
 
     He et al. 2015, arXiv:1502.01852: the variance stays as it is through a ReLU.
     """
