@@ -230,7 +230,7 @@ def call(monkeypatch, *arguments):
         ("--dataset=mnist", "--dataset=mnist: is for --samples"),
         ("--samples=EMPTY --weights=raw", "--weights=raw: is for runs, not for --samples"),
         ("--samples=EMPTY --seed=0", "--seed=0: is for runs, not for --samples"),
-        ("--dataset=cifar", "--dataset=cifar: value should be one of <mnist|fashion_mnist>"),
+        ("--dataset=cifar", "--dataset=cifar: value should be one of <mnist|fashion_mnist|"),
         ("--samples=EMPTY --data_dir=EMPTY", "--data_dir=EMPTY: no train-images-idx3-ubyte"),
     ],
 )
