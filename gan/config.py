@@ -21,6 +21,7 @@ GENERATORS = (
     "mlp", "tiny", "dcgan", "dcgan_tiny", "resnet", "resnet_tiny", "toy", "toy_tiny",
 )  # fmt: skip
 DISCRIMINATORS = GENERATORS
+DENSE = ("mlp", "tiny", "toy", "toy_tiny")  # of these networks, those without convolutions
 LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 LOSSES_WITH_LABELS = ("non_saturating", "minimax", "least_squares")
 
@@ -150,7 +151,7 @@ class Config:
         "auto", "Keras dtype policy; auto: by the device, see docs/algorithm.md", choices=PRECISIONS
     )
     jit_compile: bool | None = _knob(
-        None, "compile the step with XLA; unset: where it is faster (float32, or any GPU)"
+        None, "compile the step with XLA; unset: where it is faster (GPUs; dense float32)"
     )
     steps_per_call: int = _knob(
         50, "most steps in one call of the compiled function", low=1, below=INT32, resumable=True

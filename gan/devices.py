@@ -8,6 +8,7 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 import gan
-from gan.config import Config, UserError
+from gan.config import DENSE, Config, UserError
 
 
 def prepare() -> None:
@@ -44,13 +45,18 @@ def compute_capability() -> tuple[int, int] | None:
     return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
 
 
-def resolve(config: Config) -> Config:
+def resolve(config: Config, networks: Sequence[keras.Model] = ()) -> Config:
     """Returns the configuration with every automatic choice made for this machine.
 
     Precision: bfloat16 from compute capability 8.0, float16 with loss scaling from 7.0, else
     float32: CPUs with instructions for bfloat16 are faster with it, but one of three seeds got
     worse, see docs/performance.md. XLA: on any GPU, and for float32 on CPUs, where it fuses what
-    lies between the matrix products; in half precision on CPUs oneDNN's kernels are faster.
+    lies between the matrix products; in half precision on CPUs oneDNN's kernels are faster, and so
+    are its convolutions, twelve times.
+
+    Args:
+        config: As it was given.
+        networks: Those that Python code gave instead of the ones that `config` names.
     """
     capability = compute_capability()
     precision, jit_compile = config.precision, config.jit_compile
@@ -60,8 +66,19 @@ def resolve(config: Config) -> Config:
         else:
             precision = "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
     if jit_compile is None:
-        jit_compile = capability is not None or precision == "float32"
+        named = {config.generator, config.discriminator} <= set(DENSE)
+        dense = named and not any(map(has_convolutions, networks))
+        jit_compile = capability is not None or (precision == "float32" and dense)
     return dataclasses.replace(config, precision=precision, jit_compile=jit_compile)
+
+
+def has_convolutions(network: keras.Model) -> bool:
+    """Tells whether a layer of the network, however deep, is a convolution."""
+    return any(
+        "Conv" in type(layer).__name__
+        or (isinstance(layer, keras.Model) and has_convolutions(layer))
+        for layer in network.layers
+    )
 
 
 def environment() -> dict[str, Any]:

@@ -63,7 +63,9 @@ def train(
     """
     run_dir, console, clock = Path(run_dir), Console(quiet), clock or Clock()
     devices.prepare()
-    config = devices.resolve(runs.with_choices_of(run_dir, config))
+    networks = {"generator": generator, "discriminator": discriminator}
+    own_networks = {name: network for name, network in networks.items() if network is not None}
+    config = devices.resolve(runs.with_choices_of(run_dir, config), list(own_networks.values()))
     runs.check_run_dir(run_dir, config)
     game_of(config)  # refused here, before anything is written
     evaluators = evaluators or {}
@@ -81,9 +83,7 @@ def train(
         console.say(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
         return summary
     environment = devices.environment()
-    networks = {"generator": generator, "discriminator": discriminator}
-    own_networks = [name for name, network in networks.items() if network is not None]
-    runs.write_config(run_dir, config, environment, own_networks)
+    runs.write_config(run_dir, config, environment, list(own_networks))
     console.say(
         f"{run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
         f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
