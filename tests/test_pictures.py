@@ -1,0 +1,142 @@
+"""Pictures and samples of conditional generators, of points and of single seeds."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from experiments import cli
+from experiments import sample as sample_command
+from gan import accuracy, features, pictures, real, samples
+from gan.config import Config, UserError
+from gan.datasets import Dataset, load_dataset
+from gan.trainer import train
+
+
+def conditional_generator(classes=3):
+    """Draws the class as brightness, and the first latent entry as a spot in the corner."""
+    latents, labels = keras.Input([4]), keras.Input([], dtype="int32")
+    ramp = np.linspace(-1, 1, classes)[:, None]
+    embedding = keras.layers.Embedding(classes, 1)
+    level = embedding(labels)
+    embedding.set_weights([ramp])
+    pixels = keras.layers.Dense(64, kernel_initializer="zeros")
+    spot = keras.layers.Dense(64, kernel_initializer="zeros")
+    flat = keras.layers.Add()([pixels(level), spot(latents)])
+    pixels.set_weights([np.ones([1, 64]), np.zeros(64)])
+    corner = np.zeros([4, 64])
+    corner[0, 0] = 1.0
+    spot.set_weights([corner, np.zeros(64)])
+    return keras.Model([latents, labels], keras.layers.Reshape([8, 8, 1])(flat))
+
+
+def test_a_row_is_a_class_and_a_column_a_latent():
+    images = pictures.class_rows(Config(conditional=True, latent_dim=4), conditional_generator())
+    assert images.shape == (30, 8, 8, 1)
+    middle = images[:, 4, 4, 0].reshape(3, 10)
+    assert [set(row) for row in middle.tolist()] == [{0}, {128}, {255}]
+    corner = images[:, 0, 0, 0].reshape(3, 10).astype(int)
+    assert len(set(corner[1])) > 5  # latents of their own in a row
+    inside = (corner[1] > 0) & (corner[1] < 255)
+    assert inside.any()
+    # The same ones in each row: what is added to black is added to grey.
+    shown = (corner[0] > 0) & inside & (corner[0] < 128)
+    np.testing.assert_allclose(corner[0][shown] + 128, corner[1][shown], atol=1)
+
+
+def test_at_most_ten_classes_are_shown():
+    images = pictures.class_rows(Config(latent_dim=4), conditional_generator(1000))
+    middle = images[::10, 4, 4, 0].astype(int)
+    np.testing.assert_allclose(middle, np.linspace(0, 255, 10), atol=1)
+
+
+def test_samples_of_a_conditional_generator_go_round_the_classes():
+    images = samples.sample(conditional_generator(), 7)
+    assert images[:, 4, 4, 0].tolist() == [0, 128, 255, 0, 128, 255, 0]
+    assert samples.classes_of(conditional_generator()) == 3
+    latents, labels = keras.Input([4]), keras.Input([], dtype="int32")
+    joined = keras.layers.Concatenate()([latents, keras.layers.Reshape([1])(labels)])
+    without_embedding = keras.Model([latents, labels], joined)
+    with pytest.raises(UserError, match="must have an Embedding"):
+        samples.classes_of(without_embedding)
+
+
+def test_points_are_scattered_over_real_ones():
+    data = load_dataset("gaussian_ring", "", print)
+    generator = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
+    picture = pictures.sample_picture(
+        Config(dataset="gaussian_ring", latent_dim=3), generator, data
+    )
+    assert picture.shape == (500, 500, 3)
+    colours = {tuple(c) for c in picture.reshape(-1, 3).tolist()}
+    assert (153, 153, 153) in colours  # real points, grey
+    assert (214, 39, 40) in colours  # samples, red
+
+
+def test_a_conditional_run_has_a_row_a_class(tmp_path, tiny_config, monkeypatch):
+    from gan.datasets import DATASETS
+
+    images = np.zeros([60, 28, 28, 1], np.uint8)
+    labelled = Dataset(images, np.arange(60, dtype=np.uint8) % 3)
+    monkeypatch.setitem(DATASETS, "labelled", lambda data_dir, say: labelled)
+    config = tiny_config(dataset="labelled", conditional=True, steps=4)
+    train(config, tmp_path / "run", quiet=True)
+    grid = tf.io.decode_png((tmp_path / "run/samples/step_00000004.png").read_bytes())
+    assert grid.shape == ((3 * 30 + 2) * 3, (10 * 30 + 2) * 3, 1)
+    generator, step = samples.load_generator(tmp_path / "run", labelled)
+    assert (step, samples.classes_of(generator)) == (4, 3)
+    saved = samples.load_saved_generator(tmp_path / "run")
+    np.testing.assert_array_equal(samples.sample(saved, 9), samples.sample(generator, 9))
+
+
+def call(monkeypatch, *arguments):
+    """Runs the sample command in this process and returns its exit status."""
+    monkeypatch.setattr(sys, "argv", ["sample", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.run("usage", sample_command.define, sample_command.main)
+    return end.value.code
+
+
+def test_single_images_by_their_seed(tmp_path, tiny_config, monkeypatch, capsys):
+    train(tiny_config(steps=4), tmp_path / "run", quiet=True)
+    run = f"--run_dir={tmp_path / 'run'}"
+    assert call(monkeypatch, run, "--seeds=3-6", f"--out={tmp_path / 'few'}") == 0
+    assert sorted(p.name for p in (tmp_path / "few").iterdir()) == [
+        f"0000{i}.png" for i in range(3, 7)
+    ]
+    assert call(monkeypatch, run, "--seeds=5", f"--out={tmp_path / 'one'}") == 0
+    one, of_few = ((tmp_path / d / "00005.png").read_bytes() for d in ("one", "few"))
+    assert one == of_few
+    expected = samples.sample(samples.load_saved_generator(tmp_path / "run"), 6)[5]
+    np.testing.assert_array_equal(tf.io.decode_png(one), expected)
+    capsys.readouterr()
+    for bad, message in (
+        ("--seeds=9-3", "--seeds=9-3: must be a number or a range such as 0-99"),
+        ("--seeds=x", "--seeds=x: must be a number or a range such as 0-99"),
+    ):
+        assert call(monkeypatch, run, bad) == 2
+        assert capsys.readouterr().err == f"error: {message}\n"
+    assert call(monkeypatch, run, "--seeds=1", "--side=3") == 2
+    assert "--side=3: is for the grid" in capsys.readouterr().err
+
+
+def test_what_a_classifier_learns_from_samples(monkeypatch):
+    """Brightness is the class, and so the classifier learns it, if the labels are the right ones."""
+    monkeypatch.setattr(accuracy, "RECIPE", (features.Cycle(2, 2e-3, 0.0),))
+    monkeypatch.setattr(accuracy, "cached", lambda real, key, compute: compute())
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 300)
+    images = np.array([20, 128, 235])[labels][:, None, None, None] + rng.integers(
+        -20, 20, (300, 8, 8, 1)
+    )
+    images = images.astype(np.uint8)
+    found = real.RealImages("test", Dataset(images, labels, images, labels), None)
+    good = accuracy.classification_accuracy(conditional_generator(), found, 300)
+    assert good["num_images"] == 300
+    assert good["samples"] > 0.9
+    assert good["real"] > 0.9
+    plain = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
+    with pytest.raises(UserError, match="needs a run with --conditional"):
+        accuracy.classification_accuracy(plain, found, 300)
