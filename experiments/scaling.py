@@ -56,7 +56,7 @@ def variants() -> dict[str, dict[str, Any]]:
     for factor in WIDTH_FACTORS:
         found[f"width x {factor:g}"] = {"width": factor}
     for name in GENERATORS:
-        if name in DISCRIMINATORS:
+        if name in DISCRIMINATORS and not name.startswith("toy"):  # which makes points, not images
             found[f"model {name}"] = {"generator": name, "discriminator": name}
     return found
 

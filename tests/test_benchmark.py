@@ -183,7 +183,8 @@ def test_every_variant_is_a_configuration_or_a_width():
     assert {"batch 64", "batch 4096", "1 steps a call", "200 steps a call", "width x 2"} <= set(
         table
     )
-    assert {f"model {name}" for name in GENERATORS} <= set(table)
+    networks = {name for name in GENERATORS if not name.startswith("toy")}
+    assert {name for name in table if "model" in name} == {f"model {name}" for name in networks}
     for changes in table.values():
         Config(**{name: value for name, value in changes.items() if name != "width"})
     images = np.zeros((1, 28, 28, 1), np.uint8)
