@@ -1,5 +1,6 @@
 """The wheel, the Makefile and the README as somebody meets them."""
 
+import json
 import os
 import re
 import shutil
@@ -92,11 +93,44 @@ def test_the_documentation_states_every_metric_as_the_code_does():
 
 
 def test_the_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
-    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    snippet, _ = snippets()
     monkeypatch.chdir(tmp_path)
     exec(snippet.replace("2000", "2"), names := {})
     assert names["summary"]["step"] == 2
     assert names["generator"].output_shape == (None, 28, 28, 1)
+
+
+def snippets():
+    """The Python code in the README."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def test_a_loss_a_penalty_a_network_and_a_data_set_of_your_own_take_a_table_entry_each(
+    tmp_path, monkeypatch
+):
+    from gan.datasets import DATASETS
+    from gan.losses import LOSSES
+    from gan.models import GENERATORS
+    from gan.penalties import PENALTIES
+
+    for table in (DATASETS, LOSSES, GENERATORS, PENALTIES):
+        for name in ("half", "margin", "wide", "slope"):
+            monkeypatch.setitem(table, name, None)  # taken out again after the test
+            monkeypatch.delitem(table, name)
+    monkeypatch.chdir(tmp_path)
+    _, snippet = snippets()
+    lines = [
+        line for line in snippet.splitlines() if line and not line.startswith(("from", "import"))
+    ]
+    assert len(lines) <= 10
+    exec(snippet.replace("2000", "2"), names := {})
+    assert names["summary"]["step"] == 2
+    saved = json.loads((tmp_path / "runs/mine/config.json").read_text())["config"]
+    assert [saved[k] for k in ("loss", "penalty", "generator", "dataset")] == [
+        "margin", "slope", "wide", "half",
+    ]  # fmt: skip
+    assert "loss/penalty" in names["summary"]
+    assert names["summary"]["loss/penalty"] > 0
 
 
 def makefile_targets():
@@ -134,6 +168,7 @@ def test_flags_in_the_documentation_exist():
     known = {*Config.__dataclass_fields__, "preset", "run_dir", "dry_run", "help", "nojit_compile",
              "out", "side", "repeats", "seconds", "port", "weights", "checkpoint", "num_images",
              "split", "features", "metrics", "samples", "study", "jobs", "network", "quick",
-             "table"}  # fmt: skip
+             "table",
+             "seeds", "classification_accuracy"}  # fmt: skip
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         assert set(re.findall(r"--([a-z][a-z_0-9]*)", path.read_text())) <= known

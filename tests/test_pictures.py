@@ -123,7 +123,7 @@ def test_single_images_by_their_seed(tmp_path, tiny_config, monkeypatch, capsys)
 
 
 def test_what_a_classifier_learns_from_samples(monkeypatch):
-    """Brightness is the class, and so the classifier learns it, if the labels are the right ones."""
+    """Brightness is the class, and so the classifier learns it, if it gets the labels."""
     monkeypatch.setattr(accuracy, "RECIPE", (features.Cycle(2, 2e-3, 0.0),))
     monkeypatch.setattr(accuracy, "cached", lambda real, key, compute: compute())
     rng = np.random.default_rng(0)
