@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from absl import flags
 
 from gan import config as config_module
+from gan import presets
 from gan.config import Config, UserError
 
 DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
@@ -39,7 +40,7 @@ class FieldParser(flags.ArgumentParser):
 def define_config_flags(values: flags.FlagValues) -> None:
     """Defines --preset and a flag for each field of `Config`."""
     flags.DEFINE_string(
-        "preset", "mlp", f"what the other flags change: {', '.join(config_module.PRESETS)}",
+        "preset", "mlp", f"what the other flags change: {', '.join(presets.PRESETS)}",
         flag_values=values, module_name="config",
     )  # fmt: skip
     for field in dataclasses.fields(Config):
@@ -62,7 +63,7 @@ def config_from_flags(values: flags.FlagValues) -> Config:
     """
     fields = [field.name for field in dataclasses.fields(Config)]
     given = {name: values[name].value for name in fields if values[name].present}
-    return config_module.from_preset(values["preset"].value, given)
+    return presets.from_preset(values["preset"].value, given)
 
 
 def run(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan.config import PRESETS
+from gan.presets import PRESETS
 
 
 class Study(NamedTuple):

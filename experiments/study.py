@@ -12,7 +12,8 @@ from absl import flags
 from experiments import cli, study_report
 from experiments.studies import STUDIES, runs_of
 from experiments.study_training import train_all
-from gan.config import UserError, from_preset
+from gan.config import UserError
+from gan.presets import from_preset
 
 
 def define(values: flags.FlagValues) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 from experiments.studies import Run, Study, state_of
 from gan import evaluate, logs, metrics, real, samples, watch
 from gan import runs as run_files
-from gan.config import from_preset
 from gan.datasets import Dataset
 from gan.modes import Modes
+from gan.presets import from_preset
 from gan.recipe import dataset_of
 
 WEIGHTS = ("raw", "ema")

@@ -13,7 +13,7 @@ from typing import Any
 from experiments import cli
 from experiments.studies import Run, Study, state_of
 from gan import runs as run_files
-from gan.config import from_preset
+from gan.presets import from_preset
 
 
 def train_all(study: Study, runs: list[Run], jobs: int) -> int:

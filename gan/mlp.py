@@ -8,6 +8,8 @@ from keras import layers
 
 from gan.layers import DISCRIMINATOR_STREAM, GENERATOR_STREAM, Parts, chosen_norm
 
+FREQUENCIES = (0.5, 60.0)  # radians a unit: waves from 12 units to a tenth of one
+
 
 def mlp_generator(
     latent_dim: int,
@@ -86,7 +88,7 @@ def toy_generator(
     *,
     classes: int = 0,
     norm: str = "default",
-    widths: Sequence[int] = (128, 128, 128),
+    widths: Sequence[int] = (128, 128, 128, 128),
 ) -> keras.Model:
     """Returns a generator of points: Dense and LeakyReLU for each width, then Dense.
 
@@ -122,8 +124,9 @@ def toy_discriminator(
     classes: int = 0,
     norm: str = "default",
     widths: Sequence[int] = (128, 128, 128),
+    waves: int = 64,
 ) -> keras.Model:
-    """Returns a discriminator of points: Dense and LeakyReLU for each width, then Dense 1.
+    """Returns a discriminator of points: waves, Dense and LeakyReLU for each width, then Dense 1.
 
     Args:
         image_shape: [D], coordinates of a point.
@@ -132,6 +135,7 @@ def toy_discriminator(
         classes: More than 0 makes labels [batch] int32 a second input, see `Parts.discriminator`.
         norm: One of `NORMS`; default is none.
         widths: Units of the hidden layers.
+        waves: Sines, and cosines, of the point that the first layer sees beside it.
 
     Returns:
         Model from points [batch, D] float32 to logits [batch, 1] float32.
@@ -139,9 +143,12 @@ def toy_discriminator(
     Raises:
         ValueError: `image_shape` is that of images.
     """
-    return mlp_discriminator(
-        point_shape(image_shape), policy, seed, classes=classes, norm=norm, widths=widths
-    )
+    parts = Parts(seed, DISCRIMINATOR_STREAM, policy, chosen_norm(norm, "none"))
+    points = keras.Input(point_shape(image_shape), name="images")
+    x = parts.waves(points, waves, *FREQUENCIES)
+    for width in widths:
+        x = parts.batch_norm(parts.leaky(parts.dense(x, width)))
+    return parts.discriminator(points, x, classes)
 
 
 def point_shape(image_shape: Sequence[int]) -> tuple[int]:

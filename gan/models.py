@@ -38,5 +38,5 @@ DISCRIMINATORS: dict[str, DiscriminatorBuilder] = {
     "resnet": resnet_discriminator,
     "resnet_tiny": partial(resnet_discriminator, widths=(8, 8, 16)),
     "toy": toy_discriminator,
-    "toy_tiny": partial(toy_discriminator, widths=(32, 32)),
+    "toy_tiny": partial(toy_discriminator, widths=(32, 32), waves=8),
 }

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan import config
+from gan import config, presets
 from gan.config import Config, UserError
 
 
@@ -34,11 +34,11 @@ def test_names_are_the_rows_of_the_tables():
     assert tuple(name for name in LOSSES if LOSSES[name].has_labels) == config.LOSSES_WITH_LABELS
 
 
-@pytest.mark.parametrize("name", config.PRESETS)
+@pytest.mark.parametrize("name", presets.PRESETS)
 def test_presets_are_valid_and_change_only_what_they_list(name):
-    made = dataclasses.asdict(config.from_preset(name))
+    made = dataclasses.asdict(presets.from_preset(name))
     default = dataclasses.asdict(Config())
-    assert {k: v for k, v in made.items() if v != default[k]} == config.PRESETS[name]
+    assert {k: v for k, v in made.items() if v != default[k]} == presets.PRESETS[name]
 
 
 @pytest.mark.parametrize(

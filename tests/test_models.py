@@ -99,7 +99,7 @@ def test_half_precision_stops_at_the_edges(name, policy):
     assert images.shape == (4, *shape)
     assert logits.shape == (4, 1)
     for network in (g, d):
-        inner = [layer.compute_dtype for layer in network.layers if layer.weights]
+        inner = [layer.compute_dtype for layer in network.layers if layer.trainable_weights]
         assert inner[0] == policy.removeprefix("mixed_")
     assert all(v.dtype == "float32" for v in [*g.variables, *d.variables])
 
@@ -119,7 +119,7 @@ def test_a_saved_generator_opens_in_keras_and_draws_the_same(tmp_path):
         ("dcgan", (32, 32, 3), 697_203, 82_705),
         ("resnet", (28, 28, 1), 714_113, 87_073),
         ("resnet", (32, 32, 3), 908_611, 89_569),
-        ("toy", (2,), 46_210, 33_537),
+        ("toy", (2,), 62_722, 50_049),
     ],
 )
 def test_networks_are_as_large_as_they_say(name, image_shape, g_count, d_count):
@@ -326,3 +326,21 @@ def test_the_blur_is_binomial_and_is_not_trained(strides):
         np.testing.assert_allclose(outputs[i, :, :, i], expected[::strides, ::strides])
         assert not np.delete(outputs[i], i, axis=-1).any()
     np.testing.assert_allclose(model(np.ones((1, 8, 8, 3), np.float32)), 1.0)  # at edges too
+
+
+def test_waves_are_sines_and_cosines_in_fixed_random_directions():
+    d = DISCRIMINATORS["toy"]((2,), "mixed_bfloat16", 5)
+    kernel = d.get_layer("waves").kernel.numpy()
+    assert not d.get_layer("waves").trainable_weights
+    frequencies = np.linalg.norm(kernel, axis=0)
+    assert frequencies.min() >= 0.5
+    assert frequencies.max() <= 60.0
+    # Uniform in the logarithm: the median is the geometric mean of the bounds, 5.5.
+    assert np.median(frequencies) == pytest.approx(5.5, rel=0.6)
+    points = np.array([[0.3, -2.0], [1.0, 0.0]], np.float32)
+    first = next(layer for layer in d.layers if isinstance(layer, keras.layers.Concatenate))
+    seen = keras.Model(d.inputs, first.output)(points).numpy()
+    phases = points @ kernel
+    np.testing.assert_allclose(seen, np.hstack([points, np.sin(phases), np.cos(phases)]), atol=1e-4)
+    other = DISCRIMINATORS["toy"]((2,), "float32", 6).get_layer("waves").kernel.numpy()
+    assert not np.allclose(kernel, other)

@@ -62,7 +62,7 @@ def run_with_wheel(code, wheel, directory):
 
 def test_training_works_outside_the_checkout(wheel, tmp_path):
     code = """
-from gan.config import from_preset
+from gan.presets import from_preset
 from gan.trainer import train
 summary = train(from_preset("tiny", {"steps": 3}), "run")
 assert summary["step"] == 3

@@ -4,7 +4,7 @@ import pytest
 
 from conftest import weights_of
 from gan import trainer
-from gan.config import PRESETS, from_preset
+from gan.presets import PRESETS, from_preset
 from gan.recipe import dataset_of
 from gan.state import build_state
 from test_cli import call

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from conftest import ROOT, command
 from gan import logs
-from gan.config import from_preset
+from gan.presets import from_preset
 from gan.signals import catching_signals
 from gan.state import build_state
 from gan.step import METRICS
