@@ -121,6 +121,8 @@ def in_float64(network):
     """
 
     def converted(layer):
+        if not isinstance(layer, keras.layers.Layer):  # an operation, such as a sine
+            return layer.__class__.from_config(layer.get_config())
         config = {**layer.get_config(), "dtype": "float64"}
         if "layer" in config:  # of a wrapper
             config["layer"]["config"]["dtype"] = "float64"
