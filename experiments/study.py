@@ -64,7 +64,7 @@ def main(values: flags.FlagValues) -> int:
     print(f"{text}\n\n{out}: results.csv, results.md")
     if "light" in floors:
         study_report.plot(out / "fcd.png", rows, floors["light"]["fcd"]["mean"])
-        print(f"{out / 'fcd.png'}: FCD over training")
+        print(f"{out / 'fcd.png'}: FCD over the steps")
     return cli.DONE
 
 

@@ -409,7 +409,9 @@ def test_training_stops_at_a_loss_that_is_not_finite(tiny_config, tmp_path, monk
         return loss.discriminator(real_logits, fake_logits) + nan
 
     built = build_state
-    monkeypatch.setattr(trainer, "build_state", lambda *a: bad.setdefault("state", built(*a)))
+    monkeypatch.setattr(
+        trainer, "build_state", lambda *a, **k: bad.setdefault("state", built(*a, **k))
+    )
     monkeypatch.setitem(LOSSES, "poisoned", loss._replace(discriminator=discriminator))
     with pytest.raises(TrainingFailed) as error:
         train(tiny_config(loss="poisoned"), tmp_path)
@@ -629,7 +631,7 @@ def test_keeping_the_best_needs_something_that_evaluates(tiny_config, tmp_path):
 
 
 def test_a_sign_of_collapse_warns_or_stops(tiny_config, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(trainer.watch, "signs", lambda records, evaluations: (
+    monkeypatch.setattr(trainer.watch, "signs", lambda records, evaluations, log_odds: (
         {"mode_collapse": "few modes"} if round(records[-1]["kimg"] / 0.016) >= 8 else {}
     ))  # fmt: skip
     summary = train(tiny_config(), tmp_path / "warn")
@@ -650,7 +652,7 @@ def test_a_sign_of_collapse_warns_or_stops(tiny_config, tmp_path, capsys, monkey
 def test_a_run_that_collapsed_at_its_last_step_does_not_become_complete(
     tiny_config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(trainer.watch, "signs", lambda records, evaluations: (
+    monkeypatch.setattr(trainer.watch, "signs", lambda records, evaluations, log_odds: (
         {"mode_collapse": "few modes"} if round(records[-1]["kimg"] / 0.016) >= 12 else {}
     ))  # fmt: skip
     config = tiny_config(on_collapse="stop")
