@@ -34,7 +34,7 @@ study: $(VENV)/.dev  ## Train and evaluate every run of a study, write its table
 	@$(BIN)/python -m experiments.study $(ARGS)
 
 test: $(VENV)/.dev  ## Run all tests, on real MNIST
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev  ## Check format, style and types
 	@$(BIN)/ruff format --check .
