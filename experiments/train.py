@@ -40,9 +40,8 @@ def main(values: flags.FlagValues) -> int:
     if values["dry_run"].value:
         config = devices.resolve(config)
         runs.check_run_dir(Path(run_dir), config)
-        if config.data_dir or config.dataset.startswith(
-            FOLDER
-        ):  # other sources may have to download
+        local = config.data_dir or config.dataset.startswith(FOLDER)
+        if local:  # other sources may have to download
             recipe.dataset_of(config, print)
         print(json.dumps({"run_dir": run_dir, "config": dataclasses.asdict(config)}, indent=2))
         return cli.DONE

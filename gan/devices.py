@@ -52,7 +52,7 @@ def resolve(config: Config, networks: Sequence[keras.Model] = ()) -> Config:
     float32: CPUs with instructions for bfloat16 are faster with it, but one of three seeds got
     worse, see docs/performance.md. XLA: on any GPU, and for float32 on CPUs, where it fuses what
     lies between the matrix products; in half precision on CPUs oneDNN's kernels are faster, and so
-    are its convolutions, twelve times.
+    are its convolutions.
 
     Args:
         config: As it was given.

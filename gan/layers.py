@@ -12,10 +12,10 @@ import keras
 import numpy as np
 from keras import layers
 
+from gan.config import NORMS
+
 # Streams of the initial weights, so that the two networks of a seed share no numbers.
 GENERATOR_STREAM, DISCRIMINATOR_STREAM = 0, 1
-
-NORMS = ("default", "none", "batch", "spectral")
 
 # From the seed of a layer to its initializer.
 Kernel = Callable[[int], keras.initializers.Initializer]
