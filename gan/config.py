@@ -30,6 +30,7 @@ AUGMENTATIONS = (
 )  # fmt: skip
 PENALTIES = ("none", "wgan_gp", "r1", "r2", "r1_r2", "dragan")
 
+DECAYS = ("constant", "linear", "cosine")
 NORMS = ("default", "none", "batch", "spectral")
 SCHEDULES = ("alternating", "simultaneous", "classic")
 INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
@@ -130,9 +131,10 @@ class Config:
     d_weight_clip: float = _knob(
         0.0, "bound of D's weights after each of its updates; 0: none", low=0
     )
-    learning_rate_decay: str = _knob(
-        "constant", "how both learning rates fall to 0", choices=("constant", "linear", "cosine")
+    d_learning_rate_decay: str = _knob(
+        "constant", "how the discriminator's learning rate falls to 0", choices=DECAYS
     )
+    g_learning_rate_decay: str = _knob("constant", "the generator's, likewise", choices=DECAYS)
     learning_rate_decay_steps: int = _knob(
         30_000, "steps in which they do, unless constant", low=1, below=INT32
     )

@@ -61,9 +61,9 @@ def build_state(
     ema_generator.set_weights(generator.get_weights())
 
     def adam(
-        learning_rate: float, network: keras.Model, updates: int
+        network: keras.Model, learning_rate: float, decay: str, updates: int
     ) -> keras.optimizers.Optimizer:  # `updates` of its in a step
-        decaying = LEARNING_RATE_DECAYS[config.learning_rate_decay](
+        decaying = LEARNING_RATE_DECAYS[decay](
             learning_rate, config.learning_rate_decay_steps * updates
         )
         optimizer: keras.optimizers.Optimizer = FusedAdam(
@@ -74,16 +74,14 @@ def build_state(
         optimizer.build(network.trainable_variables)
         return optimizer
 
+    d_updates = config.d_steps * (2 if config.schedule == "classic" else 1)
+    g_decay, d_decay = config.g_learning_rate_decay, config.d_learning_rate_decay
     return GanState(
         generator,
         discriminator,
         ema_generator,
-        adam(config.g_learning_rate, generator, 1),
-        adam(
-            config.d_learning_rate,
-            discriminator,
-            config.d_steps * (2 if config.schedule == "classic" else 1),
-        ),
+        adam(generator, config.g_learning_rate, g_decay, 1),
+        adam(discriminator, config.d_learning_rate, d_decay, d_updates),
         tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
     )
 

@@ -27,7 +27,7 @@ BAD = [
     ("--d_weight_clip=0.1 --schedule=classic", "--d_weight_clip=0.1: --schedule=classic has none"),
     ("--augment=flip", "--augment=flip: must be one of none, translation, translation_cutout"),
     ("--augment=translation --schedule=classic", "--augment=translation: --schedule=classic has n"),
-    ("--learning_rate_decay=step", "--learning_rate_decay=step: must be one of constant, linear"),
+    ("--g_learning_rate_decay=a", "--g_learning_rate_decay=a: must be one of constant, linear"),
     ("--penalty=gp", "--penalty=gp: must be one of none, wgan_gp, r1, r2, r1_r2, dragan"),
     ("--penalty=r1 --schedule=classic", "--penalty=r1: --schedule=classic has none"),
     ("--fake_label=1", "--fake_label=1.0: must be below --real_label"),

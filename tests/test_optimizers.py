@@ -49,19 +49,21 @@ def test_fused_adam_is_adam(gradients, jit_compile):
 @pytest.mark.parametrize(
     ("decay", "share"), [("constant", 1.0), ("linear", 0.75), ("cosine", (1 + 0.5**0.5) / 2)]
 )
-def test_learning_rates_fall_with_the_updates_of_their_player(decay, share, tiny_config):
-    """After a quarter: cos(pi / 4); D has three updates a step."""
+@pytest.mark.parametrize("player", ["d", "g"])
+def test_learning_rates_fall_with_the_updates_of_their_player(player, decay, share, tiny_config):
+    """After a quarter: cos(pi / 4); D has three updates a step. The other player's stays."""
     config = tiny_config(
-        learning_rate_decay=decay, learning_rate_decay_steps=40, d_steps=3, d_learning_rate=0.5
-    )
+        **{f"{player}_learning_rate_decay": decay}, learning_rate_decay_steps=40, d_steps=3,
+        d_learning_rate=0.5, g_learning_rate=0.5,
+    )  # fmt: skip
     state = build_state(config, (28, 28, 1))
-    for optimizer, start, updates in (
-        (state.d_optimizer, 0.5, 30), (state.g_optimizer, 2e-4, 10),
-    ):  # fmt: skip
-        optimizer.iterations.assign(updates)
-        assert float(optimizer.learning_rate) == pytest.approx(share * start, rel=1e-5)
-        optimizer.iterations.assign(10 * updates)
-        end = start if decay == "constant" else 0.0
+    updates = {"d": 30, "g": 10}
+    for name, optimizer in (("d", state.d_optimizer), ("g", state.g_optimizer)):
+        optimizer.iterations.assign(updates[name])
+        expected = 0.5 * (share if name == player else 1.0)
+        assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-5)
+        optimizer.iterations.assign(10 * updates[name])
+        end = 0.0 if name == player and decay != "constant" else 0.5
         assert float(optimizer.learning_rate) == pytest.approx(end, abs=1e-9)
 
 
