@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 from absl import flags
 
 from experiments import cli
 from gan.clock import Clock
-from gan.config import FOLDER, UserError
+from gan.config import FOLDER, Config, UserError
+from gan.signals import StopRequest, catching_signals
 
 
 def define(values: flags.FlagValues) -> None:
@@ -28,31 +30,34 @@ def main(values: flags.FlagValues) -> int:
         run_dir = f"runs/{values['preset'].value}"
     elif not run_dir:
         raise UserError("--run_dir=: must be a directory")
-    clock = Clock()
-    with (
-        clock("imports"),
-        cli.silenced(),
-    ):  # TensorFlow is first imported here, after the flags are checked
-        from pathlib import Path
+    with catching_signals() as stop:
+        return train(config, Path(run_dir), values["dry_run"].value, stop)
 
+
+def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> int:
+    """Trains, or says what it would, and returns the exit status."""
+    clock = Clock()
+    with clock("imports"), cli.silenced():  # TensorFlow, after the flags are checked
         from gan import devices, evaluate, recipe, runs, trainer
-    config = runs.with_choices_of(Path(run_dir), config)
-    if values["dry_run"].value:
+    config = runs.with_choices_of(run_dir, config)
+    if dry_run:
         config = devices.resolve(config)
-        runs.check_run_dir(Path(run_dir), config)
+        runs.check_run_dir(run_dir, config)
         local = config.data_dir or config.dataset.startswith(FOLDER)
         if local:  # other sources may have to download
             recipe.dataset_of(config, print)
-        print(json.dumps({"run_dir": run_dir, "config": dataclasses.asdict(config)}, indent=2))
+        print(json.dumps({"run_dir": str(run_dir), "config": dataclasses.asdict(config)}, indent=2))
         return cli.DONE
     try:
         devices.prepare()  # before anything is built, and refused before anything is loaded
-        runs.check_run_dir(Path(run_dir), devices.resolve(config))
+        runs.check_run_dir(run_dir, devices.resolve(config))
         with clock("data"):
             dataset = recipe.dataset_of(config, print)
         with clock("feature network"):
             evaluators = evaluate.evaluators(config, dataset, print)
-        summary = trainer.train(config, run_dir, data=dataset, evaluators=evaluators, clock=clock)
+        summary = trainer.train(
+            config, run_dir, data=dataset, evaluators=evaluators, clock=clock, stop=stop
+        )
     except trainer.TrainingFailed as error:
         return cli.complain(error, cli.FAILED)
     if summary["status"] == "preempted":

@@ -181,6 +181,13 @@ class Config:
         choices=("warn", "stop"),
         resumable=True,
     )
+    on_nan: str = _knob(
+        "stop",
+        "what a number that is not finite does; rollback: go on from the newest checkpoint with "
+        "other noise, at most 3 times",
+        choices=("stop", "rollback"),
+        resumable=True,
+    )
     sample_weights: str = _knob(
         "ema",
         "weights that draw sample grids and go to generator.keras",

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +24,8 @@ class Batch(NamedTuple):
 # Streams of latents; a new one gets the next number, so that old seeds keep their meaning.
 TRAINING, SAMPLES, EVALUATION = 0, 1, 2
 STEP = 3  # what the step draws itself: points of gradient penalties, augmentations
+
+SEEDS = 2**31  # how many a run can have
 
 LATENT_BLOCK = 1000  # images that share a key of evaluation latents; never to be changed
 
@@ -78,6 +80,16 @@ def shuffled_indices(positions: tf.Tensor, size: int, seed: int, channel: int = 
     )
 
 
+def noise_seed(seed: int, rollbacks: Any) -> Any:
+    """Returns the seed of a run's noise after so many rollbacks: its own, then one that no run has.
+
+    Args:
+        seed: The run's, 0..2**31-1.
+        rollbacks: From 0; an int or an int64 scalar.
+    """
+    return seed + SEEDS * rollbacks
+
+
 def draw_latents(shape: Sequence[int], seed: int, stream: int, step: tf.Tensor | int) -> tf.Tensor:
     """Returns float32 ~ N(0, 1), a function of the arguments alone on every kind of device.
 
@@ -86,7 +98,7 @@ def draw_latents(shape: Sequence[int], seed: int, stream: int, step: tf.Tensor |
 
     Args:
         shape: Of the result.
-        seed: The run's seed, 0..2**31-1.
+        seed: 0..2**63-1, the run's or `noise_seed`.
         stream: `TRAINING` or `SAMPLES`.
         step: int64 scalar from 0.
     """
@@ -181,6 +193,7 @@ def block_dataset(
     batch_size: int,
     latent_dim: int,
     seed: int,
+    noise_seed: int,
     first_step: int = 0,
 ) -> tf.data.Dataset:
     """Returns the endless pipeline of what training consumes, `steps_per_call` = K steps at a time.
@@ -195,7 +208,8 @@ def block_dataset(
         d_steps: Real batches a step.
         batch_size: Images a batch.
         latent_dim: Entries of a latent vector.
-        seed: Chooses order and latents.
+        seed: Chooses the order.
+        noise_seed: Chooses the latents.
         first_step: The first block starts with this step.
 
     Returns:
@@ -214,7 +228,7 @@ def block_dataset(
 
     def latents(step: tf.Tensor) -> tf.Tensor:
         """Those of one step."""
-        return draw_latents([d_steps + 1, batch_size, latent_dim], seed, TRAINING, step)
+        return draw_latents([d_steps + 1, batch_size, latent_dim], noise_seed, TRAINING, step)
 
     steps = tf.data.Dataset.range(first_step, last).map(latents)
     steps = steps.batch(steps_per_call, drop_remainder=True)

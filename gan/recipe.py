@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from gan.augment import AUGMENTATIONS
 from gan.config import Config, UserError, row
-from gan.data import STEP, Batch, block_dataset
+from gan.data import STEP, Batch, block_dataset, noise_seed
 from gan.datasets import Dataset, load_dataset
 from gan.game import Game
 from gan.losses import LOSSES, Loss, smoothed
@@ -54,8 +54,10 @@ def dataset_of(config: Config, say: Callable[[str], None], data_dir: str = "") -
     )
 
 
-def pipeline(config: Config, data: Dataset, first_step: int = 0) -> tf.data.Dataset:
-    """Returns the blocks that a run consumes from `first_step` on."""
+def pipeline(
+    config: Config, data: Dataset, first_step: int = 0, rollbacks: int = 0
+) -> tf.data.Dataset:
+    """Returns the blocks that a run consumes from `first_step` on, after so many rollbacks."""
     return block_dataset(
         data,
         steps_per_call=config.steps_per_call,
@@ -63,6 +65,7 @@ def pipeline(config: Config, data: Dataset, first_step: int = 0) -> tf.data.Data
         batch_size=config.batch_size,
         latent_dim=config.latent_dim,
         seed=config.seed,
+        noise_seed=noise_seed(config.seed, rollbacks),
         first_step=first_step,
     )
 
@@ -72,9 +75,11 @@ def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -
 
     The one place where the algorithm is compiled.
     """
-    game, key = game_of(config), tf.constant([config.seed, STEP], tf.int64)
+    game = game_of(config)
 
     def run_steps(block: Batch, first: tf.Tensor, last: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        seed = noise_seed(config.seed, tf.identity(state.rollbacks))
+        key = tf.stack([seed, tf.constant(STEP, tf.int64)])
         return train_steps(
             state,
             block,

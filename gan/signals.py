@@ -2,44 +2,73 @@
 
 import contextlib
 import dataclasses
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Container, Iterator
+
+# What asks for an end: Ctrl-C, a terminal that stops a job, and what schedulers send.
+ASKING = ("SIGINT", "SIGTERM", "SIGUSR1")
+
+SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 
 
 @dataclasses.dataclass
 class StopRequest:
-    """The signal that asked training to stop, SIGTERM or SIGINT, or None."""
+    """The signal that asked training to stop, by name, or None."""
 
     signal_name: str | None = None
 
 
 @contextlib.contextmanager
 def catching_signals() -> Iterator[StopRequest]:
-    """Turns the first SIGTERM or Ctrl-C into a request to stop; a second one has its usual effect.
+    """Turns the first of `ASKING` into a request to stop; a second one ends the process at once.
 
-    A signal that is ignored stays ignored (Ctrl-C, for a job in the background of a script). The
-    handler prints nothing: it may interrupt a print, or the reader may be gone.
+    Python runs its handlers between bytecodes, so not while TensorFlow compiles or computes. The
+    signals are therefore read from a pipe by a thread, which ends the process with 128 + number. A
+    signal that is ignored stays ignored (Ctrl-C, for a job in the background of a script).
+    Nothing is printed: a handler may interrupt a print, or the reader may be gone.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # Python lets only the main thread catch signals
         return
-    found = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    known = [getattr(signal, name) for name in ASKING if hasattr(signal, name)]
+    found = {one: signal.getsignal(one) for one in known}
     usual = {one: old for one, old in found.items() if old not in (signal.SIG_IGN, None)}
+    source, sink = os.pipe()
+    os.set_blocking(sink, False)
+    usual_sink = signal.set_wakeup_fd(sink, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=watch, args=(source, usual, request), daemon=True)
+    watcher.start()
 
-    def restore() -> None:
-        for one, old in usual.items():
-            signal.signal(one, old)
-
-    def handle(number: int, frame: Any) -> None:
-        request.signal_name = signal.Signals(number).name
-        restore()
+    def note(number: int, frame: object) -> None:  # sooner than the thread, if Python runs
+        request.signal_name = request.signal_name or signal.Signals(number).name
 
     for one in usual:
-        signal.signal(one, handle)
+        signal.signal(one, note)
     try:
         yield request
     finally:
-        restore()
+        for one, old in usual.items():
+            signal.signal(one, old)
+        signal.set_wakeup_fd(usual_sink)
+        os.close(sink)
+        watcher.join()
+        os.close(source)
+
+
+def watch(source: int, numbers: Container[int], request: StopRequest) -> None:
+    """Reads signals from a pipe until its other end is closed; ends the process at the second."""
+    asked = False
+    while byte := os.read(source, 1):
+        number = byte[0]
+        if number not in numbers:
+            continue
+        if asked:
+            if sys.stdout is not None and sys.stdout.isatty():
+                os.write(sys.stdout.fileno(), SHOW_CURSOR)
+            os._exit(128 + number)
+        asked = True
+        request.signal_name = request.signal_name or signal.Signals(number).name

@@ -1,23 +1,16 @@
-"""The state of training: built from a configuration, checked, saved and restored."""
+"""The state of training, built from a configuration and checked."""
 
-from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from gan import runs
 from gan.config import Config, UserError, row
 from gan.models import DISCRIMINATORS, GENERATORS
 from gan.optimizers import LEARNING_RATE_DECAYS, FusedAdam
 from gan.step import GanState
 
 ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
-
-
-class TrainingFailed(Exception):
-    """Training cannot go on; command lines end with status 1."""
 
 
 def build_state(
@@ -83,6 +76,7 @@ def build_state(
         adam(generator, config.g_learning_rate, g_decay, 1),
         adam(discriminator, config.d_learning_rate, d_decay, d_updates),
         tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
+        tf.Variable(0, dtype=tf.int64, name="rollbacks", trainable=False),
     )
 
 
@@ -154,53 +148,3 @@ def check_network(
 def in_words(shapes: list[tuple[int | None, ...]]) -> str:
     """Returns shapes as text."""
     return " and ".join(map(str, shapes))
-
-
-def checkpoint_manager(
-    state: GanState, run_dir: Path, keep: int, directory: str = runs.CHECKPOINTS_DIR
-) -> tf.train.CheckpointManager:
-    """Returns the manager of a run's checkpoints; it writes nothing before the first save."""
-    # Where the random numbers of layers such as Dropout stand; Keras does not track them itself.
-    seeds = [
-        [v.value for v in network.variables if not any(v is w for w in network.weights)]
-        for network in (state.generator, state.discriminator, state.ema_generator)
-    ]
-    return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**state._asdict(), seeds=seeds),
-        str(run_dir / directory),
-        max_to_keep=keep,
-        step_counter=state.step,
-        checkpoint_name="step",
-    )
-
-
-def restore(state: GanState, manager: tf.train.CheckpointManager) -> int:
-    """Restores the newest checkpoint, if there is one, and returns the step.
-
-    Raises:
-        UserError: It is damaged or of other networks.
-    """
-    path = manager.latest_checkpoint
-    if path:
-        try:
-            manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
-        except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path}: cannot be restored into these networks ({reason})") from None
-    return int(state.step.numpy())
-
-
-def save(manager: tf.train.CheckpointManager, state: GanState) -> None:
-    """Saves a checkpoint named by its step.
-
-    Raises:
-        TrainingFailed: A weight is not finite; nothing was written.
-    """
-    for name, network in (("generator", state.generator), ("discriminator", state.discriminator)):
-        for variable in network.variables:
-            if not np.isfinite(variable.numpy()).all():
-                raise TrainingFailed(
-                    f"{name}: {variable.path} is not finite at step {int(state.step.numpy())}; "
-                    f"newest in {manager.directory}: {manager.latest_checkpoint or 'none yet'}"
-                )
-    manager.save(checkpoint_number=state.step)

@@ -33,7 +33,15 @@ METRICS = (
     "accuracy/fake",
     "grads/d_norm",
     "grads/g_norm",
+    "weights/d_norm",
+    "weights/g_norm",
 )
+
+# In the order in which a step computes them, so that the first bad one is the cause.
+FINITE = (
+    "logits/real", "logits/fake", "loss/d", "loss/g", "loss/penalty", "grads/d_norm",
+    "grads/g_norm", "weights/d_norm", "weights/g_norm",
+)  # fmt: skip
 
 EMA_RAMP = 0.05  # half-life over images seen while the average warms up; Karras et al. 2022's value
 
@@ -51,6 +59,7 @@ class GanState(NamedTuple):
     g_optimizer: keras.optimizers.Optimizer
     d_optimizer: keras.optimizers.Optimizer
     step: tf.Variable  # int64 scalar, steps done
+    rollbacks: tf.Variable  # int64 scalar, how often a run went back; changes its random numbers
 
 
 def discriminator_update(state: GanState, batch: Batch, game: Game, key: tf.Tensor) -> Metrics:
@@ -281,6 +290,8 @@ def train_step(
         metrics |= after_warmup(lambda: generator_idle(*for_g), lambda: generator_update(*for_g))
     ema_update(state, step, batch_size, ema_half_life)
     state.step.assign_add(1)
+    for name, network in (("d", state.discriminator), ("g", state.generator)):
+        metrics[f"weights/{name}_norm"] = tf.linalg.global_norm(network.trainable_variables)
     return metrics
 
 
@@ -312,9 +323,10 @@ def train_steps(
 
 
 def checked(state: GanState) -> list[str]:
-    """Returns the metrics that must be finite: losses, and gradients unless overflow is normal."""
-    names = ["loss/d", "loss/g"]
-    for name, optimizer in (("d", state.d_optimizer), ("g", state.g_optimizer)):
-        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            names.append(f"grads/{name}_norm")
-    return names
+    """Returns the metrics that must be finite; not gradients where overflow is normal."""
+    scaled = {
+        f"grads/{name}_norm"
+        for name, optimizer in (("d", state.d_optimizer), ("g", state.g_optimizer))
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    }
+    return [name for name in FINITE if name not in scaled]

@@ -2,28 +2,27 @@
 
 import contextlib
 import dataclasses
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from gan import devices, logs, pictures, runs, watch
+from gan.checkpoints import checkpoint_manager, found, restore
 from gan.clock import Clock
 from gan.config import Config, UserError
 from gan.datasets import Dataset
+from gan.failures import CannotWrite, NotFinite, TrainingFailed, writing
 from gan.files import replacing, write_json
+from gan.lock import locked
 from gan.logs import Console, MetricsLog
-from gan.recipe import compiled_steps, dataset_of, game_of, pipeline
+from gan.loop import Evaluator, Run, loop
+from gan.recipe import compiled_steps, dataset_of, game_of
 from gan.signals import StopRequest, catching_signals
-from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
-from gan.step import METRICS, GanState, checked
+from gan.state import build_state
 
-# (generator, step) -> record with "metrics" {name: float} and what they were computed from
-Evaluator = Callable[[keras.Model, int], dict[str, Any]]
+ROLLBACKS = 3  # at most, in a run
 
 
 def train(
@@ -37,6 +36,7 @@ def train(
     run_eagerly: bool = False,
     quiet: bool = False,
     clock: Clock | None = None,
+    stop: StopRequest | None = None,
 ) -> dict[str, Any]:
     """Trains until `config.steps`, from the newest checkpoint of `run_dir` if it has one.
 
@@ -52,14 +52,16 @@ def train(
         run_eagerly: Do not compile; for debuggers.
         quiet: Print nothing.
         clock: Holds what was timed before, such as imports.
+        stop: Of ``catching_signals``, if signals are caught already; else they are from here on.
 
     Returns:
         What summary.json holds.
 
     Raises:
-        UserError: Invalid input; nothing was written.
-        TrainingFailed: A loss or gradient was not finite, and the newest checkpoint is older than
-            that; or the run collapsed and `on_collapse` is "stop".
+        UserError: Invalid input, or another process trains there; nothing was written.
+        TrainingFailed: A loss, logit, gradient or weight was not finite, and the newest checkpoint
+            is older than that; the run collapsed and `on_collapse` is "stop"; or the run directory
+            cannot be written any more.
     """
     run_dir, console, clock = Path(run_dir), Console(quiet), clock or Clock()
     devices.prepare()
@@ -75,206 +77,99 @@ def train(
         data = data or dataset_of(config, console.say)
     with clock("networks"):
         state = build_state(config, data.shape, generator, discriminator, classes=data.classes)
+    catching = contextlib.nullcontext(stop) if stop else catching_signals()
+    with locked(run_dir), catching as stop:
         manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
-        step = restore(state, manager)
-    if step >= config.steps and (summary := runs.ended_summary(run_dir, step)):
-        if summary["status"] == "stopped":
-            raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
-        console.say(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
-        return summary
-    environment = devices.environment()
-    runs.write_config(run_dir, config, environment, list(own_networks))
-    console.say(
-        f"{run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
-        f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
-        f"{'; '.join(environment['device'])}"
+        with clock("networks"):
+            step = restore(state, manager, console.say)
+        if step >= config.steps and (summary := runs.ended_summary(run_dir, step)):
+            if summary["status"] == "stopped":
+                raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
+            console.say(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
+            return summary
+        environment = devices.environment()
+        runs.write_config(run_dir, config, environment, list(own_networks))
+        console.say(
+            f"{run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
+            f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
+            f"{'; '.join(environment['device'])}"
+        )
+        with writing(run_dir):
+            log = MetricsLog(run_dir, step)
+        run = Run(config, run_dir, state, data, evaluators, manager, log, console, stop, clock)
+        with contextlib.closing(run):
+            return finished(run, run_eagerly)
+
+
+def finished(run: Run, run_eagerly: bool) -> dict[str, Any]:
+    """Trains to the end, or to what ends it, and writes what a run leaves behind."""
+    try:
+        with writing(run.run_dir):
+            if run.step == 0:
+                write_start(run)
+                if run.config.on_nan == "rollback":
+                    run.save()
+        summary = train_with_rollbacks(run, compiled_steps(run.config, run.state, run_eagerly))
+        with writing(run.run_dir):
+            summary["collapse"] = write_losses(run)
+            with replacing(run.run_dir / runs.GENERATOR_FILE) as temporary:
+                run.sampled_generator.save(temporary)
+            write_json(run.run_dir / runs.SUMMARY_FILE, summary)
+    except CannotWrite:  # nothing is wrong with the run
+        raise
+    except TrainingFailed as error:
+        failure = {"status": "stopped", "reason": str(error), "step": run.saved_step or 0}
+        with writing(run.run_dir):
+            failure["collapse"] = write_losses(run)
+            write_json(run.run_dir / runs.SUMMARY_FILE, failure)
+        raise
+    run.console.say(
+        f"{run.run_dir}: {summary['status']} at step {summary['step']} after "
+        f"{summary['seconds']:.0f} s; samples in {run.run_dir / runs.SAMPLES_DIR}"
     )
-    log = MetricsLog(run_dir, step)
-    with contextlib.closing(log), catching_signals() as stop:
-        if step == 0:
-            with clock("pictures"):
-                pictures.write_reals(config, run_dir, data, log)
-                write_samples(config, run_dir, state, data, log)
-            rows = [f"| {name} | {value} |" for name, value in dataclasses.asdict(config).items()]
-            log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
-        blocks = pipeline(config, data, step)
-        try:
-            summary = loop(
-                config, run_dir, state, data, manager, blocks, evaluators, log, console, stop,
-                clock, run_eagerly,
-            )  # fmt: skip
-        except TrainingFailed as error:
-            step = runs.step_of(manager.latest_checkpoint)
-            records = logs.read_records(log.path)
-            if records:
-                logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, records)
-            failure = {"status": "stopped", "reason": str(error), "step": step}
-            failure["collapse"] = watch.history(records, log.evaluations, config.has_log_odds)
-            write_json(run_dir / runs.SUMMARY_FILE, failure)
-            raise
-    records = logs.read_records(log.path)
-    summary["collapse"] = watch.history(records, log.evaluations, config.has_log_odds)
-    logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, records)
-    with replacing(run_dir / runs.GENERATOR_FILE) as temporary:
-        sampled_generator(config, state).save(temporary)
-    write_json(run_dir / runs.SUMMARY_FILE, summary)
-    console.say(
-        f"{run_dir}: {summary['status']} at step {summary['step']} after "
-        f"{summary['seconds']:.0f} s; samples in {run_dir / runs.SAMPLES_DIR}"
-    )
-    console.say(f"time went to: {clock}")
+    run.console.say(f"time went to: {run.clock}")
     return summary
 
 
-def loop(
-    config: Config,
-    run_dir: Path,
-    state: GanState,
-    data: Dataset,
-    manager: tf.train.CheckpointManager,
-    dataset: tf.data.Dataset,
-    evaluators: Mapping[str, Evaluator],
-    log: MetricsLog,
-    console: Console,
-    stop: StopRequest,
-    clock: Clock,
-    run_eagerly: bool,
-) -> dict[str, Any]:
-    """Trains to `config.steps` or a stop request and returns the summary."""
-    run_steps = compiled_steps(config, state, run_eagerly)
-    devices.release_memory()  # of reading the data, before the compiler takes its share
-    best = checkpoint_manager(state, run_dir, 1, runs.BEST_DIR)
-    step = block_start = int(state.step.numpy())
-    with clock("pipeline"):
-        blocks = iter(dataset)
-        block = next(blocks)
-    cadences = [config.log_every, config.sample_every, config.checkpoint_every]
-    if config.evaluate_every:
-        cadences.append(config.evaluate_every)
-    warned: set[str] = set()
-    seconds, logged_step, compiled = log.last["seconds"], step, False
-    started = time.perf_counter() - seconds
-    at_end = step >= config.steps
-    with console.progress(step, config.steps):
-        while not at_end:
-            if step == block_start + config.steps_per_call:
-                with clock("pipeline"):
-                    block, block_start = next(blocks), step
-            # Up to the next multiple of a cadence; the next call does the rest of the block.
-            due = [step - step % every + every for every in cadences]
-            end = min(config.steps, block_start + config.steps_per_call, *due)
-            first, last = tf.constant(step - block_start), tf.constant(end - block_start)
-            with clock("steps" if compiled else "first call"):
-                result, finite = run_steps(block, first, last)
-                finite = bool(finite)  # waits until a GPU is done
-            if not compiled:
-                compiled = True
-                devices.release_memory()
-            if not finite:
-                bad = [name for name in checked(state) if not np.isfinite(result[name])]
-                raise TrainingFailed(
-                    f"{', '.join(bad)} not finite at step {int(state.step.numpy())}, in the call "
-                    f"of steps {step + 1} to {end}; newest checkpoint: "
-                    f"{manager.latest_checkpoint or 'none yet'}"
-                )
-            step = int(state.step.numpy())
-            if step != end:
-                raise AssertionError(f"the step counter is {step} after step {end}")
-            console.advance(step)
-
-            # Read once: a signal that comes while this step is saved waits for the next call.
-            at_end = step == config.steps or stop.signal_name is not None
-            if stop.signal_name:
-                console.say(f"{stop.signal_name}: saving step {step}; once more ends at once")
-            if config.evaluate_every and step % config.evaluate_every == 0:
-                for name, evaluator in evaluators.items():
-                    with clock("evaluations"):
-                        evaluation = evaluator(sampled_generator(config, state), step)
-                    evaluation = {"weights": config.sample_weights, **evaluation}
-                    now = time.perf_counter() - started
-                    log.evaluation(step, kimg(config, step), now, name, evaluation)
-                devices.release_memory()
-                if evaluators and config.keep_best != "none":
-                    keep_best(state, best, config.keep_best, log.evaluations)
-            signs: dict[str, str] = {}
-            if step % config.log_every == 0 or at_end:
-                metrics = {name: float(result[name]) for name in METRICS}
-                now = time.perf_counter() - started
-                metrics["time/steps_per_second"] = (step - logged_step) / (now - seconds)
-                metrics["memory/peak_mb"] = devices.peak_memory_mb()
-                seconds, logged_step = now, step
-                signs = watch.signs(
-                    [*log.recent, {"kimg": kimg(config, step), **metrics}],
-                    log.evaluations,
-                    config.has_log_odds,
-                )
-                metrics["collapse/signs"] = len(signs)
-                with clock("records"):
-                    log.scalars(step, kimg(config, step), seconds, metrics)
-                console.say(classic_line(step, metrics))
-            if step % config.sample_every == 0 or at_end:
-                with clock("pictures"):
-                    write_samples(config, run_dir, state, data, log)
-            for name in sorted(signs.keys() - warned):
-                warned.add(name)
-                log.text("collapse", step, f"{name}: {signs[name]}")
-                console.say(f"warning: {name} at step {step}: {signs[name]}")
-            collapsed = bool(signs) and config.on_collapse == "stop"
-            if step % config.checkpoint_every == 0 or at_end or collapsed:
-                with clock("checkpoints"):
-                    save(manager, state)
-            if collapsed:
-                raise TrainingFailed(
-                    f"collapsed at step {step}, saved: "
-                    f"{'; '.join(f'{name}: {text}' for name, text in signs.items())}"
-                )
-    return {
-        "status": "completed" if step >= config.steps else "preempted",
-        "signal": stop.signal_name,
-        **log.last,
-        "seconds": time.perf_counter() - started,
-        "seconds_by_task": clock.seconds,
-        "traces": 0 if run_eagerly else run_steps.experimental_get_tracing_count(),
-    }
+def write_start(run: Run) -> None:
+    """Writes what a new run has before its first step."""
+    with run.clock("pictures"):
+        pictures.write_reals(run.config, run.run_dir, run.data, run.log)
+        run.write_samples()
+    rows = [f"| {n} | {value} |" for n, value in dataclasses.asdict(run.config).items()]
+    run.log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
 
 
-def keep_best(
-    state: GanState,
-    best: tf.train.CheckpointManager,
-    metric: str,
-    evaluations: list[dict[str, Any]],
-) -> None:
-    """Saves the state as the best one if its evaluation is lower than that of the best so far."""
-    values = {e["step"]: e["metrics"][metric] for e in evaluations if metric in e["metrics"]}
-    step = int(state.step.numpy())
-    if step in values and values[step] <= values.get(runs.step_of(best.latest_checkpoint), np.inf):
-        save(best, state)
+def write_losses(run: Run) -> dict[str, int]:
+    """Draws the losses of the whole run and returns its signs of collapse."""
+    records = logs.read_records(run.log.path)
+    if records:
+        logs.write_loss_plot(run.run_dir / runs.LOSS_PLOT_FILE, records)
+    return watch.history(records, run.log.evaluations, run.config.has_log_odds)
 
 
-def sampled_generator(config: Config, state: GanState) -> keras.Model:
-    """Returns the network that draws pictures and goes to generator.keras."""
-    return state.ema_generator if config.sample_weights == "ema" else state.generator
+def train_with_rollbacks(run: Run, run_steps: Any) -> dict[str, Any]:
+    """Trains; goes back to the newest checkpoint where a number is not finite, if asked to.
 
+    The random numbers after it are others than before, so that the run need not come to the same
+    number again. If the process ends before the next checkpoint, all of this repeats.
 
-def write_samples(
-    config: Config, run_dir: Path, state: GanState, data: Dataset, log: MetricsLog
-) -> None:
-    """Writes the picture of samples of this step."""
-    step = int(state.step.numpy())
-    pictures.write_samples(config, run_dir, sampled_generator(config, state), step, data, log)
-
-
-def kimg(config: Config, step: int) -> float:
-    """Returns thousands of real images that D has seen after `step` steps."""
-    return step * config.d_steps * config.batch_size / 1000
-
-
-def classic_line(step: int, metrics: dict[str, float]) -> str:
-    """Returns the console line of the original script."""
-    accuracy = 50 * (metrics["accuracy/real"] + metrics["accuracy/fake"])
-    return "%d [D loss: %f, acc.: %.2f%%] [G loss: %f]" % (  # noqa: UP031, the script's own format
-        step,
-        metrics["loss/d"],
-        accuracy,
-        metrics["loss/g"],
-    )
+    Raises:
+        NotFinite: Once more than `ROLLBACKS` times, or nothing to go back to.
+    """
+    while True:
+        try:
+            return loop(run, run_steps)
+        except NotFinite as error:
+            times = int(run.state.rollbacks.numpy()) + 1
+            can = found(Path(run.manager.directory))
+            if run.config.on_nan != "rollback" or times > ROLLBACKS or not can:
+                raise
+            with writing(run.run_dir):
+                step = restore(run.state, run.manager, run.console.say)
+                run.state.rollbacks.assign(times)
+                run.log.close()
+                run.log = MetricsLog(run.run_dir, step)
+                text = f"{error}; going on from step {step} with other noise ({times})"
+                run.log.text("rollback", step, text)
+            run.console.say(f"warning: {text}")

@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from conftest import command, differ_everywhere, weights_of
 from gan import logs
+from gan.checkpoints import checkpoint_manager, restore
 from gan.config import Config
 from gan.sources import load
-from gan.state import build_state, checkpoint_manager, restore
+from gan.state import build_state
 from gan.step import METRICS
 
 

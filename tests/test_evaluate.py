@@ -14,10 +14,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from experiments import cli
 from experiments import evaluate as command_line
 from gan import evaluate, features, logs, metrics, real, samples
+from gan.checkpoints import checkpoint_manager, restore
 from gan.config import UserError
 from gan.data import evaluation_latents
 from gan.datasets import Dataset, load_dataset
-from gan.state import build_state, checkpoint_manager, restore
+from gan.state import build_state
 from gan.trainer import train
 
 SHAPE = (28, 28, 1)

@@ -14,11 +14,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from conftest import command, differ_everywhere, same, weights_of
 from gan import devices, logs, runs, trainer
 from gan.augment import AUGMENTATIONS
+from gan.checkpoints import checkpoint_manager, restore, save
 from gan.config import UserError
+from gan.failures import TrainingFailed
 from gan.losses import LOSSES
 from gan.penalties import PENALTIES
 from gan.recipe import game_of
-from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
+from gan.state import build_state
 from gan.step import METRICS
 from gan.trainer import train
 

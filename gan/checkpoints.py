@@ -1,0 +1,93 @@
+"""Checkpoints of a run: written whole, read back from the newest that is sound."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from gan import runs
+from gan.config import UserError
+from gan.failures import NotFinite
+from gan.step import GanState
+
+PARTS = re.compile(r"(step-(\d+))\.(index|data-\d+-of-\d+)")  # the files of a checkpoint
+
+
+def checkpoint_manager(
+    state: GanState, run_dir: Path, keep: int, directory: str = runs.CHECKPOINTS_DIR
+) -> tf.train.CheckpointManager:
+    """Returns the manager of a run's checkpoints; it writes nothing before the first save."""
+    # Where the random numbers of layers such as Dropout stand; Keras does not track them itself.
+    seeds = [
+        [v.value for v in network.variables if not any(v is w for w in network.weights)]
+        for network in (state.generator, state.discriminator, state.ema_generator)
+    ]
+    return tf.train.CheckpointManager(
+        tf.train.Checkpoint(**state._asdict(), seeds=seeds),
+        str(run_dir / directory),
+        max_to_keep=keep,
+        step_counter=state.step,
+        checkpoint_name="step",
+    )
+
+
+def found(directory: Path) -> list[tuple[int, str]]:
+    """Returns step and path of all checkpoints in a directory, the newest first.
+
+    From the names of their files, whatever the file ``checkpoint`` says, which may be older or
+    lead elsewhere. One that a crash left half-written is among them.
+    """
+    names = directory.iterdir() if directory.is_dir() else ()
+    matches = {PARTS.fullmatch(path.name) for path in names}
+    steps = {int(match[2]): str(directory / match[1]) for match in matches if match}
+    return sorted(steps.items(), reverse=True)
+
+
+def restore(
+    state: GanState, manager: tf.train.CheckpointManager, say: Callable[[str], None] = print
+) -> int:
+    """Restores the newest sound checkpoint, if there is any, and returns its step, else 0.
+
+    TensorFlow finds a damaged file by its checksums. Nothing is deleted: the damaged checkpoint is
+    written again when training comes to its step.
+
+    Args:
+        state: What is restored; undefined if this raises.
+        manager: Of the checkpoints.
+        say: Told of each that is passed over, by name.
+
+    Raises:
+        UserError: There are checkpoints and none can be restored.
+    """
+    refusals = []
+    for _, path in found(Path(manager.directory)):
+        try:
+            manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
+        except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
+            reason = " ".join(str(error).split())[:200]
+            refusals.append(f"{path}: cannot be restored into these networks ({reason})")
+            continue
+        for refusal in refusals:
+            say(f"warning: {refusal}; going on from {path}")
+        return int(state.step.numpy())
+    if refusals:
+        before = f", nor can the {len(refusals) - 1} before it" if refusals[1:] else ""
+        raise UserError(f"{refusals[0]}{before}")
+    return 0
+
+
+def save(manager: tf.train.CheckpointManager, state: GanState) -> None:
+    """Saves a checkpoint named by its step.
+
+    Raises:
+        NotFinite: A weight is not finite; nothing was written.
+    """
+    for name, network in (("generator", state.generator), ("discriminator", state.discriminator)):
+        for variable in network.variables:
+            if not np.isfinite(variable.numpy()).all():
+                raise NotFinite(
+                    f"{name}: {variable.path} is not finite at step {int(state.step.numpy())}"
+                )
+    manager.save(checkpoint_number=state.step)

@@ -1,0 +1,236 @@
+"""The loop of training: calls of the compiled step, and what is due between them."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan import devices, pictures, runs, watch
+from gan.checkpoints import checkpoint_manager, save
+from gan.clock import Clock
+from gan.config import Config
+from gan.datasets import Dataset
+from gan.failures import NotFinite, TrainingFailed, writing
+from gan.logs import Console, MetricsLog
+from gan.recipe import pipeline
+from gan.signals import StopRequest
+from gan.step import METRICS, GanState, checked
+
+TRACES = "experimental_get_tracing_count"  # of a compiled function
+
+# (generator, step) -> record with "metrics" {name: float} and what they were computed from
+Evaluator = Callable[[keras.Model, int], dict[str, Any]]
+
+
+@dataclasses.dataclass
+class Run:
+    """A run that is being trained."""
+
+    config: Config
+    run_dir: Path
+    state: GanState
+    data: Dataset
+    evaluators: Mapping[str, Evaluator]
+    manager: tf.train.CheckpointManager
+    log: MetricsLog
+    console: Console
+    stop: StopRequest
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        self.saved_step: int | None = self.step or None  # of the newest checkpoint
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return int(self.state.step.numpy())
+
+    @property
+    def kimg(self) -> float:
+        """Thousands of real images that D has seen."""
+        return self.step * self.config.d_steps * self.config.batch_size / 1000
+
+    @property
+    def sampled_generator(self) -> keras.Model:
+        """The network that draws pictures and goes to generator.keras."""
+        ema = self.config.sample_weights == "ema"
+        return self.state.ema_generator if ema else self.state.generator
+
+    @contextlib.contextmanager
+    def task(self, name: str) -> Iterator[None]:
+        """Times a block that writes files, and says of one that cannot what it means."""
+        with self.clock(name), writing(self.run_dir):
+            yield
+
+    def write_samples(self) -> None:
+        """Writes the picture of samples of this step."""
+        pictures.write_samples(
+            self.config, self.run_dir, self.sampled_generator, self.step, self.data, self.log
+        )
+
+    def save(self) -> None:
+        """Saves a checkpoint of this step."""
+        with self.task("checkpoints"):
+            save(self.manager, self.state)
+        self.saved_step = self.step
+
+    def close(self) -> None:
+        """Closes the log."""
+        self.log.close()
+
+
+def loop(run: Run, run_steps: Any) -> dict[str, Any]:
+    """Trains to `config.steps` or a stop request and returns the summary.
+
+    Args:
+        run: What is trained.
+        run_steps: What ``compiled_steps`` returns.
+    """
+    config, state, log, console, clock = run.config, run.state, run.log, run.console, run.clock
+    devices.release_memory()  # of reading the data, before the compiler takes its share
+    best = checkpoint_manager(state, run.run_dir, 1, runs.BEST_DIR)
+    step = block_start = run.step
+    with clock("pipeline"):
+        blocks = iter(pipeline(config, run.data, step, int(state.rollbacks.numpy())))
+        block = next(blocks)
+    cadences = [config.log_every, config.sample_every, config.checkpoint_every]
+    if config.evaluate_every:
+        cadences.append(config.evaluate_every)
+    warned: set[str] = set()
+    seconds, logged_step, compiled = log.last["seconds"], step, False
+    started = time.perf_counter() - seconds
+    at_end = step >= config.steps
+    if run.stop.signal_name and not at_end:  # asked while it started
+        console.say(f"{run.stop.signal_name}: saving step {step}")
+        run.save()
+        at_end = True
+    with console.progress(step, config.steps):
+        while not at_end:
+            if step == block_start + config.steps_per_call:
+                with clock("pipeline"):
+                    block, block_start = next(blocks), step
+            # Up to the next multiple of a cadence; the next call does the rest of the block.
+            due = [step - step % every + every for every in cadences]
+            end = min(config.steps, block_start + config.steps_per_call, *due)
+            first, last = tf.constant(step - block_start), tf.constant(end - block_start)
+            with clock("steps" if compiled else "first call"):
+                result, finite = run_steps(block, first, last)
+                finite = bool(finite)  # waits until a GPU is done
+            if not compiled:
+                compiled = True
+                devices.release_memory()
+            if not finite:
+                bad = next(name for name in checked(state) if not np.isfinite(result[name]))
+                saved = "none yet" if run.saved_step is None else f"step {run.saved_step}"
+                raise NotFinite(
+                    f"{bad} is not finite at step {run.step}, in the call of steps {step + 1} to "
+                    f"{end}; newest checkpoint: {saved}"
+                )
+            step = run.step
+            if step != end:
+                raise AssertionError(f"the step counter is {step} after step {end}")
+            console.advance(step)
+
+            # Read once: a signal that comes while this step is saved waits for the next call.
+            signal_name = run.stop.signal_name
+            at_end = step == config.steps or signal_name is not None
+            if signal_name:
+                console.say(f"{signal_name}: saving step {step}; once more ends at once")
+            if config.evaluate_every and step % config.evaluate_every == 0:
+                for name, evaluator in run.evaluators.items():
+                    with clock("evaluations"):
+                        evaluation = evaluator(run.sampled_generator, step)
+                    evaluation = {"weights": config.sample_weights, **evaluation}
+                    now = time.perf_counter() - started
+                    with run.task("records"):
+                        log.evaluation(step, run.kimg, now, name, evaluation)
+                devices.release_memory()
+                if run.evaluators and config.keep_best != "none":
+                    keep_best(run, best)
+            signs: dict[str, str] = {}
+            if step % config.log_every == 0 or at_end:
+                metrics = {name: float(result[name]) for name in METRICS}
+                now = time.perf_counter() - started
+                metrics["time/steps_per_second"] = (step - logged_step) / (now - seconds)
+                metrics["memory/peak_mb"] = devices.peak_memory_mb()
+                seconds, logged_step = now, step
+                signs = watch.signs(
+                    [*log.recent, {"kimg": run.kimg, **metrics}],
+                    log.evaluations,
+                    config.has_log_odds,
+                )
+                metrics["collapse/signs"] = len(signs)
+                with run.task("records"):
+                    log.scalars(step, run.kimg, seconds, metrics)
+                console.say(classic_line(step, metrics))
+            if step % config.sample_every == 0 or at_end:
+                with run.task("pictures"):
+                    run.write_samples()
+            for name in sorted(signs.keys() - warned):
+                warned.add(name)
+                with run.task("records"):
+                    log.text("collapse", step, f"{name}: {signs[name]}")
+                console.say(f"warning: {name} at step {step}: {signs[name]}")
+            collapsed = bool(signs) and config.on_collapse == "stop"
+            if step % config.checkpoint_every == 0 or at_end or collapsed:
+                run.save()
+            if collapsed:
+                raise TrainingFailed(
+                    f"collapsed at step {step}, saved: "
+                    f"{'; '.join(f'{name}: {text}' for name, text in signs.items())}"
+                )
+    return {
+        "status": "completed" if step >= config.steps else "preempted",
+        "signal": run.stop.signal_name,
+        **log.last,
+        "step": step,
+        "seconds": time.perf_counter() - started,
+        "seconds_by_task": clock.seconds,
+        "rollbacks": int(state.rollbacks.numpy()),
+        "skipped_updates": skipped_updates(run),
+        "traces": traces() if (traces := getattr(run_steps, TRACES, None)) else 0,
+    }
+
+
+def skipped_updates(run: Run) -> dict[str, int]:
+    """Returns how many updates of each player loss scaling has skipped because they overflowed."""
+    config, step = run.config, run.step
+    done = {
+        "d": step * config.d_steps * (2 if config.schedule == "classic" else 1),
+        "g": max(0, step - config.d_warmup_steps),
+    }
+    optimizers = {"d": run.state.d_optimizer, "g": run.state.g_optimizer}
+    return {
+        name: done[name] - int(optimizer.inner_optimizer.iterations.numpy())
+        for name, optimizer in optimizers.items()
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    }
+
+
+def keep_best(run: Run, best: tf.train.CheckpointManager) -> None:
+    """Saves the state as the best one if its evaluation is no higher than that of the best."""
+    metric = run.config.keep_best
+    values = {
+        e["step"]: e["metrics"][metric] for e in run.log.evaluations if metric in e["metrics"]
+    }
+    before = values.get(runs.step_of(best.latest_checkpoint), np.inf)
+    if run.step in values and values[run.step] <= before:
+        with run.task("checkpoints"):
+            save(best, run.state)
+
+
+def classic_line(step: int, metrics: dict[str, float]) -> str:
+    """Returns the console line of the original script."""
+    accuracy = 50 * (metrics["accuracy/real"] + metrics["accuracy/fake"])
+    return "%d [D loss: %f, acc.: %.2f%%] [G loss: %f]" % (  # noqa: UP031, the script's own format
+        step,
+        metrics["loss/d"],
+        accuracy,
+        metrics["loss/g"],
+    )
