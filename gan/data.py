@@ -193,7 +193,7 @@ def block_dataset(
     batch_size: int,
     latent_dim: int,
     seed: int,
-    noise_seed: int,
+    noise_seed: int | None = None,
     first_step: int = 0,
 ) -> tf.data.Dataset:
     """Returns the endless pipeline of what training consumes, `steps_per_call` = K steps at a time.
@@ -209,7 +209,7 @@ def block_dataset(
         batch_size: Images a batch.
         latent_dim: Entries of a latent vector.
         seed: Chooses the order.
-        noise_seed: Chooses the latents.
+        noise_seed: Chooses the latents; the seed if it is not given.
         first_step: The first block starts with this step.
 
     Returns:
@@ -220,6 +220,7 @@ def block_dataset(
     step_size = d_steps * batch_size
     last = np.iinfo(np.int64).max
     leading = [steps_per_call, d_steps, batch_size]
+    of_noise = seed if noise_seed is None else noise_seed
 
     def in_block(examples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.reshape(examples, [*leading, *data.shape]), tf.reshape(labels, leading)
@@ -228,7 +229,7 @@ def block_dataset(
 
     def latents(step: tf.Tensor) -> tf.Tensor:
         """Those of one step."""
-        return draw_latents([d_steps + 1, batch_size, latent_dim], noise_seed, TRAINING, step)
+        return draw_latents([d_steps + 1, batch_size, latent_dim], of_noise, TRAINING, step)
 
     steps = tf.data.Dataset.range(first_step, last).map(latents)
     steps = steps.batch(steps_per_call, drop_remainder=True)

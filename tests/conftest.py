@@ -72,3 +72,12 @@ def same(before, after):
 def differ_everywhere(before, after):
     """Tells whether each array of one list differs from that of the other."""
     return not any(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def checkpoint(run_dir, step):
+    """All tensors of a checkpoint: networks, average, optimizer slots, step."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"step-{step}"))
+    names = [n for n in reader.get_variable_to_shape_map() if not n.startswith("_CHECKPOINTABLE")]
+    return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}

@@ -100,7 +100,9 @@ def test_in_float64_nothing_but_rounding_is_left(batches):
         return optimizer
 
     optimizers = adam(generator), adam(discriminator)
-    state = GanState(generator, discriminator, generator, *optimizers, tf.Variable(0))
+    state = GanState(
+        generator, discriminator, generator, *optimizers, tf.Variable(0), tf.Variable(0)
+    )
 
     @tf.function
     def step(real, noise, g_noise):
