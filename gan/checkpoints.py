@@ -18,7 +18,13 @@ PARTS = re.compile(r"(step-(\d+))\.(index|data-\d+-of-\d+)")  # the files of a c
 def checkpoint_manager(
     state: GanState, run_dir: Path, keep: int, directory: str = runs.CHECKPOINTS_DIR
 ) -> tf.train.CheckpointManager:
-    """Returns the manager of a run's checkpoints; it writes nothing before the first save."""
+    """Returns the manager of a run's checkpoints; it writes nothing before the first save.
+
+    TensorFlow's list of checkpoints is taken away if it is empty, which TensorFlow refuses.
+    """
+    listing = run_dir / directory / "checkpoint"
+    if listing.is_file() and not listing.stat().st_size:
+        listing.unlink()
     # Where the random numbers of layers such as Dropout stand; Keras does not track them itself.
     seeds = [
         [v.value for v in network.variables if not any(v is w for w in network.weights)]
