@@ -1,10 +1,13 @@
 """How training fails: what it raises, and what a full disk becomes."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
+
+AROUND = re.compile(r"\{\{.*?\}\}|\[Op:.*?\]")  # TensorFlow's own names around a message
 
 
 class TrainingFailed(Exception):
@@ -32,7 +35,7 @@ def writing(run_dir: Path) -> Iterator[None]:
         path, reason = error.filename or run_dir, error.strerror or str(error)
         raise CannotWrite(cannot_write(path, reason)) from error
     except tf.errors.OpError as error:
-        reason = " ".join(error.message.split())[:200]
+        reason = " ".join(AROUND.sub("", error.message).split())
         raise CannotWrite(cannot_write(run_dir, reason)) from error
 
 
