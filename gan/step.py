@@ -39,8 +39,8 @@ METRICS = (
 
 # In the order in which a step computes them, so that the first bad one is the cause.
 FINITE = (
-    "logits/real", "logits/fake", "loss/d", "loss/g", "loss/penalty", "grads/d_norm",
-    "grads/g_norm", "weights/d_norm", "weights/g_norm",
+    "logits/real", "logits/fake", "loss/d", "loss/penalty", "grads/d_norm", "weights/d_norm",
+    "loss/g", "grads/g_norm", "weights/g_norm",
 )  # fmt: skip
 
 EMA_RAMP = 0.05  # half-life over images seen while the average warms up; Karras et al. 2022's value
