@@ -1,0 +1,103 @@
+"""Trains for an hour at the fastest settings and watches what a leak would raise.
+
+``python -m experiments.soak --minutes=60``: a tiny MLP on MNIST with checkpoints, sample grids and
+light evaluations all the time. It prints memory, open files and threads each minute, and ends with
+status 1 if one of them grew or the step was traced again.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from experiments import cli
+from gan.config import UserError
+from gan.presets import from_preset
+from gan.signals import catching_signals
+
+WARM_UP = 0.2  # of the time, after which nothing may grow any more
+GROWTH = 0.02  # of the memory, which is noise
+FASTEST = {
+    "steps": 2**31 - 1, "steps_per_call": 500, "jit_compile": True, "log_every": 500,
+    "sample_every": 1000, "checkpoint_every": 1000, "evaluate_every": 10_000, "keep_best": "fcd",
+}  # fmt: skip
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags."""
+    flags.DEFINE_float("minutes", 60.0, "how long", 0.01, flag_values=values)
+
+
+def main(values: flags.FlagValues) -> int:
+    """Trains, prints a table and returns the exit status."""
+    minutes = values["minutes"].value
+    if not os.path.isdir("/proc/self/fd"):
+        raise UserError("soak: reads /proc, which only Linux has")
+    with cli.silenced():
+        from gan import evaluate, recipe, trainer
+    config = from_preset("tiny", FASTEST)
+    dataset = recipe.dataset_of(config, print)
+    rows: list[dict[str, float]] = []
+    started = time.monotonic()
+    with catching_signals() as stop, tempfile.TemporaryDirectory() as directory:
+
+        def watch(generator: Any, step: int) -> dict[str, Any]:
+            """Takes a row a minute, and asks for the end when the time is over."""
+            now = (time.monotonic() - started) / 60
+            if not rows or now - rows[-1]["minute"] >= min(1.0, minutes / 60):
+                rows.append({"minute": now, "step": step, **usage()})
+                print(row(rows[-1]), flush=True)
+            if now >= minutes:
+                stop.signal_name = "the end of the time"
+            return {"metrics": {}}
+
+        print(
+            "| minute | step | memory MB | open files | threads |\n| --- | --- | --- | --- | --- |"
+        )
+        evaluators = {**evaluate.evaluators(config, dataset), "soak": watch}
+        summary = trainer.train(
+            config, Path(directory) / "run", data=dataset, evaluators=evaluators, quiet=True,
+            stop=stop,
+        )  # fmt: skip
+    failures = growth([r for r in rows if r["minute"] >= WARM_UP * minutes])
+    if summary["traces"] != 1:
+        failures.append(f"{summary['traces']} traces")
+    print(f"{summary['step']:,} steps, {summary['traces']} trace; grew: {failures or 'nothing'}")
+    return cli.FAILED if failures else cli.DONE
+
+
+def usage() -> dict[str, float]:
+    """Returns what this process holds now: memory in MB (10^6 bytes), open files, threads."""
+    resident = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "memory": resident * os.sysconf("SC_PAGE_SIZE") / 1e6,
+        "files": len(os.listdir("/proc/self/fd")),
+        "threads": len(os.listdir("/proc/self/task")),
+    }
+
+
+def growth(rows: list[dict[str, float]]) -> list[str]:
+    """Returns what the second half of the rows has more of than the first: medians."""
+    first, second = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    failures = []
+    for name, allowed in (("memory", 1 + GROWTH), ("files", 1.0), ("threads", 1.0)):
+        before, after = (float(np.median([r[name] for r in half])) for half in (first, second))
+        if first and after > allowed * before:
+            failures.append(f"{name} {before:.0f} to {after:.0f}")
+    return failures
+
+
+def row(values: dict[str, float]) -> str:
+    """Returns a row of the table."""
+    return (
+        f"| {values['minute']:.1f} | {values['step']:,.0f} | {values['memory']:.0f} "
+        f"| {values['files']:.0f} | {values['threads']:.0f} |"
+    )
+
+
+if __name__ == "__main__":
+    cli.run("Trains for an hour and watches memory, open files and traces.", define, main)
