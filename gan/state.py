@@ -159,7 +159,12 @@ def in_words(shapes: list[tuple[int | None, ...]]) -> str:
 def checkpoint_manager(
     state: GanState, run_dir: Path, keep: int, directory: str = runs.CHECKPOINTS_DIR
 ) -> tf.train.CheckpointManager:
-    """Returns the manager of a run's checkpoints; it writes nothing before the first save."""
+    """Returns the manager of a run's checkpoints; it writes nothing before the first save.
+
+    Raises:
+        UserError: The list of checkpoints is damaged, or names others than those in the directory.
+    """
+    runs.latest_checkpoint(run_dir / directory)  # TensorFlow believes the list
     # Where the random numbers of layers such as Dropout stand; Keras does not track them itself.
     seeds = [
         [v.value for v in network.variables if not any(v is w for w in network.weights)]

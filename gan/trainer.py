@@ -67,7 +67,10 @@ def train(
     own_networks = {name: network for name, network in networks.items() if network is not None}
     config = devices.resolve(runs.with_choices_of(run_dir, config), list(own_networks.values()))
     runs.check_run_dir(run_dir, config)
-    game_of(config)  # refused here, before anything is written
+    # Refused here, before anything is written.
+    game_of(config)
+    for name in (runs.METRICS_FILE, runs.EVALUATIONS_FILE):
+        logs.read_records(run_dir / name)
     evaluators = evaluators or {}
     if config.keep_best != "none" and not evaluators:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
