@@ -84,6 +84,7 @@ def run(
         define_flags: Defines the flags.
         main: Gets the parsed flags, returns the exit status.
     """
+    os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
     define_flags(values)
     flags.DEFINE_boolean("help", False, "show this", short_name="h", flag_values=values)

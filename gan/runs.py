@@ -43,6 +43,10 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
         UserError: It is a file, holds something else than a run, or a run of another configuration.
     """
     flag = f"--run_dir={run_dir}"
+    try:
+        str(run_dir).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{flag!r}: must be UTF-8, TensorFlow writes to no other names") from None
     parent = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
     if parent != run_dir and not parent.is_dir():
         raise UserError(f"{flag}: cannot be written ({parent} is not a directory)")

@@ -69,6 +69,8 @@ def build(root):
     build_samples(root / "samples")
     build_data(root / "data")
     build_folders(root / "folders")
+    (root / "keras").mkdir()
+    (root / "keras" / "keras.json").write_text('{"image_data_format": "channels_first"}')
     (root / "features").mkdir()
     (root / "features" / "mnist-cnn-a-v1.npz").write_bytes(b"torn")
     (root / "studies" / "tiny").mkdir(parents=True)

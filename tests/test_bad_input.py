@@ -25,7 +25,8 @@ PROCESSES = [  # (command, flags, environment variables, what the line says firs
         ("train", "torch"), ("evaluate", "jax"), ("sample", "numpy"), ("study", ""),
         ("benchmark", "openvino"), ("train_features", "TensorFlow"),
     )),
-    ("train", "--run_dir=@/full", {}, "--run_dir=@/full: holds other files and no config.json"),
+    ("train", "--preset=dcgan", {"KERAS_HOME": "@/keras", "MPLBACKEND": "x"},
+     "image_data_format=channels_first: Keras' setting, see its file keras.json, must be channels"),
     ("evaluate", "--run_dir=@/runs/bad_list", {}, "@/runs/bad_list/config.json: is not a config"),
     ("sample", "--seeds=9-3", {}, "--seeds=9-3: must be a number or a range such as 0-99"),
     ("study", "--jobs=-1", {}, "--jobs=-1: must be an integer at least 1"),
@@ -109,6 +110,7 @@ def test_bad_input_ends_with_2_and_one_line(
 @pytest.mark.parametrize(("name", "arguments", "variables", "expected"), PROCESSES)
 def test_the_same_in_a_process_of_its_own(name, arguments, variables, expected, scenario, tmp_path):
     arguments = arguments.replace("@", str(scenario)).split()
+    variables = {name: text.replace("@", str(scenario)) for name, text in variables.items()}
     before = snapshot(scenario)
     done = command(f"experiments.{name}", *arguments, env={**os.environ, **variables})
     assert (done.returncode, done.stdout) == (2, "")
