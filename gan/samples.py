@@ -110,7 +110,7 @@ def load_saved_generator(run_dir: Path) -> keras.Model:
     if not path.exists():
         raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
     try:
-        # Safe mode is Keras' default, and Keras' alone to turn off: here it is on in any case.
+        # Safe mode is the default; spelled out, because a run may come from anybody.
         generator = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # damage has many faces, see zipfile and keras.saving
         reason = " ".join(str(error).split())[:200]
