@@ -14,7 +14,7 @@ import numpy as np
 from absl import flags
 
 from experiments import cli
-from gan.config import Config, UserError
+from gan.config import INT32, Config, UserError, knob
 
 # What the loops should show after `LEARNING_STEPS` steps, as the mean of some of the last ones. Ten
 # seeds of ours have 1.14 to 1.21 and 0.77 to 0.83 (--table=losses); the script, whose algorithm is
@@ -34,20 +34,20 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
-    whole = flags.DEFINE_integer
-    whole("repeats", None, "turns of each loop (default: 9, quick 3)", 2, flag_values=values)
-    flags.DEFINE_float(
-        "seconds", None, "length of a turn (default: 6, quick 1)", 0.1, flag_values=values
+    cli.define(
+        values,
+        repeats=knob(9, "turns of each loop; 3 with --quick, if not given", low=2, below=INT32),
+        seconds=knob(6.0, "length of a turn; 1 with --quick, if not given", low=0.1, below=1e6),
+        quick=knob(False, "at most 2 minutes, less is measured"),
+        table=knob(
+            "loops",
+            "loops: beside other frameworks; scaling: by batch, width, steps a call and model; "
+            "operations: what a step is made of; startup: from the command to the first step; "
+            "losses: of ten seeds, for what the first table calls training",
+            choices=tuple(TABLES),
+        ),
+        out=knob("runs/benchmark.json", "where to write JSON"),
     )
-    flags.DEFINE_boolean("quick", False, "at most 2 minutes, less is measured", flag_values=values)
-    flags.DEFINE_enum(
-        "table", "loops", list(TABLES),
-        "loops: beside other frameworks; scaling: by batch, width, steps a call and model; "
-        "operations: what a step is made of; startup: from the command to the first step; "
-        "losses: of ten seeds, for what the first table calls training",
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_string("out", "runs/benchmark.json", "where to write JSON", flag_values=values)
 
 
 def main(values: flags.FlagValues) -> int:
@@ -56,8 +56,10 @@ def main(values: flags.FlagValues) -> int:
     for name in TABLES[table]:
         if values[name].present:
             raise UserError(f"--{name}={values[name].value}: means nothing to --table={table}")
-    repeats = values["repeats"].value or (3 if quick else 9)
-    seconds = values["seconds"].value or (1.0 if quick else 6.0)
+    repeats, seconds = values["repeats"].value, values["seconds"].value
+    if quick:
+        repeats = repeats if values["repeats"].present else 3
+        seconds = seconds if values["seconds"].present else 1.0
     out = Path(values["out"].value)
     with cli.silenced():
         from gan import devices

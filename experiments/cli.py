@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from absl import flags
 
 from gan import config as config_module
 from gan import presets
-from gan.config import Config, UserError
+from gan.config import Config, UserError, knob
 
 DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
 
@@ -21,7 +22,7 @@ CHATTER = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3"
 
 
 class FieldParser(flags.ArgumentParser):
-    """Parses a flag as a field of `Config`; its errors say what is valid."""
+    """Parses a flag as a field that ``config.knob`` made; its errors say what is valid."""
 
     def __init__(self, field: "dataclasses.Field[Any]") -> None:
         self._field = field
@@ -39,19 +40,22 @@ class FieldParser(flags.ArgumentParser):
 
 def define_config_flags(values: flags.FlagValues) -> None:
     """Defines --preset and a flag for each field of `Config`."""
-    flags.DEFINE_string(
-        "preset", "mlp", f"what the other flags change: {', '.join(presets.PRESETS)}",
-        flag_values=values, module_name="config",
-    )  # fmt: skip
-    for field in dataclasses.fields(Config):
-        valid = config_module.valid_values(field)
-        text = f"{field.metadata['help']} ({valid})"
+    define(values, preset=knob("mlp", f"what the other flags change: {', '.join(presets.PRESETS)}"))
+    define(values, **{field.name: field for field in dataclasses.fields(Config)})
+
+
+def define(values: flags.FlagValues, **knobs: Any) -> None:
+    """Defines a flag for each field that ``config.knob`` made."""
+    for name, field in knobs.items():
+        field.name = name
+        parser = FieldParser(field)
+        text = f"{field.metadata['help']} ({config_module.valid_values(field)})"
         flag: flags.Flag
         if config_module.kind_of(field) is bool:
-            flag = flags.BooleanFlag(field.name, field.default, text)
-            flag.parser = FieldParser(field)
+            flag = flags.BooleanFlag(name, field.default, text)
+            flag.parser = parser
         else:
-            flag = flags.Flag(FieldParser(field), None, field.name, field.default, text)
+            flag = flags.Flag(parser, None, name, field.default, text)
         flags.DEFINE_flag(flag, flag_values=values, module_name="config")
 
 
@@ -68,7 +72,7 @@ def config_from_flags(values: flags.FlagValues) -> Config:
 
 def run(
     usage: str,
-    define: Callable[[flags.FlagValues], None],
+    define_flags: Callable[[flags.FlagValues], None],
     main: Callable[[flags.FlagValues], int],
 ) -> NoReturn:
     """Parses the command line, runs `main`, and exits with its status.
@@ -77,11 +81,12 @@ def run(
 
     Args:
         usage: One line about the command, for --help.
-        define: Defines the flags.
+        define_flags: Defines the flags.
         main: Gets the parsed flags, returns the exit status.
     """
+    os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
-    define(values)
+    define_flags(values)
     flags.DEFINE_boolean("help", False, "show this", short_name="h", flag_values=values)
     try:
         extra = values(sys.argv)[1:]
@@ -97,11 +102,15 @@ def run(
         sys.exit(main(values))
     except (flags.Error, UserError) as error:
         sys.exit(complain(error, BAD_INPUT))
-    except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of a pipe went away
         sys.stderr.close()
         sys.exit(FAILED)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # which no path has but the user's
+            raise
+        sys.exit(complain(UserError(f"{error.filename}: {error.strerror}"), BAD_INPUT))
+    except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
+        sys.exit(INTERRUPTED)
 
 
 def complain(error: Exception, status: int) -> int:

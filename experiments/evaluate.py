@@ -6,7 +6,7 @@ from typing import Any
 from absl import flags
 
 from experiments import cli
-from gan.config import DATASETS, UserError
+from gan.config import DATASETS, INT32, UserError, knob
 
 NETWORKS = ("cnn-a", "cnn-b")  # the rows of gan/features.py; tests/test_evaluate.py compares them
 SPLITS = ("test", "train")
@@ -21,28 +21,26 @@ FOR_SAMPLES = ("dataset", "out")
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
-    text, whole = flags.DEFINE_string, flags.DEFINE_integer
-    text("run_dir", "runs/mlp", "a run", flag_values=values)
-    flags.DEFINE_enum("weights", "ema", ["ema", "raw"], "which generator", flag_values=values)
-    text("checkpoint", "latest", "latest, best, or a step", flag_values=values)
-    text("samples", "", "judge these instead: directory of PNGs, or npz", flag_values=values)
-    flags.DEFINE_enum(
-        "dataset", "mnist", DATASETS, "what --samples are compared with", flag_values=values
+    cli.define(
+        values,
+        run_dir=knob("runs/mlp", "a run"),
+        weights=knob("ema", "which generator", choices=("ema", "raw")),
+        checkpoint=knob("latest", "latest, best, or a step"),
+        samples=knob("", "judge these instead: directory of PNGs, or npz"),
+        dataset=knob("mnist", "what --samples are compared with", choices=DATASETS),
+        data_dir=knob("", "directory of that data set; empty: look for it"),
+        num_images=knob(
+            10_000, "images to draw (2,500 points, 26,000 stacks)", low=1000, below=30_001
+        ),
+        seed=knob(0, "of the noise", low=0, below=INT32),
+        split=knob("test", "real images to compare with", choices=SPLITS),
+        features=knob("cnn-a", "feature network", choices=NETWORKS),
+        metrics=knob("", "names, separated by commas; empty: all"),
+        classification_accuracy=knob(
+            False, "also train a classifier on samples of a conditional run (minutes)"
+        ),
+        out=knob("", "JSON lines file for the record of --samples"),
     )
-    text("data_dir", "", "directory of that data set; empty: look for it", flag_values=values)
-    whole(
-        "num_images", 10_000, "images to draw (2,500 points, 26,000 stacks)", 1000, 30_000,
-        flag_values=values,
-    )  # fmt: skip
-    whole("seed", 0, "of the noise", 0, 2**31 - 1, flag_values=values)
-    flags.DEFINE_enum("split", "test", SPLITS, "real images to compare with", flag_values=values)
-    flags.DEFINE_enum("features", "cnn-a", NETWORKS, "feature network", flag_values=values)
-    text("metrics", "", "names, separated by commas; empty: all", flag_values=values)
-    flags.DEFINE_boolean(
-        "classification_accuracy", False,
-        "also train a classifier on samples of a conditional run (minutes)", flag_values=values,
-    )  # fmt: skip
-    text("out", "", "JSON lines file for the record of --samples", flag_values=values)
 
 
 def main(values: flags.FlagValues) -> int:
@@ -116,7 +114,7 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
     """
     from pathlib import Path
 
-    from gan import runs, samples
+    from gan import logs, runs, samples
     from gan.datasets import load_dataset
     from gan.modes import Modes
     from gan.recipe import dataset_of
@@ -126,6 +124,8 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
         out = Path(flag["out"])
         if flag["out"] and (out.is_dir() or not out.absolute().parent.is_dir()):
             raise UserError(f"--out={out}: must be a file in a directory that exists")
+        if flag["out"]:
+            logs.read_text(out)
         data = load_dataset(flag["dataset"], flag["data_dir"], console.say)
         if data.mixture:
             raise UserError(f"--dataset={flag['dataset']}: has points, --samples are images")
@@ -134,6 +134,7 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
         return flag["dataset"], data, images, {"samples": flag["samples"], "read_as": how}, None
     run_dir = Path(flag["run_dir"])
     config = runs.read_config(run_dir)
+    logs.read_text(run_dir / runs.EVALUATIONS_FILE)
     if not os.access(run_dir, os.W_OK):  # found before anything is computed
         raise UserError(f"--run_dir={run_dir}: cannot be written, evaluations.jsonl belongs there")
     if flag["classification_accuracy"] and not config.conditional:

@@ -6,21 +6,18 @@ from pathlib import Path
 from absl import flags
 
 from experiments import cli
-from gan.config import POINT_DATASETS, UserError
+from gan.config import POINT_DATASETS, UserError, knob
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
-    flags.DEFINE_string("run_dir", "runs/mlp", "a run", flag_values=values)
-    flags.DEFINE_integer("side", 10, "images a row and a column", 1, flag_values=values)
-    flags.DEFINE_string(
-        "seeds", "", "draw these instead, as single PNG files: 0-9999, or 7; a seed is an image",
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_string(
-        "out", "", "PNG file (default: RUN_DIR/samples/grid.png), or directory for --seeds",
-        flag_values=values,
-    )  # fmt: skip
+    cli.define(
+        values,
+        run_dir=knob("runs/mlp", "a run"),
+        side=knob(10, "images a row and a column", low=1, below=101),
+        seeds=knob("", "draw these instead, as single PNG files: 0-9999, or 7; a seed is an image"),
+        out=knob("", "PNG file (default: RUN_DIR/samples/grid.png), or directory for --seeds"),
+    )
 
 
 def main(values: flags.FlagValues) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 
 from experiments import cli
-from gan.config import UserError
+from gan.config import UserError, knob
 from gan.presets import from_preset
 from gan.signals import catching_signals
 
@@ -29,7 +29,7 @@ FASTEST = {
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
-    flags.DEFINE_float("minutes", 60.0, "how long", 0.01, flag_values=values)
+    cli.define(values, minutes=knob(60.0, "how long", low=0.01, below=1e5))
 
 
 def main(values: flags.FlagValues) -> int:

@@ -12,16 +12,17 @@ from absl import flags
 from experiments import cli, study_report
 from experiments.studies import STUDIES, runs_of
 from experiments.study_training import train_all
-from gan.config import UserError
+from gan.config import INT32, UserError, knob
 from gan.presets import from_preset
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
-    flags.DEFINE_enum("study", "mlp", list(STUDIES), "which one", flag_values=values)
-    flags.DEFINE_string("out", "runs/study", "directory of all studies", flag_values=values)
-    flags.DEFINE_integer(
-        "jobs", 1, "runs at once, each on its share of the cores", 1, flag_values=values
+    cli.define(
+        values,
+        study=knob("mlp", "which one", choices=tuple(STUDIES)),
+        out=knob("runs/study", "directory of all studies"),
+        jobs=knob(1, "runs at once, each on its share of the cores", low=1, below=INT32),
     )
 
 

@@ -8,27 +8,25 @@ from absl import flags
 
 from experiments import cli
 from gan.clock import Clock
-from gan.config import FOLDER, Config, UserError
+from gan.config import FOLDER, Config, UserError, knob
 from gan.signals import StopRequest, catching_signals
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
     cli.define_config_flags(values)
-    flags.DEFINE_string(
-        "run_dir", None, "where the run is stored and resumed (default: runs/PRESET)",
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_boolean("dry_run", False, "resolve, check, print, stop", flag_values=values)
+    cli.define(
+        values,
+        run_dir=knob("", "where the run is stored and resumed (default: runs/PRESET)"),
+        dry_run=knob(False, "resolve, check, print, stop"),
+    )
 
 
 def main(values: flags.FlagValues) -> int:
     """Trains and returns the exit status."""
     config = cli.config_from_flags(values)
-    run_dir = values["run_dir"].value
-    if run_dir is None:
-        run_dir = f"runs/{values['preset'].value}"
-    elif not run_dir:
+    run_dir = values["run_dir"].value or f"runs/{values['preset'].value}"
+    if values["run_dir"].present and not values["run_dir"].value:
         raise UserError("--run_dir=: must be a directory")
     with catching_signals() as stop:
         return train(config, Path(run_dir), values["dry_run"].value, stop)

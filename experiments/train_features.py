@@ -8,15 +8,18 @@ from typing import Any
 from absl import flags
 
 from experiments import cli
-from gan.config import DATASETS, UserError
+from gan.config import DATASETS, UserError, knob
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
-    flags.DEFINE_enum("dataset", "mnist", DATASETS, "a data set with labels", flag_values=values)
-    flags.DEFINE_enum("network", "cnn-a", ["cnn-a", "cnn-b"], "which one", flag_values=values)
-    flags.DEFINE_string("data_dir", "", "directory of the data set", flag_values=values)
-    flags.DEFINE_string("out", "runs/features", "directory to write to", flag_values=values)
+    cli.define(
+        values,
+        dataset=knob("mnist", "a data set with labels", choices=DATASETS),
+        network=knob("cnn-a", "which one", choices=("cnn-a", "cnn-b")),
+        data_dir=knob("", "directory of the data set; empty: look for it"),
+        out=knob("runs/features", "directory to write to"),
+    )
 
 
 def main(values: flags.FlagValues) -> int:
@@ -32,6 +35,8 @@ def main(values: flags.FlagValues) -> int:
     weights, floors = out / f"{name}.npz", out / f"{name}.floors.json"
     devices.prepare()
     images = datasets.load_dataset(dataset, values["data_dir"].value, print)
+    if images.train_labels is None or images.test_images is None:
+        raise UserError(f"--dataset={dataset}: must have labels and test images")
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not weights.exists():

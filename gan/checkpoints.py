@@ -1,6 +1,5 @@
 """Checkpoints of a run: written whole, read back from the newest that is sound."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from gan.config import UserError
 from gan.failures import NotFinite
 from gan.step import GanState
 
-PARTS = re.compile(r"(step-(\d+))\.(index|data-\d+-of-\d+)")  # the files of a checkpoint
-
 
 def checkpoint_manager(
     state: GanState, run_dir: Path, keep: int, directory: str = runs.CHECKPOINTS_DIR
@@ -22,7 +19,7 @@ def checkpoint_manager(
 
     TensorFlow's list of checkpoints is taken away if it is empty, which TensorFlow refuses.
     """
-    listing = run_dir / directory / "checkpoint"
+    listing = run_dir / directory / runs.CHECKPOINT_LIST
     if listing.is_file() and not listing.stat().st_size:
         listing.unlink()
     # Where the random numbers of layers such as Dropout stand; Keras does not track them itself.
@@ -37,18 +34,6 @@ def checkpoint_manager(
         step_counter=state.step,
         checkpoint_name="step",
     )
-
-
-def found(directory: Path) -> list[tuple[int, str]]:
-    """Returns step and path of all checkpoints in a directory, the newest first.
-
-    From the names of their files, whatever the file ``checkpoint`` says, which may be older or
-    lead elsewhere. One that a crash left half-written is among them.
-    """
-    names = directory.iterdir() if directory.is_dir() else ()
-    matches = {PARTS.fullmatch(path.name) for path in names}
-    steps = {int(match[2]): str(directory / match[1]) for match in matches if match}
-    return sorted(steps.items(), reverse=True)
 
 
 def restore(
@@ -68,7 +53,7 @@ def restore(
         UserError: There are checkpoints and none can be restored.
     """
     refusals = []
-    for _, path in found(Path(manager.directory)):
+    for _, path in runs.checkpoints(Path(manager.directory)):
         try:
             manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
         except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:

@@ -42,7 +42,7 @@ class UserError(Exception):
     """Bad flags or bad input, said in one line; command lines end with status 2."""
 
 
-def _knob(
+def knob(
     default: Any,
     help: str,
     *,
@@ -53,10 +53,10 @@ def _knob(
     below: float | None = None,
     resumable: bool = False,
 ) -> Any:
-    """Describes one field.
+    """Describes one field of `Config`, or one flag of a command.
 
     Args:
-        default: The value of the `mlp` preset.
+        default: The value of the `mlp` preset, or of the flag.
         help: What it means, with its unit.
         choices: The valid names, for a field that takes a name.
         open_table: Whether Python code may add names to `choices` (a row of a table).
@@ -73,122 +73,122 @@ def _knob(
 class Config:
     """One training run, without the place where it is stored."""
 
-    dataset: str = _knob("mnist", "data set", choices=(*DATASETS, f"{FOLDER}PATH"), open_table=True)
-    data_dir: str = _knob(
+    dataset: str = knob("mnist", "data set", choices=(*DATASETS, f"{FOLDER}PATH"), open_table=True)
+    data_dir: str = knob(
         "", "directory with the data set's files; empty: look for them", resumable=True
     )
-    image_size: int = _knob(32, "side of the images of a folder, in pixels", low=8, below=4096)
-    image_channels: int = _knob(3, "their channels: 1 for grey, 3 for colour", low=1, below=4)
-    skip_bad_images: bool = _knob(False, "leave out files of a folder that are no sound images")
-    generator: str = _knob("mlp", "generator network", choices=GENERATORS, open_table=True)
-    discriminator: str = _knob(
+    image_size: int = knob(32, "side of the images of a folder, in pixels", low=8, below=4096)
+    image_channels: int = knob(3, "their channels: 1 for grey, 3 for colour", low=1, below=4)
+    skip_bad_images: bool = knob(False, "leave out files of a folder that are no sound images")
+    generator: str = knob("mlp", "generator network", choices=GENERATORS, open_table=True)
+    discriminator: str = knob(
         "mlp", "discriminator network", choices=DISCRIMINATORS, open_table=True
     )
-    g_norm: str = _knob(
+    g_norm: str = knob(
         "default", "generator's normalisation; default: what its paper has", choices=NORMS
     )
-    d_norm: str = _knob("default", "discriminator's normalisation, likewise", choices=NORMS)
-    conditional: bool = _knob(False, "both networks get the class of each image")
-    latent_dim: int = _knob(100, "entries of a latent vector, each ~ N(0, 1)", low=1, below=INT32)
-    loss: str = _knob("non_saturating", "pair of losses", choices=LOSSES, open_table=True)
-    real_label: float = _knob(
+    d_norm: str = knob("default", "discriminator's normalisation, likewise", choices=NORMS)
+    conditional: bool = knob(False, "both networks get the class of each image")
+    latent_dim: int = knob(100, "entries of a latent vector, each ~ N(0, 1)", low=1, below=INT32)
+    loss: str = knob("non_saturating", "pair of losses", choices=LOSSES, open_table=True)
+    real_label: float = knob(
         1.0, "what D shall say about real images, 1: no label smoothing", above=0
     )
-    fake_label: float = _knob(0.0, "what D shall say about fake images, 0: no smoothing", low=0)
-    penalty: str = _knob(
+    fake_label: float = knob(0.0, "what D shall say about fake images, 0: no smoothing", low=0)
+    penalty: str = knob(
         "none", "gradient penalty of the discriminator", choices=PENALTIES, open_table=True
     )
-    penalty_weight: float = _knob(10.0, "its weight in D's loss, at the start", low=0)
-    penalty_decay: float = _knob(
+    penalty_weight: float = knob(10.0, "its weight in D's loss, at the start", low=0)
+    penalty_decay: float = knob(
         1.0, "share of that weight which is left after --penalty_decay_steps", low=0
     )
-    penalty_decay_steps: int = _knob(
+    penalty_decay_steps: int = knob(
         0, "steps in which the weight falls there, by half a cosine", low=0, below=INT32
     )
-    schedule: str = _knob(
+    schedule: str = knob(
         "alternating", "order of the updates in a step, see docs/algorithm.md", choices=SCHEDULES
     )
-    d_steps: int = _knob(
+    d_steps: int = knob(
         1, "discriminator updates a step, each on its own real batch", low=1, below=INT32
     )
-    d_warmup_steps: int = _knob(
+    d_warmup_steps: int = knob(
         0, "first steps, in which only the discriminator learns", low=0, below=INT32
     )
-    batch_size: int = _knob(256, "real images, and fake images, an update", low=1, below=INT32)
-    steps: int = _knob(30_000, "training steps in all", low=1, below=INT32, resumable=True)
-    augment: str = _knob(
+    batch_size: int = knob(256, "real images, and fake images, an update", low=1, below=INT32)
+    steps: int = knob(30_000, "training steps in all", low=1, below=INT32, resumable=True)
+    augment: str = knob(
         "none",
         "differentiable augmentation of all that the discriminator sees",
         choices=AUGMENTATIONS,
         open_table=True,
     )
-    pack: int = _knob(
+    pack: int = knob(
         1,
         "images, all real or all fake, that the discriminator sees at once (PacGAN)",
         low=1,
         below=INT32,
     )
-    d_weight_clip: float = _knob(
+    d_weight_clip: float = knob(
         0.0, "bound of D's weights after each of its updates; 0: none", low=0
     )
-    d_learning_rate_decay: str = _knob(
+    d_learning_rate_decay: str = knob(
         "constant", "how the discriminator's learning rate falls to 0", choices=DECAYS
     )
-    g_learning_rate_decay: str = _knob("constant", "the generator's, likewise", choices=DECAYS)
-    learning_rate_decay_steps: int = _knob(
+    g_learning_rate_decay: str = knob("constant", "the generator's, likewise", choices=DECAYS)
+    learning_rate_decay_steps: int = knob(
         30_000, "steps in which they do, unless constant", low=1, below=INT32
     )
-    d_learning_rate: float = _knob(2e-4, "discriminator's Adam learning rate", above=0)
-    g_learning_rate: float = _knob(2e-4, "generator's Adam learning rate", above=0)
-    beta_1: float = _knob(0.5, "Adam's decay of the gradient's mean, a step", low=0, below=1)
-    beta_2: float = _knob(0.999, "Adam's decay of the squared gradient, a step", low=0, below=1)
-    ema_half_life: int = _knob(
+    d_learning_rate: float = knob(2e-4, "discriminator's Adam learning rate", above=0)
+    g_learning_rate: float = knob(2e-4, "generator's Adam learning rate", above=0)
+    beta_1: float = knob(0.5, "Adam's decay of the gradient's mean, a step", low=0, below=1)
+    beta_2: float = knob(0.999, "Adam's decay of the squared gradient, a step", low=0, below=1)
+    ema_half_life: int = knob(
         200_000,
         "half-life of the generator's weight average, in images; 0: no averaging",
         low=0,
         below=INT32,
     )
-    seed: int = _knob(0, "seed of weights, noise and data order", low=0, below=INT32)
-    precision: str = _knob(
+    seed: int = knob(0, "seed of weights, noise and data order", low=0, below=INT32)
+    precision: str = knob(
         "auto", "Keras dtype policy; auto: by the device, see docs/algorithm.md", choices=PRECISIONS
     )
-    jit_compile: bool | None = _knob(
+    jit_compile: bool | None = knob(
         None, "compile the step with XLA; unset: where it is faster (GPUs; dense float32)"
     )
-    steps_per_call: int = _knob(
+    steps_per_call: int = knob(
         50, "most steps in one call of the compiled function", low=1, below=INT32, resumable=True
     )
-    log_every: int = _knob(100, "steps between log records", low=1, below=INT32, resumable=True)
-    sample_every: int = _knob(200, "steps between sample grids", low=1, below=INT32, resumable=True)
-    checkpoint_every: int = _knob(
+    log_every: int = knob(100, "steps between log records", low=1, below=INT32, resumable=True)
+    sample_every: int = knob(200, "steps between sample grids", low=1, below=INT32, resumable=True)
+    checkpoint_every: int = knob(
         1000, "steps between checkpoints", low=1, below=INT32, resumable=True
     )
-    keep_checkpoints: int = _knob(
+    keep_checkpoints: int = knob(
         3, "newest checkpoints that are kept", low=1, below=INT32, resumable=True
     )
-    evaluate_every: int = _knob(
+    evaluate_every: int = knob(
         5000, "steps between light evaluations; 0: none", low=0, below=INT32, resumable=True
     )
-    keep_best: str = _knob(
+    keep_best: str = knob(
         "none",
         "metric of the light evaluation whose best checkpoint is kept beside the newest ones",
         choices=("none", "fcd"),
         resumable=True,
     )
-    on_collapse: str = _knob(
+    on_collapse: str = knob(
         "warn",
         "what a sign of collapse does, see docs/evaluation.md",
         choices=("warn", "stop"),
         resumable=True,
     )
-    on_nan: str = _knob(
+    on_nan: str = knob(
         "stop",
         "what a number that is not finite does; rollback: go on from the newest checkpoint with "
         "other noise, at most 3 times",
         choices=("stop", "rollback"),
         resumable=True,
     )
-    sample_weights: str = _knob(
+    sample_weights: str = knob(
         "ema",
         "weights that draw sample grids and go to generator.keras",
         choices=("ema", "raw"),

@@ -24,11 +24,16 @@ def prepare() -> None:
     """Lets TensorFlow take GPU memory as it needs it, instead of all at once.
 
     Raises:
-        UserError: Keras runs on another backend than TensorFlow.
+        UserError: Keras runs on another backend than TensorFlow, or has channels first.
     """
     if keras.backend.backend() != "tensorflow":
         raise UserError(
             f"KERAS_BACKEND={keras.backend.backend()}: must be tensorflow, set before Keras starts"
+        )
+    if keras.config.image_data_format() != "channels_last":
+        raise UserError(
+            f"image_data_format={keras.config.image_data_format()}: Keras' setting, see its file "
+            "keras.json, must be channels_last"
         )
     for gpu in tf.config.list_physical_devices("GPU"):
         try:

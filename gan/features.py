@@ -169,7 +169,7 @@ def load(
     if packaged or path.exists():
         try:
             return read(path, name, network, packaged)
-        except Exception as error:  # damage has many faces, see numpy.load and zipfile
+        except UserError as error:
             if packaged:
                 raise
             say(f"{path} is damaged and will be replaced ({one_line(error)})")
@@ -249,16 +249,27 @@ def write(path: Path, model: keras.Model, accuracy: float) -> None:
 
 
 def read(path: Path, name: str, network: str, packaged: bool) -> Extractor:
-    """Returns the network of a file that `write` made. Never unpickles."""
-    with np.load(path, allow_pickle=False) as file:
-        about = json.loads(str(file["about"]))
-        weights = [file[key] for key in sorted(file.files) if key.startswith("weight_")]
-    model = NETWORKS[network](about["image_shape"], about["classes"])
-    model.set_weights(weights)
+    """Returns the network of a file that `write` made. Never unpickles.
+
+    Raises:
+        UserError: It is damaged, or another file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            weights = [file[key] for key in sorted(file.files) if key.startswith("weight_")]
+        model = NETWORKS[network](about["image_shape"], about["classes"])
+        model.set_weights(weights)
+        accuracy = float(about["test_accuracy"])
+    except Exception as error:  # damage has many faces, see numpy.load, zipfile and keras
+        reason = one_line(error)[:200]
+        raise UserError(
+            f"{path}: must be weights of {network}, cannot be read ({reason})"
+        ) from None
     provenance = {
         "name": name,
         "sha256": sha256(path),
-        "test_accuracy": about["test_accuracy"],
+        "test_accuracy": accuracy,
         "packaged": packaged,
     }
     return Extractor(name, model, provenance)

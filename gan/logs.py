@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from gan.config import UserError
 from gan.files import replacing
 from gan.runs import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
 from gan.watch import SPAN_KIMG
@@ -141,21 +142,48 @@ def without_infinities(record: dict[str, Any]) -> dict[str, Any]:
     return {name: clean(value) for name, value in record.items()}
 
 
+def read_text(path: Path) -> str:
+    """Returns the text of a JSON lines file, "" if there is none.
+
+    Raises:
+        UserError: It cannot be read, or is no text.
+    """
+    try:
+        return path.read_text() if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read, must be JSON lines ({error})") from None
+
+
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Returns the records of a metrics.jsonl, up to a line that a crash tore. None: no records."""
+    """Returns the records of a metrics.jsonl, without a last line that a crash tore.
+
+    No file: no records.
+
+    Raises:
+        UserError: Another line is no record.
+    """
     records: list[dict[str, Any]] = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
+    lines = read_text(path).splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            if number == len(lines):
                 break
+            record = None
+        if not isinstance(record, dict) or type(record.get("step")) is not int:
+            raise UserError(f"{path}: line {number} is no record, must be an object with a step")
+        records.append(record)
     return records
 
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
-    """Appends a line to a JSON lines file, after taking off one that a crash tore."""
-    if path.exists() and (text := path.read_text()) and not text.endswith("\n"):
+    """Appends a line to a JSON lines file, after taking off one that a crash tore.
+
+    Raises:
+        UserError: The file is no text.
+    """
+    if (text := read_text(path)) and not text.endswith("\n"):
         whole, _, last = text.rpartition("\n")
         try:
             json.loads(last)  # a whole record, or another file's text: nothing is taken off

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ CHECKPOINTS_DIR = "checkpoints"
 BEST_DIR = "checkpoints/best"
 TENSORBOARD_DIR = "tensorboard"
 
+FILES = (
+    CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, EVALUATIONS_FILE, GENERATOR_FILE, LOSS_PLOT_FILE,
+)  # fmt: skip
+DIRECTORIES = (SAMPLES_DIR, CHECKPOINTS_DIR, BEST_DIR, TENSORBOARD_DIR)
+CHECKPOINT_LIST = "checkpoint"  # TensorFlow's name for it
+CHECKPOINT_LINE = re.compile(
+    r'(all_)?model_checkpoint_paths?: "step-\d+"'
+    r"|(all_model_checkpoint_timestamps|last_preserved_timestamp): [\d.e+]+"
+)
+CHECKPOINT_PART = re.compile(r"(step-(\d+))\.(index|data-\d+-of-\d+)")  # its files
+
 # What a configuration leaves to the machine, and how it says so.
 AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None}
 
@@ -32,6 +44,10 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
         UserError: It is a file, holds something else than a run, or a run of another configuration.
     """
     flag = f"--run_dir={run_dir}"
+    try:
+        str(run_dir).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{flag!r}: must be UTF-8, TensorFlow writes to no other names") from None
     parent = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
     if parent != run_dir and not parent.is_dir():
         raise UserError(f"{flag}: cannot be written ({parent} is not a directory)")
@@ -50,6 +66,8 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
             )
     except OSError as error:
         raise UserError(f"{flag}: {error.strerror}") from None
+    for directory in (CHECKPOINTS_DIR, BEST_DIR):
+        check_list(run_dir / directory)
     changed = config_module.differences(read_config(run_dir), config)
     if changed:
         raise UserError(
@@ -84,21 +102,77 @@ def read_config(run_dir: Path) -> Config:
     Raises:
         UserError: There is none, or it cannot be read.
     """
-    path = run_dir / CONFIG_FILE
+    values = read_values(run_dir)["config"]
     try:
-        values = json.loads(path.read_text())["config"]
         return config_module.from_dict(values)
-    except FileNotFoundError:
-        raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError) as error:
-        raise UserError(
-            f"{path}: is not a configuration ({type(error).__name__}: {error})"
-        ) from None
+    except UserError as error:
+        raise UserError(f"{run_dir / CONFIG_FILE}: is not a configuration ({error})") from None
 
 
 def own_networks(run_dir: Path) -> list[str]:
-    """Returns which networks of a run Python code gave, instead of those that its config names."""
-    return list(json.loads((run_dir / CONFIG_FILE).read_text()).get("own_networks", []))
+    """Returns which networks of a run Python code gave, instead of those that its config names.
+
+    Raises:
+        UserError: config.json cannot be read.
+    """
+    return list(read_values(run_dir)["own_networks"])
+
+
+def read_values(run_dir: Path) -> dict[str, Any]:
+    """Returns what config.json of a run holds, after a look at the kinds of the run's files.
+
+    Raises:
+        UserError: It is none, or damaged, or a file is where a directory should be or vice versa.
+    """
+    path = run_dir / CONFIG_FILE
+    try:
+        values = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
+    except (OSError, ValueError, RecursionError) as error:  # the last one: nested too deeply
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{path}: is not a configuration, must be JSON ({reason})") from None
+    if not isinstance(values, dict) or not isinstance(values.get("config"), dict):
+        raise UserError(f'{path}: is not a configuration, must be an object with one as "config"')
+    if not isinstance(values.setdefault("own_networks", []), list):
+        raise UserError(f'{path}: is not a configuration, "own_networks" must be a list')
+    for names, is_right, kind in (
+        (FILES, Path.is_file, "file"),
+        (DIRECTORIES, Path.is_dir, "directory"),
+    ):
+        for found in (run_dir / name for name in names):
+            if found.exists() and not is_right(found):
+                raise UserError(f"{found}: must be a {kind}, as training makes it")
+    return values
+
+
+def checkpoints(directory: Path) -> list[tuple[int, str]]:
+    """Returns step and path of all checkpoints in a directory, the newest first.
+
+    From the names of their files, whatever TensorFlow's list says, which may be older. One that a
+    crash left half-written is among them.
+    """
+    names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
+    matches = [match for name in names if (match := CHECKPOINT_PART.fullmatch(name))]
+    return sorted({(int(match[2]), str(directory / match[1])) for match in matches}, reverse=True)
+
+
+def check_list(directory: Path) -> None:
+    """Refuses TensorFlow's list of checkpoints if it is not one of those beside it.
+
+    TensorFlow reads from all paths in that list, and deletes the oldest of them.
+
+    Raises:
+        UserError: The list is damaged, or names others.
+    """
+    path = directory / CHECKPOINT_LIST
+    try:
+        lines = path.read_text().splitlines() if path.exists() else []
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read, must be TensorFlow's ({error})") from None
+    for line in lines:
+        if not CHECKPOINT_LINE.fullmatch(line):
+            raise UserError(f"{path}: has the line {line[:100]!r}, must list step-N beside it")
 
 
 def write_config(

@@ -1,6 +1,5 @@
 """Images to judge: drawn from a run's generator, or read from files of anywhere else."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from gan import runs
-from gan.config import UserError
+from gan.config import POINT_DATASETS, UserError
 from gan.data import evaluation_latents, to_stored, to_uint8
 from gan.datasets import Dataset
-from gan.state import build_generator
+from gan.state import build_generator, check_network
 
 LEAST_IMAGES = 1000  # fewer say too little: 128 features have a covariance of 8,256 numbers
 SAMPLE_BATCH = 500
@@ -86,6 +85,8 @@ def load_generator(
     path = find_checkpoint(run_dir, checkpoint)
     if "generator" in runs.own_networks(run_dir):
         generator = load_saved_generator(run_dir)
+        path_of_it = str(run_dir / runs.GENERATOR_FILE)
+        check_network(path_of_it, generator, (config.latent_dim,), data.shape, config.conditional)
     else:
         generator = build_generator(config, data.shape, data.classes)
     part = "ema_generator" if weights == "ema" else "generator"
@@ -99,25 +100,26 @@ def load_generator(
 
 
 def load_saved_generator(run_dir: Path) -> keras.Model:
-    """Returns the network in a run's generator.keras.
+    """Returns the network in a run's generator.keras. Runs no code that the file brings.
 
     Raises:
-        UserError: There is none yet, or it cannot be loaded.
+        UserError: There is none yet, it cannot be loaded, or is no generator for the run.
     """
-    path = run_dir / runs.GENERATOR_FILE
+    config, path = runs.read_config(run_dir), run_dir / runs.GENERATOR_FILE
     if not path.exists():
         raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
     try:
-        return keras.models.load_model(path, compile=False)
+        # Safe mode is the default; spelled out, because a run may come from anybody.
+        generator = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # damage has many faces, see zipfile and keras.saving
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be loaded ({reason})") from None
-
-
-def checkpoint_steps(run_dir: Path) -> list[int]:
-    """Returns the steps of a run's checkpoints, ascending, without the best one."""
-    names = (path.name for path in (run_dir / runs.CHECKPOINTS_DIR).glob("step-*.index"))
-    return sorted(int(m[1]) for name in names if (m := re.fullmatch(r"step-(\d+)\.index", name)))
+    made, points = getattr(generator, "output_shape", None), config.dataset in POINT_DATASETS
+    if not isinstance(made, tuple) or len(made) != (2 if points else 4):
+        right = "points [batch, 2]" if points else "images [batch, H, W, C]"
+        raise UserError(f"{path}: makes {made}, must make {right}")
+    check_network(str(path), generator, (config.latent_dim,), made[1:], config.conditional)
+    return generator
 
 
 def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
@@ -126,17 +128,15 @@ def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
     Raises:
         UserError: There is none; the message lists those that exist.
     """
-    directory = run_dir / runs.CHECKPOINTS_DIR
-    best = tf.train.latest_checkpoint(str(run_dir / runs.BEST_DIR))
-    latest = tf.train.latest_checkpoint(str(directory))
-    steps = {str(step): str(directory / f"step-{step}") for step in checkpoint_steps(run_dir)}
-    found = {"latest": latest, "best": best, **steps}.get(checkpoint)
-    if latest is None and best is None and not steps:
+    newest = runs.checkpoints(run_dir / runs.CHECKPOINTS_DIR)
+    best = runs.checkpoints(run_dir / runs.BEST_DIR)
+    paths = {name: found[0][1] for name, found in (("latest", newest), ("best", best)) if found}
+    paths |= {str(step): path for step, path in reversed(newest)}
+    if not paths:
         raise UserError(f"--run_dir={run_dir}: has no checkpoint yet")
-    if found is None:
-        names = ["latest"] * bool(latest) + ["best"] * bool(best) + list(steps)
-        raise UserError(f"--checkpoint={checkpoint}: must be one of {', '.join(names)}")
-    return found
+    if checkpoint not in paths:
+        raise UserError(f"--checkpoint={checkpoint}: must be one of {', '.join(paths)}")
+    return paths[checkpoint]
 
 
 def read_samples(where: Path, image_shape: tuple[int, ...]) -> tuple[np.ndarray, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from gan import devices, logs, pictures, runs, watch
-from gan.checkpoints import checkpoint_manager, found, restore
+from gan.checkpoints import checkpoint_manager, restore
 from gan.clock import Clock
 from gan.config import Config, UserError
 from gan.datasets import Dataset
@@ -69,7 +69,10 @@ def train(
     own_networks = {name: network for name, network in networks.items() if network is not None}
     config = devices.resolve(runs.with_choices_of(run_dir, config), list(own_networks.values()))
     runs.check_run_dir(run_dir, config)
-    game_of(config)  # refused here, before anything is written
+    # Refused here, before anything is written.
+    game_of(config)
+    for name in (runs.METRICS_FILE, runs.EVALUATIONS_FILE):
+        logs.read_records(run_dir / name)
     evaluators = evaluators or {}
     if config.keep_best != "none" and not evaluators:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
@@ -162,7 +165,7 @@ def train_with_rollbacks(run: Run, run_steps: Any) -> dict[str, Any]:
             return loop(run, run_steps)
         except NotFinite as error:
             times = int(run.state.rollbacks.numpy()) + 1
-            can = found(Path(run.manager.directory))
+            can = runs.checkpoints(Path(run.manager.directory))
             if run.config.on_nan != "rollback" or times > ROLLBACKS or not can:
                 raise
             with writing(run.run_dir):

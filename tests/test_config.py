@@ -1,9 +1,6 @@
 import dataclasses
-import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gan import config, presets
 from gan.config import Config, UserError
@@ -79,18 +76,3 @@ def test_only_resumable_fields_may_change():
         "batch_size: 256 -> 8",
     ]
     assert config.differences(old, dataclasses.replace(old, steps=5, data_dir="x")) == []
-
-
-@given(
-    steps=st.integers(1, 2**31 - 1),
-    beta=st.floats(0, 1, exclude_max=True),
-    rate=st.floats(0, 1e3, exclude_min=True),
-    jit=st.sampled_from([None, True, False]),
-)
-def test_json_and_flags_round_trip(steps, beta, rate, jit):
-    c = Config(steps=steps, beta_1=beta, d_learning_rate=rate, jit_compile=jit)
-    assert config.from_dict(json.loads(json.dumps(dataclasses.asdict(c)))) == c
-    for field in dataclasses.fields(Config):
-        value = getattr(c, field.name)
-        if value is not None:
-            assert config.parse(field, str(value)) == value

@@ -211,45 +211,6 @@ def call(monkeypatch, *arguments):
     return end.value.code
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("--run_dir=NOWHERE", "--run_dir=NOWHERE: is not a run, it has no config.json"),
-        ("--metrics=fid", "--metrics=fid: must be among fcd, fcd_infinity, kid, precision"),
-        ("--metrics=fcd,", None),
-        (
-            "--num_images=999",
-            "--num_images=999: 999 is not an integer in the range [1000, 30000]",
-        ),
-        ("--weights=best", "--weights=best: value should be one of <ema|raw>"),
-        ("--split=validation", "--split=validation: value should be one of <test|train>"),
-        ("--features=inception", "--features=inception: value should be one of <cnn-a|cnn-b>"),
-        ("--samples=NOWHERE", "--samples=NOWHERE: must be a directory of PNG files or an npz"),
-        ("--samples=EMPTY", "--samples=EMPTY: holds 0 PNG files, must be at least 1000"),
-        ("--samples=EMPTY --out=EMPTY", "--out=EMPTY: must be a file in a directory that exists"),
-        ("--out=EMPTY/x", "--out=EMPTY/x: is for --samples"),
-        ("--dataset=mnist", "--dataset=mnist: is for --samples"),
-        ("--samples=EMPTY --weights=raw", "--weights=raw: is for runs, not for --samples"),
-        ("--samples=EMPTY --seed=0", "--seed=0: is for runs, not for --samples"),
-        ("--dataset=cifar", "--dataset=cifar: value should be one of <mnist|fashion_mnist|"),
-        ("--samples=EMPTY --data_dir=EMPTY", "--data_dir=EMPTY: no train-images-idx3-ubyte"),
-    ],
-)
-def test_bad_input_ends_with_2_and_one_line(arguments, message, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    places = {"NOWHERE": tmp_path / "nowhere", "EMPTY": tmp_path / "empty"}
-    places["EMPTY"].mkdir()
-    message = message or f"--run_dir={'runs/mlp'}: is not a run, it has no config.json"
-    for name, place in places.items():
-        arguments, message = arguments.replace(name, str(place)), message.replace(name, str(place))
-    assert call(monkeypatch, *arguments.split()) == 2
-    out, err = capsys.readouterr()
-    assert err.startswith(f"error: {message}")
-    assert err.count("\n") == 1
-    assert "Traceback" not in out + err
-    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
-
-
 def test_the_flags_offer_the_rows_of_the_tables():
     assert tuple(features.NETWORKS) == command_line.NETWORKS
 

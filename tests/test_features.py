@@ -158,5 +158,5 @@ def test_shifts_move_whole_images_by_up_to_two_pixels():
 def test_a_weight_file_cannot_run_code(tmp_path):
     about = json.dumps({"image_shape": [28, 28, 1], "classes": 10, "test_accuracy": 1.0})
     np.savez(tmp_path / "x.npz", about=np.array(about), weight_00=np.array([{}], object))
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(UserError, match="allow_pickle=False"):
         features.read(tmp_path / "x.npz", "x", "cnn-a", False)
