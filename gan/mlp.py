@@ -123,7 +123,7 @@ def toy_discriminator(
     *,
     classes: int = 0,
     norm: str = "default",
-    widths: Sequence[int] = (128, 128, 128),
+    widths: Sequence[int] = (128, 128),
     waves: int = 64,
 ) -> keras.Model:
     """Returns a discriminator of points: waves, Dense and LeakyReLU for each width, then Dense 1.

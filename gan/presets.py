@@ -11,10 +11,11 @@ R3: dict[str, Any] = {
     "penalty_decay_steps": 15_000, "beta_1": 0.0, "beta_2": 0.99,
 }  # fmt: skip
 POINTS: dict[str, Any] = {
-    **R3, "penalty_decay": 1e-3, "penalty_decay_steps": 36_000, "generator": "toy",
-    "discriminator": "toy", "latent_dim": 2, "steps": 48_000, "d_learning_rate": 1e-3,
-    "g_learning_rate": 3e-3, "g_learning_rate_decay": "cosine", "learning_rate_decay_steps": 48_000,
-    "ema_half_life": 50_000, "steps_per_call": 500, "sample_every": 2000,
+    **R3, "penalty_decay": 1e-3, "penalty_decay_steps": 30_000, "generator": "toy",
+    "discriminator": "toy", "latent_dim": 2, "batch_size": 512, "steps": 40_000,
+    "d_learning_rate": 1e-3, "g_learning_rate": 3e-3, "g_learning_rate_decay": "cosine",
+    "learning_rate_decay_steps": 40_000, "ema_half_life": 50_000, "steps_per_call": 500,
+    "sample_every": 2000,
 }  # fmt: skip
 
 # Differences from the default, which is the recipe of the original script on the tape step.
