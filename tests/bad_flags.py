@@ -31,6 +31,7 @@ FLAGS = [
     ("evaluate", "--split=validation", "--split=validation: must be one of test, train"),
     ("evaluate", "--features=inception", "--features=inception: must be one of cnn-a, cnn-b"),
     ("evaluate", "--dataset=cifar", "--dataset=cifar: must be one of mnist, fashion_mnist, kmnis"),
+    ("evaluate", "--dataset=image_folder:@", "--dataset=image_folder:@: must be one of mnist, f"),
     ("evaluate", "--metrics=fid", "--metrics=fid: must be among fcd, fcd_infinity, kid, precisio"),
     ("evaluate", "--metrics=kid,FCD", "--metrics=FCD: must be among fcd, fcd_infinity, kid"),
     ("evaluate", "--nosplit", "Unknown command line flag 'nosplit'"),
@@ -49,6 +50,7 @@ FLAGS = [
     ("benchmark", "loops", "loops: is not a flag, flags are --name=value"),
     ("train_features", "--network=cnn", "--network=cnn: must be one of cnn-a, cnn-b"),
     ("train_features", "--dataset=coco", "--dataset=coco: must be one of mnist, fashion_mnist"),
+    ("train_features", "--dataset=image_folder:@", "--dataset=image_folder:@: must be one of"),
     ("train_features", "--epochs=3", "Unknown command line flag 'epochs'"),
     ("train_features", "mnist", "mnist: is not a flag, flags are --name=value"),
 ]

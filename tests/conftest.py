@@ -47,6 +47,22 @@ def tiny_config(synthetic):
     return make
 
 
+@pytest.fixture
+def no_work(monkeypatch):
+    """Makes commands fail where they begin what takes long, for tests of what they refuse."""
+    from experiments import benchmark
+    from gan import evaluate, features, trainer
+
+    def work(*arguments, **more):
+        raise AssertionError("this was taken for good input")
+
+    for module, name in (
+        (benchmark, "loops_table"), (evaluate, "evaluate"), (features, "train"),
+        (trainer, "loop"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, work)
+
+
 def command(*args, **kwargs):
     """Runs ``python -m experiments.NAME flags...`` and returns the finished process."""
     return subprocess.run(

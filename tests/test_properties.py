@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -110,13 +111,13 @@ def test_any_text_is_a_valid_value_or_says_what_is(name):
     def check(text):
         value, refusal = outcome(ValueError, config.parse, field, text)
         assert refusal in ("", config.valid_values(field))
-        assert refusal or config.check(field, value) == value
+        assert refusal or value in (True, False) or isinstance(value, str) or math.isfinite(value)
 
     check()
 
 
 @some(200)
-@given(st.dictionaries(st.sampled_from([*FIELDS, "stepz"]), JSON, max_size=4))
+@given(st.dictionaries(st.sampled_from([*FIELDS, "stepz"]), JSON | st.integers(0, 9), max_size=4))
 def test_any_json_is_a_configuration_or_refused_in_a_line(values):
     made, refusal = outcome(UserError, config.from_dict, values)
     assert refusal.startswith("--") or all(getattr(made, n) == v for n, v in values.items())

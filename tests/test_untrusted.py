@@ -43,7 +43,7 @@ def world(trained, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def call(world, monkeypatch, capfd):
+def call(world, no_work, monkeypatch, capfd):
     """Returns a function that runs a command: (status, new or changed files, the error)."""
 
     def run(module, *arguments):
