@@ -20,7 +20,7 @@ from gan.failures import NotFinite, TrainingFailed, writing
 from gan.logs import Console, MetricsLog
 from gan.recipe import pipeline
 from gan.signals import StopRequest
-from gan.step import METRICS, GanState, checked
+from gan.step import GanState, checked
 
 TRACES = "experimental_get_tracing_count"  # of a compiled function
 
@@ -155,7 +155,7 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
                     keep_best(run, best)
             signs: dict[str, str] = {}
             if step % config.log_every == 0 or at_end:
-                metrics = {name: float(result[name]) for name in METRICS}
+                metrics = {name: float(value) for name, value in result.items()}
                 now = time.perf_counter() - started
                 metrics["time/steps_per_second"] = (step - logged_step) / (now - seconds)
                 metrics["memory/peak_mb"] = devices.peak_memory_mb()

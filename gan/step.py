@@ -33,11 +33,9 @@ METRICS = (
     "accuracy/fake",
     "grads/d_norm",
     "grads/g_norm",
-    "weights/d_norm",
-    "weights/g_norm",
 )
 
-# In the order in which a step computes them, so that the first bad one is the cause.
+# What must be finite, in the order in which a step computes it: the first bad one is the cause.
 FINITE = (
     "logits/real", "logits/fake", "loss/d", "loss/penalty", "grads/d_norm", "weights/d_norm",
     "loss/g", "grads/g_norm", "weights/g_norm",
@@ -290,8 +288,6 @@ def train_step(
         metrics |= after_warmup(lambda: generator_idle(*for_g), lambda: generator_update(*for_g))
     ema_update(state, step, batch_size, ema_half_life)
     state.step.assign_add(1)
-    for name, network in (("d", state.discriminator), ("g", state.generator)):
-        metrics[f"weights/{name}_norm"] = tf.linalg.global_norm(network.trainable_variables)
     return metrics
 
 
@@ -311,15 +307,25 @@ def train_steps(
         **knobs: Of `train_step`.
 
     Returns:
-        `METRICS` of the last step that was done, and whether that step was finite.
+        `METRICS` of the last step that was done, the weights' L2 norms after it, and whether all
+        of this is finite. Norms of weights come once a call, because they read all weights.
     """
     metrics = {name: tf.zeros([]) for name in METRICS}
     finite = tf.constant(True)
     while first < last and finite:
         metrics = train_step(state, Batch(*(part[first] for part in block)), **knobs)
-        finite = tf.reduce_all(tf.math.is_finite([metrics[name] for name in checked(state)]))
+        finite = all_finite(metrics, state)
         first += 1
-    return metrics, finite
+    for name, network in (("d", state.discriminator), ("g", state.generator)):
+        norm = tf.linalg.global_norm(network.trainable_variables)
+        metrics[f"weights/{name}_norm"] = norm
+    return metrics, all_finite(metrics, state)
+
+
+def all_finite(metrics: Metrics, state: GanState) -> tf.Tensor:
+    """Returns whether all of the metrics that must be finite are."""
+    values = [metrics[name] for name in checked(state) if name in metrics]
+    return tf.reduce_all(tf.math.is_finite(values))
 
 
 def checked(state: GanState) -> list[str]:

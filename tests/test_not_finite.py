@@ -1,5 +1,10 @@
-"""Numbers that are not finite, injected in one step (number 10 of 12, after checkpoint 6)."""
+"""Numbers that are not finite, injected in one step (number 10 of 12, after checkpoint 6).
 
+Calls of one step, because weights are looked at between calls.
+"""
+
+import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -14,6 +19,11 @@ from gan.losses import LOSSES
 from gan.trainer import train
 
 BAD = 9  # steps done before the bad one
+
+
+@pytest.fixture
+def tiny_config(tiny_config):
+    return functools.partial(tiny_config, steps_per_call=1)
 
 
 @pytest.fixture
@@ -87,7 +97,7 @@ def test_a_run_stops_and_names_the_first_bad_tensor_and_its_step(
     inject(tensor)
     with pytest.raises(NotFinite) as error:
         train(tiny_config(loss="poisoned", precision=precision), tmp_path, quiet=True)
-    text = f"{tensor} is not finite at step 10, in the call of steps 9 to 12; newest checkpoint: "
+    text = f"{tensor} is not finite at step 10, in the call of steps 10 to 10; newest checkpoint: "
     assert str(error.value) == f"{text}step 6"
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["status"], summary["step"]) == ("stopped", 6)
@@ -119,7 +129,7 @@ def test_a_run_that_was_rolled_back_resumes_exactly(inject, tiny_config, tmp_pat
     inject("loss/d", lambda rollbacks: rollbacks < 1)
     for run, steps in (("a", (12,)), ("b", (11, 12))):
         for last in steps:
-            train(tiny_config(**{**vars(config), "steps": last}), tmp_path / run, quiet=True)
+            train(dataclasses.replace(config, steps=last), tmp_path / run, quiet=True)
     ours, theirs = (checkpoint(tmp_path / run, 12) for run in "ab")
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
     assert ours["rollbacks/.ATTRIBUTES/VARIABLE_VALUE"] == 1

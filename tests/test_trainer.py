@@ -80,7 +80,8 @@ def test_tensorboard_has_the_numbers_of_metrics_jsonl(tiny_config, tmp_path):
     train(tiny_config(), tmp_path, quiet=True)
     records, board = logs.read_records(tmp_path / "metrics.jsonl"), events(tmp_path)
     names = records[0].keys() - {"step", "kimg", "seconds"}
-    assert names == {*METRICS, "time/steps_per_second", "memory/peak_mb", "collapse/signs"}
+    more = {"weights/d_norm", "weights/g_norm", "time/steps_per_second", "memory/peak_mb"}
+    assert names == {*METRICS, *more, "collapse/signs"}
     for name in names:
         got = [(e.step, tf.make_ndarray(e.tensor_proto).item()) for e in board.Tensors(name)]
         assert got == [(r["step"], r[name]) for r in records]
