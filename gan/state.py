@@ -11,6 +11,7 @@ from gan import runs
 from gan.config import Config, UserError, row
 from gan.models import DISCRIMINATORS, GENERATORS
 from gan.optimizers import LEARNING_RATE_DECAYS, FusedAdam
+from gan.replicas import batch_norms
 from gan.step import GanState
 
 ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
@@ -52,7 +53,7 @@ def build_state(
     )  # fmt: skip
     check_network("generator", generator, (config.latent_dim,), image_shape, config.conditional)
     check_network("discriminator", discriminator, seen_shape, (1,), config.conditional)
-    if config.penalty != "none" and has_batch_norm(discriminator):
+    if config.penalty != "none" and batch_norms(discriminator):
         raise UserError(
             f"--penalty={config.penalty}: needs a discriminator without BatchNorm, which mixes the "
             "images of a batch"
@@ -113,15 +114,6 @@ def built(
         )
     except ValueError as error:
         raise UserError(f"--{knob}={name}: {error}") from None
-
-
-def has_batch_norm(network: keras.Model) -> bool:
-    """Tells whether a layer of the network, however deep, is a BatchNormalization."""
-    return any(
-        isinstance(layer, keras.layers.BatchNormalization)
-        or (isinstance(layer, keras.Model) and has_batch_norm(layer))
-        for layer in network.layers
-    )
 
 
 def check_network(
