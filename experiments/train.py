@@ -35,11 +35,13 @@ def main(values: flags.FlagValues) -> int:
     ):  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 
-        from gan import devices, evaluate, recipe, runs, trainer
+        from gan import devices, evaluate, recipe, runs, strategy, trainer
     config = runs.with_choices_of(Path(run_dir), config)
     if values["dry_run"].value:
         config = devices.resolve(config)
         runs.check_run_dir(Path(run_dir), config)
+        if config.strategy != "multiworker":  # that one would wait for the others
+            strategy.replicas_of(config)
         local = config.data_dir or config.dataset.startswith(FOLDER)
         if local:  # other sources may have to download
             recipe.dataset_of(config, print)
@@ -47,12 +49,16 @@ def main(values: flags.FlagValues) -> int:
         return cli.DONE
     try:
         devices.prepare()  # before anything is built, and refused before anything is loaded
-        runs.check_run_dir(Path(run_dir), devices.resolve(config))
+        resolved = devices.resolve(config)
+        runs.check_run_dir(Path(run_dir), resolved)
+        replicas = strategy.replicas_of(resolved)  # before TensorFlow computes anything
         with clock("data"):
             dataset = recipe.dataset_of(config, print)
         with clock("feature network"):
-            evaluators = evaluate.evaluators(config, dataset, print)
-        summary = trainer.train(config, run_dir, data=dataset, evaluators=evaluators, clock=clock)
+            evaluators = evaluate.evaluators(config, dataset, print) if replicas.chief else {}
+        summary = trainer.train(
+            config, run_dir, data=dataset, evaluators=evaluators, clock=clock, replicas=replicas
+        )
     except trainer.TrainingFailed as error:
         return cli.complain(error, cli.FAILED)
     if summary["status"] == "preempted":

@@ -3,8 +3,8 @@
 An augmentation maps images [batch, H, W, C] float32 in -1..1 and a key of random numbers to images
 of the same shape; gradients flow through it to G. Each image is changed in its own way, and which
 way is a function of the key and of its place in the batch alone, also where replicas share the
-batch: random numbers come from `replicas.uniform`. A policy is a row of `AUGMENTATIONS`: augmentations, one after
-the other.
+batch: random numbers come from `replicas.uniform`. A policy is a row of `AUGMENTATIONS`:
+augmentations, one after the other.
 
 References:
     Zhao et al. 2020, arXiv:2006.10738 (DiffAugment): the policy and its sizes.

@@ -129,7 +129,7 @@ class WeightedPenalty(NamedTuple):
         step: tf.Tensor,
         key: tf.Tensor,
     ) -> tf.Tensor:
-        """Returns the weighted mean over the batch, a float32 scalar.
+        """Returns the weighted mean over the batch, a scalar of the images' type.
 
         Args:
             discriminator: D.
@@ -139,9 +139,9 @@ class WeightedPenalty(NamedTuple):
             key: [2] int64, of this update's random numbers.
         """
         if self.penalty is None:
-            return tf.zeros([])
+            return tf.zeros([], real_images.dtype)
         values = self.penalty(discriminator, real_images, tf.stop_gradient(fake_images), key)
-        return self.weight_at(step) * tf.reduce_mean(values)
+        return tf.cast(self.weight_at(step), values.dtype) * tf.reduce_mean(values)
 
     def weight_at(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the weight of the update after `step` steps, a float32 scalar.

@@ -228,7 +228,7 @@ def ema_update(state: GanState, step: tf.Tensor, batch_size: int, half_life: int
     decay = tf.pow(0.5, float(batch_size) / span) if half_life else tf.zeros([])
     ema, generator = state.ema_generator, state.generator
     for average, weight in zip(ema.trainable_variables, generator.trainable_variables, strict=True):
-        average.assign(weight + decay * (average - weight))
+        average.assign(weight + tf.cast(decay, average.dtype) * (average - weight))
     for copy, value in zip(
         ema.non_trainable_variables, generator.non_trainable_variables, strict=True
     ):
@@ -300,7 +300,7 @@ def train_step(
         metrics |= after_warmup(generator_idle, generator_update, d_steps)
     ema_update(state, step, batch_size * replicas.count(), ema_half_life)
     state.step.assign_add(1)
-    return replicas.mean(metrics)
+    return replicas.mean({name: tf.cast(value, tf.float32) for name, value in metrics.items()})
 
 
 def train_steps(

@@ -1,19 +1,22 @@
-"""Several devices and several machines: which replicas a configuration gives, and what they agree on.
+"""Several devices and machines: which replicas a configuration gives, and what they agree on.
 
-Every worker (a process, one a machine) runs the same program on the same examples and noise; each
-of its devices is a replica and takes its part. The worker that is the chief writes the run
-directory. What happens inside of a step is in gan/replicas.py.
+A worker is a process, usually one a machine. All workers run the same program on the same examples
+and noise, and each of their devices is a replica that takes its part of every batch. The worker
+number 0 is the chief, who alone writes the run directory; the others write where it is thrown away,
+so that every worker goes through the same calls in the same order. What happens inside of a step
+is in gan/replicas.py. See docs/distributed.md.
 """
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -22,51 +25,147 @@ import tensorflow as tf
 from gan.config import Config, UserError
 from gan.data import Batch
 from gan.state import TrainingFailed
+from gan.step import GanState
 
-# What TensorFlow raises when a worker is gone, or restarted while others wait for it.
+# What TensorFlow raises in a worker whose peer is gone, frozen, or restarted without it.
 LOST = (
-    tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
     tf.errors.FailedPreconditionError,
     tf.errors.InternalError,
+    tf.errors.UnavailableError,
     tf.errors.UnknownError,
 )
+SIGNALS = ("SIGTERM", "SIGINT")
 
 
-@dataclasses.dataclass(frozen=True)
+class Cluster(NamedTuple):
+    """The workers that TF_CONFIG names, as this one sees them."""
+
+    addresses: tuple[str, ...]
+    worker: int  # this one
+
+
+def cluster() -> Cluster | None:
+    """Returns what TF_CONFIG says, None where it is not set or names no worker.
+
+    Raises:
+        UserError: It is no JSON of this kind, or this process is none of the workers.
+    """
+    text = os.environ.get("TF_CONFIG", "")
+    try:
+        values = json.loads(text) if text else {}
+        jobs = {name: list(addresses) for name, addresses in values.get("cluster", {}).items()}
+        addresses = [*jobs.get("chief", []), *jobs.get("worker", [])]
+        if not addresses:
+            return None
+        kind, index = values["task"]["type"], int(values["task"]["index"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"TF_CONFIG: must be JSON with cluster.worker and task ({type(error).__name__}: "
+            f"{error}), it is {text[:100]!r}"
+        ) from None
+    if kind not in ("chief", "worker") or not 0 <= index < len(jobs.get(kind, [])):
+        raise UserError(f"TF_CONFIG: task {kind} {index} is none of the workers of its cluster")
+    return Cluster(tuple(addresses), index + len(jobs.get("chief", [])) * (kind == "worker"))
+
+
+def named(config: Config) -> str:
+    """Returns "none", "mirrored" or "multiworker": what `config.strategy` stands for here.
+
+    Raises:
+        UserError: TF_CONFIG cannot be understood.
+    """
+    if config.strategy != "auto":
+        return config.strategy
+    found = cluster()
+    if found and len(found.addresses) > 1:
+        return "multiworker"
+    return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "none"
+
+
+def local_devices() -> list[str]:
+    """Returns all logical GPUs, or all logical CPUs where there is no GPU. Starts TensorFlow."""
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    return [device.name for device in tf.config.list_logical_devices(kind)]
+
+
+def has_several(config: Config) -> bool:
+    """Tells whether a configuration trains on more than one replica here.
+
+    Raises:
+        UserError: TF_CONFIG cannot be understood.
+    """
+    if named(config) == "mirrored":
+        return len(local_devices()) > 1
+    return named(config) == "multiworker"
+
+
+# One each a process: a second one would use the keys of the first one's messages again.
+@functools.cache
+def mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Returns the strategy for these devices of one machine."""
+    return tf.distribute.MirroredStrategy(devices)
+
+
+@functools.cache
+def multiworker() -> tf.distribute.Strategy:
+    """Returns the strategy for the workers of TF_CONFIG, when all of them have come.
+
+    Raises:
+        UserError: TensorFlow is at work already, and cannot be told of a cluster any more.
+    """
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise UserError(f"--strategy=multiworker: {error}") from None
+
+
 class Replicas:
     """The devices that train together, as this worker sees them."""
 
-    strategy: tf.distribute.Strategy | None = None  # None: one device, without TensorFlow's help
-    worker: int = 0  # this one; number 0 is the chief
-    workers: int = 1
+    def __init__(
+        self, strategy: tf.distribute.Strategy | None = None, worker: int = 0, workers: int = 1
+    ) -> None:
+        """Connects nothing yet.
 
-    @property
-    def count(self) -> int:
-        """Replicas of all workers."""
-        return self.strategy.num_replicas_in_sync if self.strategy else 1
+        Args:
+            strategy: None is one device without TensorFlow's strategies.
+            worker: Which one this is.
+            workers: How many there are.
+        """
+        self.strategy: Any = strategy
+        self.worker, self.workers = worker, workers
+        self.count = strategy.num_replicas_in_sync if strategy else 1  # of all workers
+        self.chief = worker == 0
+        self._thrown_away = None if self.chief else tempfile.TemporaryDirectory()
 
-    @property
-    def chief(self) -> bool:
-        """Whether this worker writes, evaluates and reports."""
-        return self.worker == 0
+    def __str__(self) -> str:
+        """What the first line of a run adds for several replicas."""
+        if self.strategy is None:
+            return ""
+        machines = f" of {self.workers} workers" if self.workers > 1 else ""
+        return f", {self.count} replicas{machines}"
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
-        """Returns the context in which variables get a copy on each device."""
+        """Returns the context in which a variable gets a copy on each device."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def split(self, block: Batch) -> Batch:
-        """Returns a block with this worker's parts of each batch in place of the batches.
+    def output(self, run_dir: Path) -> Path:
+        """Returns where this worker writes what belongs into `run_dir`: there, if it is chief."""
+        return Path(self._thrown_away.name) if self._thrown_away else run_dir
 
-        The examples [.., batch, ..] of a block [K, d_steps, batch, ...] go to the replicas in
-        their order, so neighbours stay together: pairs of the relativistic loss and packs.
+    def split(self, block: Batch) -> Batch:
+        """Returns a block whose batches are the parts of each replica of this worker.
+
+        The examples of a batch, [K, d_steps, batch, ...], go to the replicas in their order, so
+        neighbours stay together: pairs of a relativistic loss, and packs.
         """
         if self.strategy is None:
             return block
 
-        def part_of(context: tf.distribute.InputContext) -> Batch:
+        def part_of(context: Any) -> Batch:
             size = block.labels.shape[2] // self.count
             first = context.replica_id_in_sync_group * size
             return Batch(*(part[:, :, first : first + size] for part in block))
@@ -75,8 +174,162 @@ class Replicas:
         return parts
 
     def run(self, step: Callable[..., Any], *arguments: Any) -> Any:
-        """Runs a step on every replica and returns the result of the first one here."""
+        """Runs a step on every replica and returns what the first one here returns."""
+        if self.strategy is None:
+            return step(*arguments)
         results = self.strategy.run(step, arguments)
-        return tf.nest.map_structure(
-            lambda value: self.strategy.experimental_local_results(value)[0], results
+        return {
+            name: self.strategy.experimental_local_results(results[name])[0] for name in results
+        }
+
+    def gathered(self, numbers_of: Callable[[int], Sequence[int]]) -> np.ndarray:
+        """Returns numbers of all replicas, [count, n] int64, the same on each worker.
+
+        `numbers_of` gets the number of a replica of this worker, from 0. All workers must call.
+        """
+        here = self.count // self.workers
+
+        def row(context: Any) -> tf.Tensor:
+            return tf.constant([numbers_of(context.replica_id_in_sync_group % here)], tf.int64)
+
+        rows = self.strategy.experimental_distribute_values_from_function(row)
+        table: np.ndarray = self._gather(rows).numpy()
+        return table
+
+    @functools.cached_property
+    def _gather(self) -> Any:
+        """Compiled once for each shape; ``strategy.gather`` is traced again in each call."""
+
+        def gather(row: tf.Tensor) -> tf.Tensor:
+            return tf.distribute.get_replica_context().all_gather(row, 0)
+
+        @tf.function
+        def gather_all(rows: Any) -> tf.Tensor:
+            return self.strategy.experimental_local_results(self.strategy.run(gather, (rows,)))[0]
+
+        return gather_all
+
+    def anyone(self, said: Sequence[bool]) -> list[bool]:
+        """Returns for each answer whether any worker gives it. All workers must call."""
+        if self.workers == 1:
+            return list(said)
+        return [bool(said_of_one.any()) for said_of_one in self.gathered(lambda replica: said).T]
+
+    def agreed_signal(self, name: str | None) -> str | None:
+        """Returns the signal that any worker got, so that all stop at the same step."""
+        said = self.anyone([name == one for one in SIGNALS])
+        return next((one for one, heard in zip(SIGNALS, said, strict=True) if heard), None)
+
+    def check_equal(self, state: GanState) -> None:
+        """Compares the bits of all that training changes between the replicas.
+
+        Raises:
+            TrainingFailed: Names what differs, and where.
+        """
+        if self.strategy is None:
+            return
+        parts = {name: part for name, part in state._asdict().items() if name != "step"}
+        names = {
+            f"{name} {v.path}": v.value for name, part in parts.items() for v in part.variables
+        }
+        names["step"] = state.step
+        copies = [self.strategy.experimental_local_results(v) for v in names.values()]
+        table = self.gathered(lambda replica: [digest(of_one[replica]) for of_one in copies])
+        for name, column in zip(names, table.T, strict=True):
+            others = [replica for replica, found in enumerate(column) if found != column[0]]
+            if others:
+                raise TrainingFailed(
+                    f"{name}: replica {others[0]} holds other numbers than replica 0, at step "
+                    f"{int(state.step.numpy())}; they must be equal"
+                )
+
+    def check_workers(self, config: Config, step: int) -> None:
+        """Compares how the workers were started, which would make them wait for each other.
+
+        Raises:
+            UserError: Their flags differ, or they do not see the same checkpoint.
+        """
+        if self.workers == 1:
+            return
+        flags = {k: v for k, v in dataclasses.asdict(config).items() if k != "data_dir"}
+        mine = [zlib.crc32(json.dumps(flags, sort_keys=True).encode()), step]
+        found = self.gathered(lambda replica: mine)
+        if len(set(found[:, 0])) > 1:
+            raise UserError("--strategy=multiworker: the workers were started with other flags")
+        if len(set(found[:, 1])) > 1:
+            raise UserError(
+                f"--run_dir: the workers see checkpoints of the steps {sorted(set(found[:, 1]))}, "
+                "must be one directory that all of them see"
+            )
+
+    def check_own(self, name: str, network: keras.Model | None) -> None:
+        """Refuses a network from Python code whose variables have no copy on each device.
+
+        Raises:
+            UserError: Says how to build it.
+        """
+        if self.strategy is None or network is None:
+            return
+        inside = self.strategy.extended.variable_created_in_scope
+        if not all(inside(variable.value) for variable in network.variables):
+            raise UserError(
+                f"{name}: must be built in the scope() of the replicas that train() is given"
+            )
+
+    @contextlib.contextmanager
+    def losing_workers(self, checkpoint: Callable[[], str | None]) -> Iterator[None]:
+        """Turns TensorFlow's errors about other workers into one line.
+
+        Args:
+            checkpoint: Returns the newest one.
+
+        Raises:
+            TrainingFailed: A worker is gone.
+        """
+        try:
+            yield
+        except LOST as error:
+            if self.workers == 1:
+                raise
+            raise TrainingFailed(
+                f"worker {self.worker} lost another one ({type(error).__name__}); start all "
+                f"{self.workers} again to go on from {checkpoint() or 'the start'}"
+            ) from error
+
+
+def replicas_of(config: Config, say: Callable[[str], None] = print) -> Replicas:
+    """Returns the replicas of a resolved configuration; waits for all workers.
+
+    With several machines this comes before anything else that TensorFlow computes.
+
+    Raises:
+        UserError: The batch cannot be split evenly, XLA was asked for, or there is no cluster.
+    """
+    kind = config.strategy
+    if has_several(config) and config.jit_compile:
+        raise UserError(
+            f"--strategy={kind}: several replicas need --nojit_compile, also where the run began "
+            "with XLA: it draws other random numbers"
         )
+    if kind == "none" or (kind == "mirrored" and not has_several(config)):
+        return Replicas()
+    if kind == "mirrored":
+        replicas = Replicas(mirrored(tuple(local_devices())))
+    else:
+        found = cluster()
+        if found is None:
+            raise UserError("--strategy=multiworker: needs TF_CONFIG, which names the workers")
+        say(f"worker {found.worker} of {len(found.addresses)} waits for the others")
+        replicas = Replicas(multiworker(), found.worker, len(found.addresses))
+    if config.batch_size % (replicas.count * config.pack):
+        packs = f" of --pack={config.pack} images" if config.pack > 1 else ""
+        raise UserError(
+            f"--batch_size={config.batch_size}: must split evenly between {replicas.count} "
+            f"replicas{packs}"
+        )
+    return replicas
+
+
+def digest(variable: tf.Variable) -> int:
+    """Returns a checksum of a variable's bits."""
+    return zlib.crc32(np.ascontiguousarray(variable.numpy()).tobytes())

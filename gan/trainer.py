@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan import devices, logs, pictures, runs, watch
+from gan import devices, logs, pictures, runs, strategy, watch
 from gan.clock import Clock
 from gan.config import Config, UserError
 from gan.datasets import Dataset
@@ -21,6 +21,7 @@ from gan.recipe import compiled_steps, dataset_of, game_of, pipeline
 from gan.signals import StopRequest, catching_signals
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore, save
 from gan.step import METRICS, GanState, checked
+from gan.strategy import Replicas
 
 # (generator, step) -> record with "metrics" {name: float} and what they were computed from
 Evaluator = Callable[[keras.Model, int], dict[str, Any]]
@@ -37,6 +38,7 @@ def train(
     run_eagerly: bool = False,
     quiet: bool = False,
     clock: Clock | None = None,
+    replicas: Replicas | None = None,
 ) -> dict[str, Any]:
     """Trains until `config.steps`, from the newest checkpoint of `run_dir` if it has one.
 
@@ -52,6 +54,8 @@ def train(
         run_eagerly: Do not compile; for debuggers.
         quiet: Print nothing.
         clock: Holds what was timed before, such as imports.
+        replicas: Of ``strategy.replicas_of``, if it was asked before; own networks are built in
+            their scope.
 
     Returns:
         What summary.json holds.
@@ -71,27 +75,37 @@ def train(
     evaluators = evaluators or {}
     if config.keep_best != "none" and not evaluators:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
+    replicas = replicas or strategy.replicas_of(config, console.say)
+    for name, network in own_networks.items():
+        replicas.check_own(name, network)
+    if not replicas.chief:
+        console, evaluators = Console(quiet=True), {}
     with clock("data"):
         data = data or dataset_of(config, console.say)
-    with clock("networks"):
+    with clock("networks"), replicas.scope():
         state = build_state(config, data.shape, generator, discriminator, classes=data.classes)
         manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
         step = restore(state, manager)
+    replicas.check_workers(config, step)
+    replicas.check_equal(state)
     if step >= config.steps and (summary := runs.ended_summary(run_dir, step)):
         if summary["status"] == "stopped":
             raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
         console.say(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
         return summary
+    if not replicas.chief:
+        run_dir = replicas.output(run_dir)
+        manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
     environment = devices.environment()
     runs.write_config(run_dir, config, environment, list(own_networks))
     console.say(
         f"{run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
         f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
-        f"{'; '.join(environment['device'])}"
+        f"{'; '.join(environment['device'])}{replicas}"
     )
     log = MetricsLog(run_dir, step)
     with contextlib.closing(log), catching_signals() as stop:
-        if step == 0:
+        if step == 0 and replicas.chief:
             with clock("pictures"):
                 pictures.write_reals(config, run_dir, data, log)
                 write_samples(config, run_dir, state, data, log)
@@ -99,10 +113,11 @@ def train(
             log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
         blocks = pipeline(config, data, step)
         try:
-            summary = loop(
-                config, run_dir, state, data, manager, blocks, evaluators, log, console, stop,
-                clock, run_eagerly,
-            )  # fmt: skip
+            with replicas.losing_workers(lambda: manager.latest_checkpoint):
+                summary = loop(
+                    config, run_dir, state, data, manager, blocks, evaluators, log, console, stop,
+                    clock, run_eagerly, replicas,
+                )  # fmt: skip
         except TrainingFailed as error:
             step = runs.step_of(manager.latest_checkpoint)
             records = logs.read_records(log.path)
@@ -112,6 +127,8 @@ def train(
             failure["collapse"] = watch.history(records, log.evaluations, config.has_log_odds)
             write_json(run_dir / runs.SUMMARY_FILE, failure)
             raise
+    if not replicas.chief:
+        return summary
     records = logs.read_records(log.path)
     summary["collapse"] = watch.history(records, log.evaluations, config.has_log_odds)
     logs.write_loss_plot(run_dir / runs.LOSS_PLOT_FILE, records)
@@ -139,15 +156,16 @@ def loop(
     stop: StopRequest,
     clock: Clock,
     run_eagerly: bool,
+    replicas: Replicas,
 ) -> dict[str, Any]:
     """Trains to `config.steps` or a stop request and returns the summary."""
-    run_steps = compiled_steps(config, state, run_eagerly)
+    run_steps = compiled_steps(config, state, run_eagerly, replicas)
     devices.release_memory()  # of reading the data, before the compiler takes its share
     best = checkpoint_manager(state, run_dir, 1, runs.BEST_DIR)
     step = block_start = int(state.step.numpy())
     with clock("pipeline"):
         blocks = iter(dataset)
-        block = next(blocks)
+        block = replicas.split(next(blocks))
     cadences = [config.log_every, config.sample_every, config.checkpoint_every]
     if config.evaluate_every:
         cadences.append(config.evaluate_every)
@@ -159,7 +177,7 @@ def loop(
         while not at_end:
             if step == block_start + config.steps_per_call:
                 with clock("pipeline"):
-                    block, block_start = next(blocks), step
+                    block, block_start = replicas.split(next(blocks)), step
             # Up to the next multiple of a cadence; the next call does the rest of the block.
             due = [step - step % every + every for every in cadences]
             end = min(config.steps, block_start + config.steps_per_call, *due)
@@ -183,6 +201,7 @@ def loop(
             console.advance(step)
 
             # Read once: a signal that comes while this step is saved waits for the next call.
+            stop.signal_name = replicas.agreed_signal(stop.signal_name)
             at_end = step == config.steps or stop.signal_name is not None
             if stop.signal_name:
                 console.say(f"{stop.signal_name}: saving step {step}; once more ends at once")
@@ -212,16 +231,19 @@ def loop(
                 with clock("records"):
                     log.scalars(step, kimg(config, step), seconds, metrics)
                 console.say(classic_line(step, metrics))
-            if step % config.sample_every == 0 or at_end:
+            if replicas.chief and (step % config.sample_every == 0 or at_end):
                 with clock("pictures"):
                     write_samples(config, run_dir, state, data, log)
             for name in sorted(signs.keys() - warned):
                 warned.add(name)
                 log.text("collapse", step, f"{name}: {signs[name]}")
                 console.say(f"warning: {name} at step {step}: {signs[name]}")
-            collapsed = bool(signs) and config.on_collapse == "stop"
+            collapsed = False
+            if config.on_collapse == "stop":  # only the chief has seen evaluations, and all records
+                (collapsed,) = replicas.anyone([replicas.chief and bool(signs)])
             if step % config.checkpoint_every == 0 or at_end or collapsed:
                 with clock("checkpoints"):
+                    replicas.check_equal(state)
                     save(manager, state)
             if collapsed:
                 raise TrainingFailed(
