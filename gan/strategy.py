@@ -186,6 +186,9 @@ class Replicas:
         """Returns numbers of all replicas, [count, n] int64, the same on each worker.
 
         `numbers_of` gets the number of a replica of this worker, from 0. All workers must call.
+
+        Raises:
+            TrainingFailed: A worker is gone.
         """
         here = self.count // self.workers
 
@@ -193,7 +196,8 @@ class Replicas:
             return tf.constant([numbers_of(context.replica_id_in_sync_group % here)], tf.int64)
 
         rows = self.strategy.experimental_distribute_values_from_function(row)
-        table: np.ndarray = self._gather(rows).numpy()
+        with self.losing_workers():
+            table: np.ndarray = self._gather(rows).numpy()
         return table
 
     @functools.cached_property
@@ -201,6 +205,7 @@ class Replicas:
         """Compiled once for each shape; ``strategy.gather`` is traced again in each call."""
 
         def gather(row: tf.Tensor) -> tf.Tensor:
+            row = tf.identity(row)  # on this replica's device
             return tf.distribute.get_replica_context().all_gather(row, 0)
 
         @tf.function
@@ -277,11 +282,8 @@ class Replicas:
             )
 
     @contextlib.contextmanager
-    def losing_workers(self, checkpoint: Callable[[], str | None]) -> Iterator[None]:
+    def losing_workers(self) -> Iterator[None]:
         """Turns TensorFlow's errors about other workers into one line.
-
-        Args:
-            checkpoint: Returns the newest one.
 
         Raises:
             TrainingFailed: A worker is gone.
@@ -292,8 +294,9 @@ class Replicas:
             if self.workers == 1:
                 raise
             raise TrainingFailed(
-                f"worker {self.worker} lost another one ({type(error).__name__}); start all "
-                f"{self.workers} again to go on from {checkpoint() or 'the start'}"
+                f"worker {self.worker} of {self.workers} lost another one "
+                f"({type(error).__name__}); start all of them again to go on from the newest "
+                "checkpoint"
             ) from error
 
 

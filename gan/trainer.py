@@ -113,7 +113,7 @@ def train(
             log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
         blocks = pipeline(config, data, step)
         try:
-            with replicas.losing_workers(lambda: manager.latest_checkpoint):
+            with replicas.losing_workers():
                 summary = loop(
                     config, run_dir, state, data, manager, blocks, evaluators, log, console, stop,
                     clock, run_eagerly, replicas,
