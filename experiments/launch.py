@@ -47,16 +47,16 @@ def main(values: flags.FlagValues, train_flags: list[str]) -> int:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda number, frame: send(workers, number))
     deadline = None
-    while any(worker.poll() is None for worker in workers):
+    while None in (statuses := [worker.poll() for worker in workers]):
         time.sleep(POLL)
-        failed = [worker.returncode for worker in workers if worker.returncode]
+        failed = [status for status in statuses if status]
         if failed and deadline is None:
             deadline = time.monotonic() + GRACE
             if failed[0] not in (cli.PREEMPTED, cli.INTERRUPTED):  # else all of them save and end
                 send(workers, signal.SIGTERM)
         if deadline and time.monotonic() > deadline:
             send(workers, signal.SIGKILL)
-    return status_of([worker.returncode for worker in workers])
+    return status_of(statuses)
 
 
 def free_addresses(count: int) -> list[str]:
@@ -86,14 +86,14 @@ def send(workers: list["subprocess.Popen[bytes]"], number: int) -> None:
             worker.send_signal(number)
 
 
-def status_of(statuses: list[int]) -> int:
+def status_of(statuses: list[int | None]) -> int:
     """Returns 0 if all are, else that of the first that ended by itself, else of a signal.
 
     Args:
         statuses: Negative ones are signals, as `subprocess` says it.
     """
-    said = [status for status in statuses if status > 0]
-    killed = [128 - status for status in statuses if status < 0]
+    said = [status for status in statuses if status and status > 0]
+    killed = [128 - status for status in statuses if status and status < 0]
     return (said or killed or [cli.DONE])[0]
 
 

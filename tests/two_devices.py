@@ -1,11 +1,14 @@
 """What the tests of replicas run in a process with two logical CPUs, which has to be its own.
 
-``python two_devices.py '{"name": [precision, {changes of the configuration}], ...}'`` trains each
-case on one device and on both, for 20 steps, and prints a line of JSON: what was found, by case.
+``python two_devices.py train FLAGS`` is ``python -m experiments.train FLAGS`` there. The other
+commands print a line of JSON and take one: see `agree` and `exchange`.
 """
 
 import json
+import runpy
 import sys
+import zlib
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,9 +20,10 @@ from gan.config import Config
 from gan.datasets import Dataset
 from gan.optimizers import FusedAdam
 from gan.recipe import compiled_steps, pipeline
-from gan.state import build_state
+from gan.state import TrainingFailed, build_state, checkpoint_manager, restore
 from gan.step import GanState
 from gan.strategy import Replicas, local_devices, mirrored
+from gan.trainer import train
 
 STEPS, SHAPE = 20, (28, 28, 1)
 DATA = Dataset(np.random.default_rng(0).integers(0, 256, (96, *SHAPE), np.uint8))
@@ -64,7 +68,7 @@ def exact_state(config):
 
 
 def trained(config, exact, replicas):
-    """Trains and returns (change of all weights, metrics); replicas must be equal."""
+    """Trains and returns (change of all weights, metrics); replicas must end equal."""
     with replicas.scope():
         state = exact_state(config) if exact else build_state(config, SHAPE)
     variables = [v for network in state[:3] for v in network.trainable_variables]
@@ -80,15 +84,18 @@ def trained(config, exact, replicas):
     return change, {name: float(value) for name, value in metrics.items()}
 
 
-def main():
-    two_cpus()
+def agree(cases):
+    """Trains each case on one device and on both, for 20 steps.
+
+    `cases` are {name: [precision, changes of the configuration]}. Returns by name the norm of the
+    change of all weights, the norm of the difference relative to it, and the metrics of both.
+    """
     both, found = Replicas(mirrored(tuple(local_devices()))), {}
-    for name, (precision, changes) in json.loads(sys.argv[1]).items():
-        exact = precision == "float64"
-        keras.config.set_floatx("float64" if exact else "float32")
-        keras.config.set_dtype_policy("float64" if exact else "float32")
-        to_float = step_module.to_float
+    for name, (precision, changes) in cases.items():
+        exact, to_float = precision == "float64", step_module.to_float
         if exact:
+            keras.config.set_floatx("float64")
+            keras.config.set_dtype_policy("float64")
             step_module.to_float = lambda images: tf.cast(images, tf.float64) / 127.5 - 1.0
         config = configured(**({} if exact else {"precision": precision}), **changes)
         (one, one_metrics), (two, two_metrics) = (
@@ -100,8 +107,39 @@ def main():
             "difference": float(np.linalg.norm(one - two) / np.linalg.norm(one)),
             "metrics": [one_metrics, two_metrics],
         }
-    print(json.dumps(found))
+    return found
+
+
+def exchange(directories):
+    """Trains on both devices in one directory; restores what one device saved in another.
+
+    Returns the checksums of the restored variables on each device, what the trainer says when a
+    weight of one device is changed by hand, and a network built outside of the scope.
+    """
+    config = configured(strategy="mirrored", steps=4, steps_per_call=2, checkpoint_every=2)
+    summary = train(config, directories["write"], data=DATA, quiet=True)
+    replicas = Replicas(mirrored(tuple(local_devices())))
+    with replicas.scope():
+        state = build_state(config, SHAPE)
+    step = restore(state, checkpoint_manager(state, Path(directories["read"]), 3))
+    values = [v.value for part in state[:5] for v in part.variables]
+    local = replicas.strategy.experimental_local_results
+    sums = [[zlib.crc32(local(v)[i].numpy().tobytes()) for v in values] for i in range(2)]
+    replicas.check_equal(state)
+    kernel = local(state.discriminator.trainable_variables[0].value)[1]
+    kernel.assign(kernel + 1e-7)
+    try:
+        replicas.check_equal(state)
+        complaint = None
+    except TrainingFailed as error:
+        complaint = str(error)
+    return {"step": step, "sums": sums, "complaint": complaint, "summary": summary}
 
 
 if __name__ == "__main__":
-    main()
+    two_cpus()
+    command = sys.argv.pop(1)
+    if command == "train":
+        runpy.run_module("experiments.train", run_name="__main__")
+    else:
+        print(json.dumps({"agree": agree, "exchange": exchange}[command](json.loads(sys.argv[1]))))
