@@ -80,7 +80,8 @@ def test_workers_that_were_told_to_stop_are_left_to_save(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_signals_are_passed_on(number, status, tmp_path, monkeypatch):
-    tell = WAIT + f"import os; os.kill(os.getppid(), {int(number)})"
+    deaf = f"import os, signal; signal.signal({int(number)}, signal.SIG_IGN)\n"
+    tell = WAIT + deaf + f"os.kill(os.getppid(), {int(number)})"
     assert launched(tmp_path, monkeypatch, [PATIENT, tell]) == status
     assert (tmp_path / "got").read_text() == number.name
 
