@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 import gan
-from gan import strategy
+from gan import cluster
 from gan.config import DENSE, Config, UserError
 
 
@@ -62,7 +62,7 @@ def resolve(config: Config, networks: Sequence[keras.Model] = ()) -> Config:
     Raises:
         UserError: TF_CONFIG cannot be understood.
     """
-    config = dataclasses.replace(config, strategy=strategy.named(config))
+    config = dataclasses.replace(config, strategy=cluster.named(config))
     capability = compute_capability()
     precision, jit_compile = config.precision, config.jit_compile
     if precision == "auto":
@@ -74,7 +74,7 @@ def resolve(config: Config, networks: Sequence[keras.Model] = ()) -> Config:
         named = {config.generator, config.discriminator} <= set(DENSE)
         dense = named and not any(map(has_convolutions, networks))
         faster = capability is not None or (precision == "float32" and dense)
-        jit_compile = faster and not strategy.has_several(config)
+        jit_compile = faster and not cluster.has_several(config)
     return dataclasses.replace(config, precision=precision, jit_compile=jit_compile)
 
 

@@ -26,9 +26,14 @@ def mean(values: Any) -> Any:
     """
     if count() == 1:
         return values
-    # A tensor that an inner graph handed out has no device, and is not reduced without one.
-    values = tf.nest.map_structure(tf.identity, values)
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, values)
+    leaves = tf.nest.flatten(values)
+    # Dense ones, and new ones: a tensor that an inner graph handed out has no device, and is not
+    # reduced without one. None is the gradient of a variable that was not used.
+    tensors = [tf.identity(tf.convert_to_tensor(leaf)) for leaf in leaves if leaf is not None]
+    context = tf.distribute.get_replica_context()
+    means = iter(context.all_reduce(tf.distribute.ReduceOp.MEAN, tensors))
+    means_of_all = [None if leaf is None else next(means) for leaf in leaves]
+    return tf.nest.pack_sequence_as(values, means_of_all)
 
 
 def standard_deviation(values: tf.Tensor) -> tf.Tensor:

@@ -16,17 +16,22 @@ import tensorflow as tf
 
 import gan  # noqa: F401
 from gan import step as step_module
+from gan.cluster import local_devices
 from gan.config import Config
+from gan.data import Batch, to_float
 from gan.datasets import Dataset
+from gan.game import Game
+from gan.losses import Loss
 from gan.optimizers import FusedAdam
 from gan.recipe import compiled_steps, pipeline
 from gan.state import TrainingFailed, build_state, checkpoint_manager, restore
-from gan.step import GanState
-from gan.strategy import Replicas, local_devices, mirrored
+from gan.step import GanState, discriminator_update
+from gan.strategy import Replicas, mirrored
 from gan.trainer import train
 
 STEPS, SHAPE = 20, (28, 28, 1)
-DATA = Dataset(np.random.default_rng(0).integers(0, 256, (96, *SHAPE), np.uint8))
+RNG = np.random.default_rng(0)
+DATA = Dataset(RNG.integers(0, 256, (96, *SHAPE), np.uint8), RNG.integers(0, 10, 96))
 
 
 def two_cpus():
@@ -70,7 +75,7 @@ def exact_state(config):
 def trained(config, exact, replicas):
     """Trains and returns (change of all weights, metrics); replicas must end equal."""
     with replicas.scope():
-        state = exact_state(config) if exact else build_state(config, SHAPE)
+        state = exact_state(config) if exact else build_state(config, SHAPE, classes=10)
     variables = [v for network in state[:3] for v in network.trainable_variables]
     before = [v.numpy().copy() for v in variables]
     block = replicas.split(next(iter(pipeline(config, DATA))))
@@ -133,7 +138,40 @@ def exchange(directories):
         complaint = None
     except TrainingFailed as error:
         complaint = str(error)
-    return {"step": step, "sums": sums, "complaint": complaint, "summary": summary}
+    found = {"step": step, "sums": sums, "complaint": complaint, "summary": summary}
+    return {**found, **overflow(replicas)}
+
+
+def overflow(replicas):
+    """Does a step under loss scaling, in which the loss of replica 1 alone overflows.
+
+    Returns the scales of both before and after, and whether a weight moved.
+    """
+    config = configured(precision="mixed_float16")
+    with replicas.scope():
+        state = build_state(config, SHAPE)
+
+    def huge(real, fake):
+        mine = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return (real + fake) * tf.where(tf.equal(mine, 1), 1e35, 1.0)
+
+    def scales():
+        local = replicas.strategy.experimental_local_results(state.d_optimizer.dynamic_scale.value)
+        return [float(one.numpy()) for one in local]
+
+    before = scales(), [v.numpy().copy() for v in state.discriminator.variables]
+    block = replicas.split(next(iter(pipeline(config, DATA))))
+    key = tf.constant([0, 3], tf.int64)
+
+    def update(block):
+        batch = Batch(to_float(block.images[0, 0]), block.labels[0, 0], block.latents[0, 0])
+        return discriminator_update(state, batch, Game(Loss(huge, huge)), key)
+
+    tf.function(lambda block: replicas.run(update, block))(block)
+    replicas.check_equal(state)
+    pairs = zip(before[1], state.discriminator.variables, strict=True)
+    moved = any(not np.array_equal(old, v.numpy()) for old, v in pairs)
+    return {"scales": [before[0], scales()], "moved": moved}
 
 
 if __name__ == "__main__":
