@@ -46,16 +46,17 @@ def main(values: flags.FlagValues, train_flags: list[str]) -> int:
     workers = [start(addresses, number, train_flags) for number in range(len(addresses))]
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda number, frame: send(workers, number))
-    deadline = None
-    while None in (statuses := [worker.poll() for worker in workers]):
+    running, statuses, deadline = workers, [], None
+    while running:
         time.sleep(POLL)
-        failed = [status for status in statuses if status]
-        if failed and deadline is None:
+        statuses += [worker.returncode for worker in running if worker.poll() is not None]
+        running = [worker for worker in running if worker.returncode is None]
+        if any(statuses) and deadline is None:
             deadline = time.monotonic() + GRACE
-            if failed[0] not in (cli.PREEMPTED, cli.INTERRUPTED):  # else all of them save and end
-                send(workers, signal.SIGTERM)
+            if statuses[-1] not in (cli.PREEMPTED, cli.INTERRUPTED):  # else all save and end
+                send(running, signal.SIGTERM)
         if deadline and time.monotonic() > deadline:
-            send(workers, signal.SIGKILL)
+            send(running, signal.SIGKILL)
     return status_of(statuses)
 
 
@@ -86,14 +87,14 @@ def send(workers: list["subprocess.Popen[bytes]"], number: int) -> None:
             worker.send_signal(number)
 
 
-def status_of(statuses: list[int | None]) -> int:
+def status_of(statuses: list[int]) -> int:
     """Returns 0 if all are, else that of the first that ended by itself, else of a signal.
 
     Args:
-        statuses: Negative ones are signals, as `subprocess` says it.
+        statuses: In the order in which they came; negative ones are signals.
     """
-    said = [status for status in statuses if status and status > 0]
-    killed = [128 - status for status in statuses if status and status < 0]
+    said = [status for status in statuses if status > 0]
+    killed = [128 - status for status in statuses if status < 0]
     return (said or killed or [cli.DONE])[0]
 
 

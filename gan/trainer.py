@@ -73,7 +73,8 @@ def train(
     runs.check_run_dir(run_dir, config)
     game_of(config)  # refused here, before anything is written
     evaluators = evaluators or {}
-    if config.keep_best != "none" and not evaluators:
+    others = replicas is not None and not replicas.chief  # who need none
+    if config.keep_best != "none" and not evaluators and not others:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
     replicas = replicas or strategy.replicas_of(config, console.say)
     for name, network in own_networks.items():
@@ -82,7 +83,7 @@ def train(
         console, evaluators = Console(quiet=True), {}
     with clock("data"):
         data = data or dataset_of(config, console.say)
-    with clock("networks"), replicas.scope():
+    with clock("networks"), replicas.losing_workers(), replicas.scope():
         state = build_state(config, data.shape, generator, discriminator, classes=data.classes)
         manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
         step = restore(state, manager)

@@ -60,6 +60,13 @@ def test_when_one_fails_the_others_are_ended(tmp_path, monkeypatch):
     assert (tmp_path / "got").read_text() == "SIGTERM"
 
 
+def test_the_status_is_that_of_the_first_failure(tmp_path, monkeypatch):
+    ends = PATIENT.replace("sys.exit(0", "sys.exit(1")  # as a worker that has lost another one
+    assert launched(tmp_path, monkeypatch, [ends, WAIT + FAILING]) == 3
+    assert launch.status_of([-9, 1]) == 1
+    assert launch.status_of([0, -9]) == 137
+
+
 def test_one_that_does_not_end_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "GRACE", 1.0)
     assert launched(tmp_path, monkeypatch, [STUBBORN, WAIT + FAILING]) == 3

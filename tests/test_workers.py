@@ -158,13 +158,17 @@ def test_a_lost_chief_ends_the_other_worker(tmp_path):
 @pytest.mark.slow
 def test_a_signal_to_one_worker_stops_both_at_the_same_step(tmp_path):
     run_dir = tmp_path / "run"
-    workers = start(run_dir, (0, signal.SIGTERM), ["--steps_per_call=1"], "10 [D loss")
+    flags = ["--steps_per_call=1", "--evaluate_every=5", "--keep_best=fcd", "--on_collapse=stop"]
+    workers = start(run_dir, (0, signal.SIGTERM), flags, "10 [D loss")
     chief, other = ended(workers)
     assert (chief[0], other[0]) == (75, 75), chief[2] + other[2]
     assert "SIGTERM: saving step 11" in chief[1]
     summary = json.loads((run_dir / "summary.json").read_text())
     assert (summary["status"], summary["step"]) == ("preempted", 11)
     assert checkpoint(run_dir, 11)
+    evaluations = read_records(run_dir / "evaluations.jsonl")  # of the chief, who others wait for
+    assert [one["step"] for one in evaluations] == [5, 10]
+    assert list((run_dir / "checkpoints" / "best").glob("step-*.index"))
 
 
 @pytest.mark.slow
