@@ -44,6 +44,7 @@ def configured(**changes):
     defaults = {
         "generator": "tiny", "discriminator": "tiny", "g_norm": "none", "latent_dim": 8,
         "batch_size": 16, "steps_per_call": STEPS, "precision": "float32", "jit_compile": False,
+        "ema_half_life": 8,  # images: at 20 steps the ramp of the average is over
     }  # fmt: skip
     return Config(**{**defaults, **changes})
 
