@@ -33,8 +33,8 @@ bench: $(VENV)/.dev  ## Measure steps per second beside other frameworks
 study: $(VENV)/.dev  ## Train and evaluate every run of a study, write its table (hours)
 	@$(BIN)/python -m experiments.study $(ARGS)
 
-test: $(VENV)/.dev  ## Run all tests, on real MNIST
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+test: $(VENV)/.dev  ## Run the tests, on real MNIST; the slow ones with ARGS="-m slow"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
 lint: $(VENV)/.dev  ## Check format, style and types
 	@$(BIN)/ruff format --check .

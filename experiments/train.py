@@ -36,11 +36,13 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
     """Trains, or says what it would, and returns the exit status."""
     clock = Clock()
     with clock("imports"), cli.silenced():  # TensorFlow, after the flags are checked
-        from gan import devices, evaluate, recipe, runs, trainer
+        from gan import devices, evaluate, recipe, runs, strategy, trainer
     config = runs.with_choices_of(run_dir, config)
     if dry_run:
         config = devices.resolve(config)
         runs.check_run_dir(run_dir, config)
+        if config.strategy != "multiworker":  # that one would wait for the others
+            strategy.replicas_of(config)
         local = config.data_dir or config.dataset.startswith(FOLDER)
         if local:  # other sources may have to download
             recipe.dataset_of(config, print)
@@ -48,13 +50,21 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
         return cli.DONE
     try:
         devices.prepare()  # before anything is built, and refused before anything is loaded
-        runs.check_run_dir(run_dir, devices.resolve(config))
+        resolved = devices.resolve(config)
+        runs.check_run_dir(run_dir, resolved)
+        replicas = strategy.replicas_of(resolved)  # before TensorFlow computes anything
         with clock("data"):
             dataset = recipe.dataset_of(config, print)
         with clock("feature network"):
-            evaluators = evaluate.evaluators(config, dataset, print)
+            evaluators = evaluate.evaluators(config, dataset, print) if replicas.chief else {}
         summary = trainer.train(
-            config, run_dir, data=dataset, evaluators=evaluators, clock=clock, stop=stop
+            config,
+            run_dir,
+            data=dataset,
+            evaluators=evaluators,
+            clock=clock,
+            stop=stop,
+            replicas=replicas,
         )
     except trainer.TrainingFailed as error:
         return cli.complain(error, cli.FAILED)

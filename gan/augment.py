@@ -2,8 +2,9 @@
 
 An augmentation maps images [batch, H, W, C] float32 in -1..1 and a key of random numbers to images
 of the same shape; gradients flow through it to G. Each image is changed in its own way, and which
-way is a function of the key alone. A policy is a row of `AUGMENTATIONS`: augmentations, one after
-the other.
+way is a function of the key and of its place in the batch alone, also where replicas share the
+batch: random numbers come from `replicas.uniform`. A policy is a row of `AUGMENTATIONS`:
+augmentations, one after the other.
 
 References:
     Zhao et al. 2020, arXiv:2006.10738 (DiffAugment): the policy and its sizes.
@@ -12,6 +13,8 @@ References:
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+
+from gan import replicas
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -24,10 +27,7 @@ BACKGROUND = -1.0  # black; what moves in from the border, and what the hole sho
 def brightness(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     """Returns images, each lighter or darker by up to `BRIGHTNESS`."""
     shape = [images.shape[0], 1, 1, 1]
-    change = tf.random.stateless_uniform(
-        shape, key, -BRIGHTNESS, BRIGHTNESS, images.dtype, alg="philox"
-    )
-    return images + change
+    return images + replicas.uniform(shape, key, -BRIGHTNESS, BRIGHTNESS, images.dtype)
 
 
 def translation(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
@@ -37,9 +37,8 @@ def translation(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         most = int(SHIFT * size + 0.5)
         margins = [[most, most] if i == axis else [0, 0] for i in range(4)]
         padded = tf.pad(images, margins, constant_values=BACKGROUND)
-        first = tf.random.stateless_uniform(
-            [images.shape[0], 1], fold(key, axis), 0, 2 * most + 1, tf.int32, alg="philox"
-        )
+        shape = [images.shape[0], 1]
+        first = replicas.uniform(shape, fold(key, axis), 0, 2 * most + 1, tf.int32)
         images = tf.gather(padded, first + tf.range(size), axis=axis, batch_dims=1)
     return images
 
@@ -50,9 +49,8 @@ def cutout(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     for axis in (1, 2):
         size = images.shape[axis]
         side = int(HOLE * size + 0.5)
-        centre = tf.random.stateless_uniform(
-            [images.shape[0], 1], fold(key, axis), 0, size + 1 - side % 2, tf.int32, alg="philox"
-        )
+        shape = [images.shape[0], 1]
+        centre = replicas.uniform(shape, fold(key, axis), 0, size + 1 - side % 2, tf.int32)
         first = centre - side // 2
         positions = tf.range(size)
         covered = (positions >= first) & (positions < first + side)  # [batch, size]

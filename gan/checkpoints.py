@@ -37,7 +37,10 @@ def checkpoint_manager(
 
 
 def restore(
-    state: GanState, manager: tf.train.CheckpointManager, say: Callable[[str], None] = print
+    state: GanState,
+    manager: tf.train.CheckpointManager,
+    say: Callable[[str], None] = print,
+    directory: Path | None = None,
 ) -> int:
     """Restores the newest sound checkpoint, if there is any, and returns its step, else 0.
 
@@ -48,12 +51,13 @@ def restore(
         state: What is restored; undefined if this raises.
         manager: Of the checkpoints.
         say: Told of each that is passed over, by name.
+        directory: Where they are, if not where the manager writes.
 
     Raises:
         UserError: There are checkpoints and none can be restored.
     """
     refusals = []
-    for _, path in runs.checkpoints(Path(manager.directory)):
+    for _, path in runs.checkpoints(directory or Path(manager.directory)):
         try:
             manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
         except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:

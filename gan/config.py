@@ -35,6 +35,7 @@ NORMS = ("default", "none", "batch", "spectral")
 SCHEDULES = ("alternating", "simultaneous", "classic")
 INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
 
+STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -154,6 +155,16 @@ class Config:
     )
     jit_compile: bool | None = knob(
         None, "compile the step with XLA; unset: where it is faster (GPUs; dense float32)"
+    )
+    strategy: str = knob(
+        "auto",
+        "devices that share each batch, see docs/distributed.md; auto: all machines of TF_CONFIG, "
+        "else all GPUs",
+        choices=STRATEGIES,
+        resumable=True,
+    )
+    sync_batch_norm: bool = knob(
+        False, "BatchNorm looks at the whole batch, not at each device's part"
     )
     steps_per_call: int = knob(
         50, "most steps in one call of the compiled function", low=1, below=INT32, resumable=True

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 import gan
+from gan import cluster
 from gan.config import DENSE, Config, UserError
 
 
@@ -57,12 +58,16 @@ def resolve(config: Config, networks: Sequence[keras.Model] = ()) -> Config:
     float32: CPUs with instructions for bfloat16 are faster with it, but one of three seeds got
     worse, see docs/performance.md. XLA: on any GPU, and for float32 on CPUs, where it fuses what
     lies between the matrix products; in half precision on CPUs oneDNN's kernels are faster, and so
-    are its convolutions.
+    are its convolutions. Not for several replicas: XLA compiles no exchange between them.
 
     Args:
         config: As it was given.
         networks: Those that Python code gave instead of the ones that `config` names.
+
+    Raises:
+        UserError: TF_CONFIG cannot be understood.
     """
+    config = dataclasses.replace(config, strategy=cluster.named(config))
     capability = compute_capability()
     precision, jit_compile = config.precision, config.jit_compile
     if precision == "auto":
@@ -73,7 +78,8 @@ def resolve(config: Config, networks: Sequence[keras.Model] = ()) -> Config:
     if jit_compile is None:
         named = {config.generator, config.discriminator} <= set(DENSE)
         dense = named and not any(map(has_convolutions, networks))
-        jit_compile = capability is not None or (precision == "float32" and dense)
+        faster = capability is not None or (precision == "float32" and dense)
+        jit_compile = faster and not cluster.has_several(config)
     return dataclasses.replace(config, precision=precision, jit_compile=jit_compile)
 
 

@@ -21,6 +21,7 @@ from gan.logs import Console, MetricsLog
 from gan.recipe import pipeline
 from gan.signals import StopRequest
 from gan.step import GanState, checked
+from gan.strategy import Replicas
 
 TRACES = "experimental_get_tracing_count"  # of a compiled function
 
@@ -42,6 +43,7 @@ class Run:
     console: Console
     stop: StopRequest
     clock: Clock
+    replicas: Replicas
 
     def __post_init__(self) -> None:
         self.saved_step: int | None = self.step or None  # of the newest checkpoint
@@ -75,8 +77,9 @@ class Run:
         )
 
     def save(self) -> None:
-        """Saves a checkpoint of this step."""
+        """Saves a checkpoint of this step, once all replicas hold the same."""
         with self.task("checkpoints"):
+            self.replicas.check_equal(self.state)
             save(self.manager, self.state)
         self.saved_step = self.step
 
@@ -98,7 +101,7 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
     step = block_start = run.step
     with clock("pipeline"):
         blocks = iter(pipeline(config, run.data, step, int(state.rollbacks.numpy())))
-        block = next(blocks)
+        block = run.replicas.split(next(blocks))
     cadences = [config.log_every, config.sample_every, config.checkpoint_every]
     if config.evaluate_every:
         cadences.append(config.evaluate_every)
@@ -106,15 +109,16 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
     seconds, logged_step, compiled = log.last["seconds"], step, False
     started = time.perf_counter() - seconds
     at_end = step >= config.steps
-    if run.stop.signal_name and not at_end:  # asked while it started
-        console.say(f"{run.stop.signal_name}: saving step {step}")
+    signal_name = run.replicas.agreed_signal(run.stop.signal_name)
+    if signal_name and not at_end:  # asked while it started
+        console.say(f"{signal_name}: saving step {step}")
         run.save()
         at_end = True
     with console.progress(step, config.steps):
         while not at_end:
             if step == block_start + config.steps_per_call:
                 with clock("pipeline"):
-                    block, block_start = next(blocks), step
+                    block, block_start = run.replicas.split(next(blocks)), step
             # Up to the next multiple of a cadence; the next call does the rest of the block.
             due = [step - step % every + every for every in cadences]
             end = min(config.steps, block_start + config.steps_per_call, *due)
@@ -138,7 +142,7 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
             console.advance(step)
 
             # Read once: a signal that comes while this step is saved waits for the next call.
-            signal_name = run.stop.signal_name
+            signal_name = run.replicas.agreed_signal(run.stop.signal_name)
             at_end = step == config.steps or signal_name is not None
             if signal_name:
                 console.say(f"{signal_name}: saving step {step}; once more ends at once")
@@ -169,7 +173,7 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
                 with run.task("records"):
                     log.scalars(step, run.kimg, seconds, metrics)
                 console.say(classic_line(step, metrics))
-            if step % config.sample_every == 0 or at_end:
+            if run.replicas.chief and (step % config.sample_every == 0 or at_end):
                 with run.task("pictures"):
                     run.write_samples()
             for name in sorted(signs.keys() - warned):
@@ -177,7 +181,9 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
                 with run.task("records"):
                     log.text("collapse", step, f"{name}: {signs[name]}")
                 console.say(f"warning: {name} at step {step}: {signs[name]}")
-            collapsed = bool(signs) and config.on_collapse == "stop"
+            collapsed = False
+            if config.on_collapse == "stop":  # only the chief has seen evaluations, and all records
+                (collapsed,) = run.replicas.anyone([run.replicas.chief and bool(signs)])
             if step % config.checkpoint_every == 0 or at_end or collapsed:
                 run.save()
             if collapsed:
@@ -187,7 +193,7 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
                 )
     return {
         "status": "completed" if step >= config.steps else "preempted",
-        "signal": run.stop.signal_name,
+        "signal": signal_name,
         **log.last,
         "step": step,
         "seconds": time.perf_counter() - started,

@@ -38,6 +38,14 @@ class FusedAdam(keras.optimizers.Adam):
             grad=tf.cast(gradient, variable.dtype),
         )
 
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[Any]) -> list[Any]:
+        """Returns the gradients as they are: `step.descend` made them equal on all replicas.
+
+        Keras would add them up. The mean is taken before, so that norms are those of the global
+        gradient and loss scaling decides about an overflow on all replicas alike.
+        """
+        return grads_and_vars
+
 
 # (learning rate at the start, updates until it is 0) -> what a Keras optimizer takes
 LEARNING_RATE_DECAYS: dict[str, Callable[[float, int], float | schedules.LearningRateSchedule]] = {

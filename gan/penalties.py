@@ -13,6 +13,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from gan import replicas
+
 Penalty = Callable[[keras.Model, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 # Under the root, where the slope of the norm has no limit.
@@ -42,7 +44,7 @@ def wgan_gp(
         Gulrajani et al. 2017, arXiv:1704.00028, equation 3; the weight there is 10.
     """
     shape = [tf.shape(real_images)[0], *[1] * (len(real_images.shape) - 1)]
-    share = tf.random.stateless_uniform(shape, key, dtype=real_images.dtype, alg="philox")
+    share = replicas.uniform(shape, key, dtype=real_images.dtype)
     return distances_from_one(discriminator, share * real_images + (1.0 - share) * fake_images)
 
 
@@ -95,12 +97,10 @@ def dragan(
     """
     del fake_images
     keys = tf.random.experimental.stateless_split(key, 2, alg="philox")
-    noise = tf.random.stateless_uniform(
-        tf.shape(real_images), keys[0], dtype=real_images.dtype, alg="philox"
-    )
+    noise = replicas.uniform(real_images.shape, keys[0], dtype=real_images.dtype)
     shape = [tf.shape(real_images)[0], *[1] * (len(real_images.shape) - 1)]
-    share = tf.random.stateless_uniform(shape, keys[1], dtype=real_images.dtype, alg="philox")
-    spread = 0.5 * tf.math.reduce_std(real_images)
+    share = replicas.uniform(shape, keys[1], dtype=real_images.dtype)
+    spread = 0.5 * replicas.standard_deviation(real_images)
     return distances_from_one(discriminator, real_images + share * spread * noise)
 
 
@@ -129,7 +129,7 @@ class WeightedPenalty(NamedTuple):
         step: tf.Tensor,
         key: tf.Tensor,
     ) -> tf.Tensor:
-        """Returns the weighted mean over the batch, a float32 scalar.
+        """Returns the weighted mean over the batch, a scalar of the images' type.
 
         Args:
             discriminator: D.
@@ -139,9 +139,9 @@ class WeightedPenalty(NamedTuple):
             key: [2] int64, of this update's random numbers.
         """
         if self.penalty is None:
-            return tf.zeros([])
+            return tf.zeros([], real_images.dtype)
         values = self.penalty(discriminator, real_images, tf.stop_gradient(fake_images), key)
-        return self.weight_at(step) * tf.reduce_mean(values)
+        return tf.cast(self.weight_at(step), values.dtype) * tf.reduce_mean(values)
 
     def weight_at(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the weight of the update after `step` steps, a float32 scalar.

@@ -13,6 +13,7 @@ from gan.game import Game
 from gan.losses import LOSSES, Loss, smoothed
 from gan.penalties import NO_PENALTY, PENALTIES, WeightedPenalty
 from gan.step import GanState, train_steps
+from gan.strategy import Replicas
 
 
 def game_of(config: Config) -> Game:
@@ -70,10 +71,12 @@ def pipeline(
     )
 
 
-def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -> Any:
+def compiled_steps(
+    config: Config, state: GanState, run_eagerly: bool = False, replicas: Replicas | None = None
+) -> Any:
     """Returns `train_steps` on this state: (block, first, last) -> (metrics, finite).
 
-    The one place where the algorithm is compiled.
+    The one place where the algorithm is compiled. The block is one that `replicas` split.
     """
     game = game_of(config)
 
@@ -85,6 +88,7 @@ def compiled_steps(config: Config, state: GanState, run_eagerly: bool = False) -
             block,
             first,
             last,
+            run=(replicas or Replicas()).run,
             game=game,
             schedule=config.schedule,
             d_warmup_steps=config.d_warmup_steps,

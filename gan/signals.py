@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 
 # What asks for an end: Ctrl-C, a terminal that stops a job, and what schedulers send.
 ASKING = ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -19,6 +19,7 @@ class StopRequest:
     """The signal that asked training to stop, by name, or None."""
 
     signal_name: str | None = None
+    catch_again: Callable[[], None] = lambda: None  # after somebody else took the handlers
 
 
 @contextlib.contextmanager
@@ -46,8 +47,12 @@ def catching_signals() -> Iterator[StopRequest]:
     def note(number: int, frame: object) -> None:  # sooner than the thread, if Python runs
         request.signal_name = request.signal_name or signal.Signals(number).name
 
-    for one in usual:
-        signal.signal(one, note)
+    def catch() -> None:
+        for one in usual:
+            signal.signal(one, note)
+
+    request.catch_again = catch
+    catch()
     try:
         yield request
     finally:

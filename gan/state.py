@@ -8,6 +8,7 @@ import tensorflow as tf
 from gan.config import Config, UserError, row
 from gan.models import DISCRIMINATORS, GENERATORS
 from gan.optimizers import LEARNING_RATE_DECAYS, FusedAdam
+from gan.replicas import batch_norms
 from gan.step import GanState
 
 ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
@@ -43,9 +44,12 @@ def build_state(
         DISCRIMINATORS, "discriminator", config.discriminator, seen_shape,
         config=config, classes=classes, norm=config.d_norm,
     )  # fmt: skip
+    for network in (generator, discriminator):
+        for layer in batch_norms(network):
+            layer.synchronized = config.sync_batch_norm
     check_network("generator", generator, (config.latent_dim,), image_shape, config.conditional)
     check_network("discriminator", discriminator, seen_shape, (1,), config.conditional)
-    if config.penalty != "none" and has_batch_norm(discriminator):
+    if config.penalty != "none" and batch_norms(discriminator):
         raise UserError(
             f"--penalty={config.penalty}: needs a discriminator without BatchNorm, which mixes the "
             "images of a batch"
@@ -107,15 +111,6 @@ def built(
         )
     except ValueError as error:
         raise UserError(f"--{knob}={name}: {error}") from None
-
-
-def has_batch_norm(network: keras.Model) -> bool:
-    """Tells whether a layer of the network, however deep, is a BatchNormalization."""
-    return any(
-        isinstance(layer, keras.layers.BatchNormalization)
-        or (isinstance(layer, keras.Model) and has_batch_norm(layer))
-        for layer in network.layers
-    )
 
 
 def check_network(

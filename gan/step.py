@@ -6,6 +6,9 @@ losses, norms and metrics never see half precision. Conditional ones get labels 
 
 ``keras.StatelessScope`` runs a network in training mode and drops what it would write. A player's
 moving averages change in its own update only.
+
+On several devices each function runs once a replica, on its part of the batch; what replicas tell
+each other is called by name, see gan/replicas.py: gradients in `descend`, metrics in `train_step`.
 """
 
 from collections.abc import Callable
@@ -14,6 +17,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from gan import replicas
 from gan.augment import fold
 from gan.data import Batch, to_float
 from gan.game import Game, seen
@@ -58,6 +62,10 @@ class GanState(NamedTuple):
     d_optimizer: keras.optimizers.Optimizer
     step: tf.Variable  # int64 scalar, steps done
     rollbacks: tf.Variable  # int64 scalar, how often a run went back; changes its random numbers
+
+
+# Of one player, or of both: (state, batch, game, key) -> metrics
+Update = Callable[[GanState, Batch, Game, tf.Tensor], Metrics]
 
 
 def discriminator_update(state: GanState, batch: Batch, game: Game, key: tf.Tensor) -> Metrics:
@@ -149,6 +157,12 @@ def generator_idle(state: GanState, batch: Batch, game: Game, key: tf.Tensor) ->
     return {"loss/g": g_loss, "grads/g_norm": tf.zeros([])}
 
 
+def discriminator_alone(state: GanState, batch: Batch, game: Game, key: tf.Tensor) -> Metrics:
+    """Updates D and returns what `simultaneous_update` would, G's part from `generator_idle`."""
+    metrics = discriminator_update(state, batch, game, key)
+    return {**metrics, **generator_idle(state, batch, game, key)}
+
+
 def players(state: GanState, batch: Batch) -> tuple[Player, Player]:
     """Returns G and D as functions of latents and of images; conditional ones know the labels.
 
@@ -175,9 +189,10 @@ def descend(
     scaled too, `apply` unscales them and skips the update if they overflowed, and the norm, which
     is then not finite, is returned unscaled. Other optimizers scale by 1.
     """
-    gradients = tape.gradient(scaled_loss, network.trainable_variables)
+    gradients = replicas.mean(tape.gradient(scaled_loss, network.trainable_variables))
     norm = tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
     optimizer.apply(gradients, network.trainable_variables)
+    replicas.share_statistics(network)
     return norm
 
 
@@ -220,7 +235,7 @@ def ema_update(state: GanState, step: tf.Tensor, batch_size: int, half_life: int
     decay = tf.pow(0.5, float(batch_size) / span) if half_life else tf.zeros([])
     ema, generator = state.ema_generator, state.generator
     for average, weight in zip(ema.trainable_variables, generator.trainable_variables, strict=True):
-        average.assign(weight + decay * (average - weight))
+        average.assign(weight + tf.cast(decay, average.dtype) * (average - weight))
     for copy, value in zip(
         ema.non_trainable_variables, generator.non_trainable_variables, strict=True
     ):
@@ -243,7 +258,7 @@ def train_step(
         state: What is trained.
         block: images [d_steps, batch, H, W, C] uint8 and labels [d_steps, batch], a real batch for
             each of D's updates; latents [d_steps + 1, batch, latent_dim], for each of D's updates
-            and for G's.
+            and for G's. Of a replica, where there are several.
         game: Losses, penalty, augmentations; the classic schedule has its own loss and no others.
         schedule: "alternating": D's updates, then G's on fresh latents through the updated D.
             "simultaneous": D's last update and G's come from one forward pass, on D's latents.
@@ -253,7 +268,7 @@ def train_step(
         key: [2] int64, from which the key of each update's random numbers is made.
 
     Returns:
-        `METRICS`, those of D from its last update.
+        `METRICS`, those of D from its last update, of the global batch.
     """
     d_steps, batch_size = block.images.shape[:2]
     step = tf.identity(state.step)
@@ -272,27 +287,37 @@ def train_step(
             return classic_discriminator_update(state, batches[i])
         return discriminator_update(state, batches[i], game, key_of(i))
 
-    def after_warmup(warmup: Callable[[], Metrics], learn: Callable[[], Metrics]) -> Metrics:
-        return tf.cond(step < d_warmup_steps, warmup, learn) if d_warmup_steps else learn()
+    def after_warmup(warmup: Update, learn: Update, i: int) -> Metrics:
+        seen = (batches[i], key_of(i))
+        if not d_warmup_steps:
+            return learn(state, seen[0], game, seen[1])
+        return replicas.cond(
+            step < d_warmup_steps,
+            lambda batch, key: warmup(state, batch, game, key),
+            lambda batch, key: learn(state, batch, game, key),
+            *seen,
+        )
 
     for i in range(last):
         learn_d(i)
     if schedule == "simultaneous":
-        both = (state, batches[last], game, key_of(last))
-        metrics = after_warmup(
-            lambda: {**learn_d(last), **generator_idle(*both)}, lambda: simultaneous_update(*both)
-        )
+        metrics = after_warmup(discriminator_alone, simultaneous_update, last)
     else:
         metrics = learn_d(last)
-        for_g = (state, batches[d_steps], game, key_of(d_steps))
-        metrics |= after_warmup(lambda: generator_idle(*for_g), lambda: generator_update(*for_g))
-    ema_update(state, step, batch_size, ema_half_life)
+        metrics |= after_warmup(generator_idle, generator_update, d_steps)
+    ema_update(state, step, batch_size * replicas.count(), ema_half_life)
     state.step.assign_add(1)
-    return metrics
+    return replicas.mean({name: tf.cast(value, tf.float32) for name, value in metrics.items()})
 
 
 def train_steps(
-    state: GanState, block: Batch, first: tf.Tensor, last: tf.Tensor, **knobs: Any
+    state: GanState,
+    block: Batch,
+    first: tf.Tensor,
+    last: tf.Tensor,
+    *,
+    run: Callable[..., Metrics] = lambda step, *arguments: step(*arguments),
+    **knobs: Any,
 ) -> tuple[Metrics, tf.Tensor]:
     """Does the steps `first` to `last` - 1 of a block, fewer if one of them is not finite.
 
@@ -304,16 +329,21 @@ def train_steps(
         block: What `train_step` takes, with K steps in front.
         first: int32 scalar.
         last: int32 scalar, first < last <= K.
+        run: Runs a step on every replica, each with its part of the block.
         **knobs: Of `train_step`.
 
     Returns:
         `METRICS` of the last step that was done, the weights' L2 norms after it, and whether all
         of this is finite. Norms of weights come once a call, because they read all weights.
     """
+
+    def step_at(block: Batch, number: tf.Tensor) -> Metrics:
+        return train_step(state, Batch(*(part[number] for part in block)), **knobs)
+
     metrics = {name: tf.zeros([]) for name in METRICS}
     finite = tf.constant(True)
     while first < last and finite:
-        metrics = train_step(state, Batch(*(part[first] for part in block)), **knobs)
+        metrics = run(step_at, block, first)
         finite = all_finite(metrics, state)
         first += 1
     for name, network in (("d", state.discriminator), ("g", state.generator)):

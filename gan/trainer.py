@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from gan import devices, logs, pictures, runs, watch
+from gan import devices, logs, pictures, runs, strategy, watch
 from gan.checkpoints import checkpoint_manager, restore
 from gan.clock import Clock
 from gan.config import Config, UserError
@@ -21,6 +21,7 @@ from gan.loop import Evaluator, Run, loop
 from gan.recipe import compiled_steps, dataset_of, game_of
 from gan.signals import StopRequest, catching_signals
 from gan.state import build_state
+from gan.strategy import Replicas
 
 ROLLBACKS = 3  # at most, in a run
 
@@ -37,6 +38,7 @@ def train(
     quiet: bool = False,
     clock: Clock | None = None,
     stop: StopRequest | None = None,
+    replicas: Replicas | None = None,
 ) -> dict[str, Any]:
     """Trains until `config.steps`, from the newest checkpoint of `run_dir` if it has one.
 
@@ -53,6 +55,8 @@ def train(
         quiet: Print nothing.
         clock: Holds what was timed before, such as imports.
         stop: Of ``catching_signals``, if signals are caught already; else they are from here on.
+        replicas: Of ``strategy.replicas_of``, if it was asked before; own networks are built in
+            their scope.
 
     Returns:
         What summary.json holds.
@@ -74,45 +78,69 @@ def train(
     for name in (runs.METRICS_FILE, runs.EVALUATIONS_FILE):
         logs.read_records(run_dir / name)
     evaluators = evaluators or {}
-    if config.keep_best != "none" and not evaluators:
+    others = replicas is not None and not replicas.chief  # who need none
+    if config.keep_best != "none" and not evaluators and not others:
         raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
+    replicas = replicas or strategy.replicas_of(config, console.say)
+    for name, network in own_networks.items():
+        replicas.check_own(name, network)
+    if not replicas.chief:
+        console, evaluators = Console(quiet=True), {}
     with clock("data"):
         data = data or dataset_of(config, console.say)
-    with clock("networks"):
+    with clock("networks"), replicas.losing_workers(), replicas.scope():
         state = build_state(config, data.shape, generator, discriminator, classes=data.classes)
+    newest = runs.checkpoints(run_dir / runs.CHECKPOINTS_DIR)
+    replicas.check_workers(config, newest[0][0] if newest else 0)
+    locking = locked(run_dir) if replicas.chief else contextlib.nullcontext()
     catching = contextlib.nullcontext(stop) if stop else catching_signals()
-    with locked(run_dir), catching as stop:
+    with locking, catching as stop:
+        stop.catch_again()  # TensorFlow takes SIGTERM when it connects workers
         manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
-        with clock("networks"):
+        with clock("networks"), replicas.losing_workers(), replicas.scope():
             step = restore(state, manager, console.say)
+        replicas.check_equal(state)
         if step >= config.steps and (summary := runs.ended_summary(run_dir, step)):
             if summary["status"] == "stopped":
                 raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
             console.say(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
             return summary
+        place = replicas.output(run_dir)
+        if not replicas.chief:
+            manager = checkpoint_manager(state, place, config.keep_checkpoints)
         environment = devices.environment()
-        runs.write_config(run_dir, config, environment, list(own_networks))
+        runs.write_config(place, config, environment, list(own_networks))
         console.say(
             f"{run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
             f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
-            f"{'; '.join(environment['device'])}"
+            f"{'; '.join(environment['device'])}{replicas}"
         )
-        with writing(run_dir):
-            log = MetricsLog(run_dir, step)
-        run = Run(config, run_dir, state, data, evaluators, manager, log, console, stop, clock)
+        with writing(place):
+            log = MetricsLog(place, step)
+        run = Run(
+            config, place, state, data, evaluators, manager, log, console, stop, clock, replicas
+        )
         with contextlib.closing(run):
-            return finished(run, run_eagerly)
+            return finished(run, run_eagerly, run_dir / runs.CHECKPOINTS_DIR)
 
 
-def finished(run: Run, run_eagerly: bool) -> dict[str, Any]:
-    """Trains to the end, or to what ends it, and writes what a run leaves behind."""
+def finished(run: Run, run_eagerly: bool, checkpoints: Path) -> dict[str, Any]:
+    """Trains to the end, or to what ends it, and writes what a run leaves behind.
+
+    `checkpoints` are those of the chief, which all workers read.
+    """
+    run_steps = compiled_steps(run.config, run.state, run_eagerly, run.replicas)
     try:
         with writing(run.run_dir):
             if run.step == 0:
-                write_start(run)
+                if run.replicas.chief:
+                    write_start(run)
                 if run.config.on_nan == "rollback":
                     run.save()
-        summary = train_with_rollbacks(run, compiled_steps(run.config, run.state, run_eagerly))
+        with run.replicas.losing_workers():
+            summary = train_with_rollbacks(run, run_steps, checkpoints)
+        if not run.replicas.chief:
+            return summary
         with writing(run.run_dir):
             summary["collapse"] = write_losses(run)
             with replacing(run.run_dir / runs.GENERATOR_FILE) as temporary:
@@ -151,7 +179,7 @@ def write_losses(run: Run) -> dict[str, int]:
     return watch.history(records, run.log.evaluations, run.config.has_log_odds)
 
 
-def train_with_rollbacks(run: Run, run_steps: Any) -> dict[str, Any]:
+def train_with_rollbacks(run: Run, run_steps: Any, checkpoints: Path) -> dict[str, Any]:
     """Trains; goes back to the newest checkpoint where a number is not finite, if asked to.
 
     The random numbers after it are others than before, so that the run need not come to the same
@@ -165,12 +193,13 @@ def train_with_rollbacks(run: Run, run_steps: Any) -> dict[str, Any]:
             return loop(run, run_steps)
         except NotFinite as error:
             times = int(run.state.rollbacks.numpy()) + 1
-            can = runs.checkpoints(Path(run.manager.directory))
-            if run.config.on_nan != "rollback" or times > ROLLBACKS or not can:
+            can = run.config.on_nan == "rollback" and times <= ROLLBACKS
+            if not can or not runs.checkpoints(checkpoints):
                 raise
             with writing(run.run_dir):
-                step = restore(run.state, run.manager, run.console.say)
-                run.state.rollbacks.assign(times)
+                with run.replicas.scope():
+                    step = restore(run.state, run.manager, run.console.say, checkpoints)
+                    run.state.rollbacks.assign(times)
                 run.log.close()
                 run.log = MetricsLog(run.run_dir, step)
                 text = f"{error}; going on from step {step} with other noise ({times})"
