@@ -14,11 +14,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from absl import flags
 
 from experiments import cli, train
-from gan.config import UserError
+from gan.config import UserError, knob
+from gan.signals import ASKING
 
 GRACE = 60.0  # seconds that the others have to end by themselves; a lost worker is noticed in 10
 POLL = 0.1  # seconds
@@ -26,12 +28,10 @@ POLL = 0.1  # seconds
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
-    flags.DEFINE_integer(
-        "workers", 2, "processes on this machine", lower_bound=1, flag_values=values
-    )
+    cli.define(values, workers=knob(2, "processes on this machine", low=1, below=1025))
 
 
-def main(values: flags.FlagValues, train_flags: list[str]) -> int:
+def main(values: flags.FlagValues, train_flags: Sequence[str] = ()) -> int:
     """Runs the workers and returns the exit status of all: see `status_of`.
 
     Raises:
@@ -44,8 +44,8 @@ def main(values: flags.FlagValues, train_flags: list[str]) -> int:
     cli.config_from_flags(of_training)  # once, instead of the same line from each worker
     addresses = free_addresses(values["workers"].value)
     workers = [start(addresses, number, train_flags) for number in range(len(addresses))]
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda number, frame: send(workers, number))
+    for name in ASKING:
+        signal.signal(signal.Signals[name], lambda number, frame: send(workers, number))
     running, statuses, deadline = workers, [], None
     while running:
         time.sleep(POLL)
@@ -69,7 +69,9 @@ def free_addresses(count: int) -> list[str]:
         return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
 
 
-def start(addresses: list[str], number: int, train_flags: list[str]) -> "subprocess.Popen[bytes]":
+def start(
+    addresses: list[str], number: int, train_flags: Sequence[str]
+) -> "subprocess.Popen[bytes]":
     """Starts one worker, in a group of its own: Ctrl-C reaches it through us, once."""
     task = {"type": "worker", "index": number}
     configuration = json.dumps({"cluster": {"worker": addresses}, "task": task})

@@ -10,12 +10,23 @@ import bad_files
 import bad_flags
 import bad_places
 from conftest import ROOT, command
-from experiments import benchmark, cli, evaluate, sample, soak, study, train, train_features
+from experiments import (
+    benchmark,
+    cli,
+    evaluate,
+    launch,
+    sample,
+    soak,
+    study,
+    train,
+    train_features,
+)
 from gan import sources
 
 COMMANDS = {
     "train": train, "evaluate": evaluate, "sample": sample, "study": study,
     "benchmark": benchmark, "train_features": train_features, "soak": soak,
+    "launch": launch,
 }  # fmt: skip
 
 BACKEND = "KERAS_BACKEND={0}: must be tensorflow, or not set"
