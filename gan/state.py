@@ -44,11 +44,11 @@ def build_state(
         DISCRIMINATORS, "discriminator", config.discriminator, seen_shape,
         config=config, classes=classes, norm=config.d_norm,
     )  # fmt: skip
+    check_network("generator", generator, (config.latent_dim,), image_shape, config.conditional)
+    check_network("discriminator", discriminator, seen_shape, (1,), config.conditional)
     for network in (generator, discriminator):
         for layer in batch_norms(network):
             layer.synchronized = config.sync_batch_norm
-    check_network("generator", generator, (config.latent_dim,), image_shape, config.conditional)
-    check_network("discriminator", discriminator, seen_shape, (1,), config.conditional)
     if config.penalty != "none" and batch_norms(discriminator):
         raise UserError(
             f"--penalty={config.penalty}: needs a discriminator without BatchNorm, which mixes the "
