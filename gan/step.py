@@ -348,7 +348,7 @@ def train_steps(
         first += 1
     for name, network in (("d", state.discriminator), ("g", state.generator)):
         norm = tf.linalg.global_norm(network.trainable_variables)
-        metrics[f"weights/{name}_norm"] = norm
+        metrics[f"weights/{name}_norm"] = tf.cast(norm, tf.float32)
     return metrics, all_finite(metrics, state)
 
 

@@ -72,7 +72,8 @@ def exact_state(config):
     for optimizer, network in zip(optimizers, (generator, discriminator), strict=True):
         optimizer.build(network.trainable_variables)
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    return GanState(generator, discriminator, ema, *optimizers, step)
+    rollbacks = tf.Variable(0, dtype=tf.int64, trainable=False)
+    return GanState(generator, discriminator, ema, *optimizers, step, rollbacks)
 
 
 def trained(config, exact, replicas):
