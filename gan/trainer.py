@@ -200,6 +200,7 @@ def train_with_rollbacks(run: Run, run_steps: Any, checkpoints: Path) -> dict[st
                 with run.replicas.scope():
                     step = restore(run.state, run.manager, run.console.say, checkpoints)
                     run.state.rollbacks.assign(times)
+                run.saved_step = step  # an older one, where the newest was damaged
                 run.log.close()
                 run.log = MetricsLog(run.run_dir, step)
                 text = f"{error}; going on from step {step} with other noise ({times})"
