@@ -2,6 +2,7 @@
 
 References:
     Radford et al. 2016, arXiv:1511.06434, section 3.
+    Chen et al. 2016, arXiv:1606.03657, appendix C.1, for the hidden dense layers ("InfoGAN").
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ def dcgan_generator(
     classes: int = 0,
     norm: str = "default",
     widths: Sequence[int] = (96, 48),
+    hidden: int = 0,
 ) -> keras.Model:
     """Returns a generator with two transposed convolutions of 4x4 and stride 2.
 
@@ -32,6 +34,7 @@ def dcgan_generator(
         classes: More than 0 makes labels [batch] int32 a second input, embedded beside the latents.
         norm: One of `NORMS`; default is batch.
         widths: Channels at H/4 and H/2.
+        hidden: Units of a dense layer before the others; 0: none.
 
     Returns:
         Model from [batch, latent_dim] float32 to [batch, H, W, C] float32 in -1..1.
@@ -43,6 +46,8 @@ def dcgan_generator(
     parts = Parts(seed, GENERATOR_STREAM, policy, norm, kernels(norm))
     height, width, channels = smallest(image_shape, 2)
     inputs, x = parts.latents(latent_dim, classes)
+    if hidden:
+        x = layers.ReLU(dtype=policy)(parts.batch_norm(parts.dense(x, hidden)))
     x = parts.dense(x, height * width * widths[0])
     x = layers.Reshape((height, width, widths[0]), dtype=policy)(x)
     x = layers.ReLU(dtype=policy)(parts.batch_norm(x))
@@ -61,6 +66,7 @@ def dcgan_discriminator(
     classes: int = 0,
     norm: str = "default",
     widths: Sequence[int] = (48, 96),
+    hidden: int = 0,
 ) -> keras.Model:
     """Returns a discriminator with two convolutions of 4x4 and stride 2, then Dense 1.
 
@@ -74,6 +80,7 @@ def dcgan_discriminator(
         norm: One of `NORMS`; default is batch, which the first layer never has. A gradient penalty
             needs another.
         widths: Channels at H/2 and H/4.
+        hidden: Units of a dense layer after them; 0: none.
 
     Returns:
         Model from [batch, H, W, C] float32 in -1..1 to logits [batch, 1] float32.
@@ -87,7 +94,10 @@ def dcgan_discriminator(
     images = keras.Input(tuple(image_shape), name="images")
     x = parts.leaky(parts.conv(images, widths[0], 4, 2))
     x = parts.leaky(parts.batch_norm(parts.conv(x, widths[1], 4, 2)))
-    return parts.discriminator(images, layers.Flatten(dtype=policy)(x), classes)
+    x = layers.Flatten(dtype=policy)(x)
+    if hidden:
+        x = parts.leaky(parts.batch_norm(parts.dense(x, hidden)))
+    return parts.discriminator(images, x, classes)
 
 
 def kernels(norm: str) -> Kernel:
