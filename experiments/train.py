@@ -36,7 +36,7 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
     """Trains, or says what it would, and returns the exit status."""
     clock = Clock()
     with clock("imports"), cli.silenced():  # TensorFlow, after the flags are checked
-        from gan import devices, evaluate, recipe, runs, strategy, trainer
+        from gan import devices, evaluate, recipe, runs, strategy, trainer, waiting
     config = runs.with_choices_of(run_dir, config)
     if dry_run:
         config = devices.resolve(config)
@@ -54,7 +54,8 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
         runs.check_run_dir(run_dir, resolved)
         replicas = strategy.replicas_of(resolved)  # before TensorFlow computes anything
         with clock("data"):
-            dataset = recipe.dataset_of(config, print)
+            # A download may take minutes, and leaves nothing that could be saved.
+            dataset = waiting.unless(stop.is_overdue, lambda: recipe.dataset_of(config, print))
         with clock("feature network"):
             evaluators = evaluate.evaluators(config, dataset, print) if replicas.chief else {}
         summary = trainer.train(
@@ -68,9 +69,17 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
         )
     except trainer.TrainingFailed as error:
         return cli.complain(error, cli.FAILED)
+    except waiting.GivenUp:
+        print(f"{stop.signal_name}: gave up getting the data set; nothing was trained")
+        return status_of(stop.signal_name)
     if summary["status"] == "preempted":
-        return cli.INTERRUPTED if summary["signal"] == "SIGINT" else cli.PREEMPTED
+        return status_of(summary["signal"])
     return cli.DONE
+
+
+def status_of(signal_name: str | None) -> int:
+    """Returns the exit status after a signal."""
+    return cli.INTERRUPTED if signal_name == "SIGINT" else cli.PREEMPTED
 
 
 if __name__ == "__main__":

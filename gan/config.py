@@ -18,7 +18,8 @@ DATASETS = (
 POINT_DATASETS = ("gaussian_grid", "gaussian_ring")
 FOLDER = "image_folder:"  # and a path
 GENERATORS = (
-    "mlp", "tiny", "dcgan", "dcgan_tiny", "infogan", "infogan_tiny", "resnet", "resnet_tiny", "toy", "toy_tiny",
+    "mlp", "tiny", "dcgan", "dcgan_tiny", "infogan", "infogan_tiny", "resnet", "resnet_tiny", "toy",
+    "toy_tiny",
 )  # fmt: skip
 DISCRIMINATORS = GENERATORS
 DENSE = ("mlp", "tiny", "toy", "toy_tiny")  # of these networks, those without convolutions

@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from gan.config import UserError
 from gan.formats import NAMES, Arrays, read_csv_wheel
+from gan.waiting import GivenUp, unless
 
 T = TypeVar("T")
 
@@ -126,28 +127,15 @@ def within(seconds: float, function: Callable[[], T]) -> T:
     Raises:
         TimeoutError: It takes more than `seconds`; it may go on in its thread.
     """
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append((function(), None))
-        except Exception as error:
-            outcome.append((None, error))
-
+    end = time.monotonic() + seconds
     previous = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SOCKET_TIMEOUT)
     try:
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        thread.join(seconds)
+        return unless(lambda: time.monotonic() > end, function)
+    except GivenUp:
+        raise TimeoutError(f"not done after {seconds} s") from None
     finally:
         socket.setdefaulttimeout(previous)
-    if not outcome:
-        raise TimeoutError(f"not done after {seconds} s")
-    value, error = outcome[0]
-    if error:
-        raise error
-    return value
 
 
 def from_wheel() -> Arrays:

@@ -22,6 +22,10 @@ class CannotWrite(TrainingFailed):
     """The run directory cannot be written; the run itself is sound and may go on later."""
 
 
+class OutOfMemory(TrainingFailed):
+    """The device or the machine has too little memory; the run itself is sound."""
+
+
 @contextlib.contextmanager
 def writing(run_dir: Path) -> Iterator[None]:
     """Says of a failure to write, in Python or in TensorFlow, what it means for the run.

@@ -71,15 +71,17 @@ class Run:
             yield
 
     def write_samples(self) -> None:
-        """Writes the picture of samples of this step."""
-        pictures.write_samples(
-            self.config, self.run_dir, self.sampled_generator, self.step, self.data, self.log
-        )
+        """Draws and writes the picture of samples of this step."""
+        with self.clock("pictures"):  # not a task: what fails in here is no failure to write
+            picture = pictures.sample_picture(self.config, self.sampled_generator, self.data)
+        with self.task("pictures"):
+            pictures.write_samples(self.run_dir, self.step, picture, self.log)
 
     def save(self) -> None:
         """Saves a checkpoint of this step, once all replicas hold the same."""
-        with self.task("checkpoints"):
+        with self.clock("checkpoints"):
             self.replicas.check_equal(self.state)
+        with self.task("checkpoints"):
             save(self.manager, self.state)
         self.saved_step = self.step
 
@@ -174,8 +176,7 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
                     log.scalars(step, run.kimg, seconds, metrics)
                 console.say(classic_line(step, metrics))
             if run.replicas.chief and (step % config.sample_every == 0 or at_end):
-                with run.task("pictures"):
-                    run.write_samples()
+                run.write_samples()
             for name in sorted(signs.keys() - warned):
                 warned.add(name)
                 with run.task("records"):

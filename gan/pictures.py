@@ -46,16 +46,8 @@ def sample_picture(config: Config, generator: keras.Model, data: Dataset) -> np.
     return logs.image_grid(sample_images(config, generator, GRID_SIDE**2))
 
 
-def write_samples(
-    config: Config,
-    run_dir: Path,
-    generator: keras.Model,
-    step: int,
-    data: Dataset,
-    log: MetricsLog,
-) -> None:
-    """Writes the picture of this step, as a file and to TensorBoard; the same latents each time."""
-    picture = sample_picture(config, generator, data)
+def write_samples(run_dir: Path, step: int, picture: np.ndarray, log: MetricsLog) -> None:
+    """Writes the picture of samples of this step, as a file and to TensorBoard."""
     logs.write_png(run_dir / runs.SAMPLES_DIR / f"step_{step:08d}.png", picture)
     log.image("samples", step, picture)
 

@@ -6,10 +6,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Container, Iterator
 
 # What asks for an end: Ctrl-C, a terminal that stops a job, and what schedulers send.
 ASKING = ("SIGINT", "SIGTERM", "SIGUSR1")
+
+PATIENCE = 5.0  # seconds that reading the data set may still take after a signal
 
 SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 
@@ -20,6 +23,17 @@ class StopRequest:
 
     signal_name: str | None = None
     catch_again: Callable[[], None] = lambda: None  # after somebody else took the handlers
+    _asked: float = 0.0
+
+    def ask(self, number: int) -> None:
+        """Notes the first signal, and when it came."""
+        if self.signal_name is None:
+            self._asked = time.monotonic()
+            self.signal_name = signal.Signals(number).name
+
+    def is_overdue(self) -> bool:
+        """Returns whether work that leaves nothing to save has to be given up."""
+        return self.signal_name is not None and time.monotonic() > self._asked + PATIENCE
 
 
 @contextlib.contextmanager
@@ -45,7 +59,7 @@ def catching_signals() -> Iterator[StopRequest]:
     watcher.start()
 
     def note(number: int, frame: object) -> None:  # sooner than the thread, if Python runs
-        request.signal_name = request.signal_name or signal.Signals(number).name
+        request.ask(number)
 
     def catch() -> None:
         for one in usual:
@@ -76,4 +90,4 @@ def watch(source: int, numbers: Container[int], request: StopRequest) -> None:
                 os.write(sys.stdout.fileno(), SHOW_CURSOR)
             os._exit(128 + number)
         asked = True
-        request.signal_name = request.signal_name or signal.Signals(number).name
+        request.ask(number)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from gan import devices, logs, pictures, runs, strategy, watch
 from gan.checkpoints import checkpoint_manager, restore
 from gan.clock import Clock
 from gan.config import Config, UserError
 from gan.datasets import Dataset
-from gan.failures import CannotWrite, NotFinite, TrainingFailed, writing
+from gan.failures import CannotWrite, NotFinite, OutOfMemory, TrainingFailed, writing
 from gan.files import replacing, write_json
 from gan.lock import locked
 from gan.logs import Console, MetricsLog
@@ -64,8 +65,8 @@ def train(
     Raises:
         UserError: Invalid input, or another process trains there; nothing was written.
         TrainingFailed: A loss, logit, gradient or weight was not finite, and the newest checkpoint
-            is older than that; the run collapsed and `on_collapse` is "stop"; or the run directory
-            cannot be written any more.
+            is older than that; the run collapsed and `on_collapse` is "stop"; the run directory
+            cannot be written any more; or memory is exhausted.
     """
     run_dir, console, clock = Path(run_dir), Console(quiet), clock or Clock()
     devices.prepare()
@@ -131,23 +132,28 @@ def finished(run: Run, run_eagerly: bool, checkpoints: Path) -> dict[str, Any]:
     """
     run_steps = compiled_steps(run.config, run.state, run_eagerly, run.replicas)
     try:
-        with writing(run.run_dir):
-            if run.step == 0:
-                if run.replicas.chief:
-                    write_start(run)
-                if run.config.on_nan == "rollback":
-                    run.save()
+        if run.step == 0:
+            if run.replicas.chief:
+                write_start(run)
+            if run.config.on_nan == "rollback":
+                run.save()
         with run.replicas.losing_workers():
             summary = train_with_rollbacks(run, run_steps, checkpoints)
         if not run.replicas.chief:
             return summary
-        with writing(run.run_dir):
+        with writing(run.run_dir):  # drawing the losses is Matplotlib's, without TensorFlow
             summary["collapse"] = write_losses(run)
             with replacing(run.run_dir / runs.GENERATOR_FILE) as temporary:
                 run.sampled_generator.save(temporary)
             write_json(run.run_dir / runs.SUMMARY_FILE, summary)
     except CannotWrite:  # nothing is wrong with the run
         raise
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:  # of writing: CannotWrite
+        raise OutOfMemory(
+            f"{run.run_dir}: out of memory at step {run.step}, with --batch_size="
+            f"{run.config.batch_size}; where others use the device too the same command goes on "
+            "later, else a run of its own with a smaller batch or smaller networks needs less"
+        ) from error
     except TrainingFailed as error:
         failure = {"status": "stopped", "reason": str(error), "step": run.saved_step or 0}
         with writing(run.run_dir):
@@ -164,11 +170,12 @@ def finished(run: Run, run_eagerly: bool, checkpoints: Path) -> dict[str, Any]:
 
 def write_start(run: Run) -> None:
     """Writes what a new run has before its first step."""
-    with run.clock("pictures"):
+    with run.task("pictures"):
         pictures.write_reals(run.config, run.run_dir, run.data, run.log)
-        run.write_samples()
+    run.write_samples()
     rows = [f"| {n} | {value} |" for n, value in dataclasses.asdict(run.config).items()]
-    run.log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
+    with run.task("records"):
+        run.log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
 
 
 def write_losses(run: Run) -> dict[str, int]:
@@ -196,11 +203,11 @@ def train_with_rollbacks(run: Run, run_steps: Any, checkpoints: Path) -> dict[st
             can = run.config.on_nan == "rollback" and times <= ROLLBACKS
             if not can or not runs.checkpoints(checkpoints):
                 raise
+            with run.replicas.scope():
+                step = restore(run.state, run.manager, run.console.say, checkpoints)
+                run.state.rollbacks.assign(times)
+            run.saved_step = step  # an older one, where the newest was damaged
             with writing(run.run_dir):
-                with run.replicas.scope():
-                    step = restore(run.state, run.manager, run.console.say, checkpoints)
-                    run.state.rollbacks.assign(times)
-                run.saved_step = step  # an older one, where the newest was damaged
                 run.log.close()
                 run.log = MetricsLog(run.run_dir, step)
                 text = f"{error}; going on from step {step} with other noise ({times})"

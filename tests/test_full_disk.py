@@ -1,4 +1,4 @@
-"""Disks that fill or become read-only while a run writes."""
+"""Disks that fill or become read-only while a run writes, and memory that is exhausted."""
 
 import os
 import resource
@@ -6,10 +6,11 @@ import subprocess
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from conftest import checkpoint
-from gan import loop
-from gan.failures import CannotWrite
+from gan import loop, pictures
+from gan.failures import CannotWrite, OutOfMemory
 from gan.files import replacing
 from gan.logs import MetricsLog
 from gan.trainer import train
@@ -123,6 +124,27 @@ def test_a_limit_on_the_size_of_files(tmp_path, tiny_config, monkeypatch):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "File too large" in text
+
+
+@pytest.mark.parametrize(
+    "error", [tf.errors.ResourceExhaustedError(None, None, "OOM"), MemoryError()]
+)
+def test_out_of_memory_is_no_full_disk(error, tmp_path, tiny_config, monkeypatch):
+    """In a picture, which is drawn and then written. The run goes on to the same bits."""
+
+    def exhaust():
+        raise error
+
+    with monkeypatch.context() as patch:
+        drawing = once_more(pictures.sample_picture, exhaust)  # the second one, at step 6
+        patch.setattr(pictures, "sample_picture", drawing)
+        with pytest.raises(OutOfMemory, match="out of memory at step 6, with --batch_size=16; "):
+            train(tiny_config(checkpoint_every=4), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run/summary.json").exists()
+    for run in ("run", "unbroken"):
+        assert train(tiny_config(), tmp_path / run, quiet=True)["status"] == "completed"
+    ours, theirs = (checkpoint(tmp_path / one, 12) for one in ("run", "unbroken"))
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(disk):

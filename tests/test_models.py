@@ -8,7 +8,7 @@ from gan.layers import Parts
 from gan.models import DISCRIMINATORS, GENERATORS, mlp_discriminator, mlp_generator
 from gan.resnet import blur
 
-TINY = ("tiny", "dcgan_tiny", "resnet_tiny", "toy_tiny")
+TINY = ("tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny", "toy_tiny")
 
 
 def shape_of(name, image_shape=(8, 8, 1)):
@@ -117,6 +117,8 @@ def test_a_saved_generator_opens_in_keras_and_draws_the_same(tmp_path):
     [
         ("dcgan", (28, 28, 1), 550_225, 79_729),
         ("dcgan", (32, 32, 3), 697_203, 82_705),
+        ("infogan", (28, 28, 1), 2_234_257, 2_185_105),  # together at most 5 M
+        ("infogan", (28, 28, 3), 2_235_795, 2_186_641),
         ("resnet", (28, 28, 1), 714_113, 87_073),
         ("resnet", (32, 32, 3), 908_611, 89_569),
         ("toy", (2,), 62_722, 33_537),
@@ -130,7 +132,7 @@ def test_networks_are_as_large_as_they_say(name, image_shape, g_count, d_count):
     assert [layer.name for layer in (g.layers[-1], d.layers[-1])] == ["images", "logits"]
 
 
-@pytest.mark.parametrize("name", ["dcgan_tiny", "resnet_tiny"])
+@pytest.mark.parametrize("name", ["dcgan_tiny", "infogan_tiny", "resnet_tiny"])
 def test_convolutions_take_packed_images_of_other_sizes(name):
     d = DISCRIMINATORS[name]((12, 8, 6))
     assert d(numbers(2, 12, 8, 6)).shape == (2, 1)
@@ -174,7 +176,7 @@ def test_the_default_normalisation_is_that_of_the_paper():
 
     defaults = {name: [len(batch_norms(network)) for network in pair(name)] for name in TINY}
     assert defaults == {
-        "tiny": [2, 0], "dcgan_tiny": [2, 1], "resnet_tiny": [0, 0], "toy_tiny": [0, 0],
+        "tiny": [2, 0], "dcgan_tiny": [2, 1], "infogan_tiny": [3, 2], "resnet_tiny": [0, 0], "toy_tiny": [0, 0],
     }  # fmt: skip
     names = [type(x).__name__ for x in pair("dcgan_tiny")[1].layers]
     assert names == [

@@ -162,7 +162,9 @@ def gradients_by_weights(*arguments):
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("name", ["mlp", "tiny", "dcgan_tiny", "resnet_tiny", "toy_tiny"])
+@pytest.mark.parametrize(
+    "name", ["mlp", "tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny", "toy_tiny"]
+)
 def test_second_order_gradients_agree_with_finite_differences(name, penalty):
     """Along directions that grow or shrink each weight by a share of its own.
 

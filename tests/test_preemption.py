@@ -118,3 +118,25 @@ runpy.run_module("experiments.train", run_name="__main__")
     assert (done.returncode, done.stderr) == (status, "")
     summary = json.loads((tmp_path / "run/summary.json").read_text())
     assert (summary["status"], summary["step"]) == ("preempted", 0)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_download_that_does_not_end_is_given_up(number, status, tmp_path):
+    code = f"""
+import os, runpy, sys, threading
+from experiments import cli
+with cli.silenced():
+    from gan import recipe, signals
+signals.PATIENCE = 0.1
+def download(config, say):
+    os.kill(os.getpid(), {int(number)})
+    threading.Event().wait()  # for ever
+recipe.dataset_of = download
+sys.argv = ["train", "--preset=tiny", "--run_dir={tmp_path / "run"}"]
+runpy.run_module("experiments.train", run_name="__main__")
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (status, "")
+    assert done.stdout.endswith("gave up getting the data set; nothing was trained\n")
+    assert not (tmp_path / "run").exists()

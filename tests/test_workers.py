@@ -38,13 +38,35 @@ Console.say = spy
 runpy.run_module("experiments.train", run_name="__main__")
 """
 
+# Trains with a loss that is not finite at step 40, until the run has gone back once.
+POISONED = """
+import runpy, sys
+del sys.argv[1:3]  # the line and the signal
+from experiments import cli
+with cli.silenced():
+    import tensorflow as tf
+    from gan import trainer
+    from gan.losses import LOSSES
+pair, build_state, states = LOSSES["non_saturating"], trainer.build_state, []
+def spy(*args, **kwargs):
+    states.append(build_state(*args, **kwargs))
+    return states[0]
+def discriminator(real_logits, fake_logits):
+    bad = (states[0].step == 39) & (states[0].rollbacks == 0)
+    loss = pair.discriminator(real_logits, fake_logits)
+    return tf.where(bad, float("nan"), loss)
+trainer.build_state = spy
+LOSSES["non_saturating"] = pair._replace(discriminator=discriminator)
+runpy.run_module("experiments.train", run_name="__main__")
+"""
 
-def start(run_dir, signals=(0, 0), flags=(), line="40 [D loss"):
+
+def start(run_dir, signals=(0, 0), flags=(), line="40 [D loss", program=PROGRAM):
     """Starts two workers; each sends itself its signal at the line."""
     addresses = free_addresses(2)
     return [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, line, str(int(number)), *FLAGS, *flags,
+            [sys.executable, "-c", program, line, str(int(number)), *FLAGS, *flags,
              f"--run_dir={run_dir}"],
             cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "TF_CONFIG": json.dumps(
@@ -153,6 +175,31 @@ def test_a_lost_chief_ends_the_other_worker(tmp_path):
     assert error.startswith("error: worker 1 of 2 lost another one")
     assert len(error.splitlines()) == 1
     ended([chief])
+
+
+@pytest.mark.slow
+def test_a_frozen_worker_ends_the_other(tmp_path):
+    chief, other = start(tmp_path / "run", (0, signal.SIGSTOP))
+    _, status = os.waitpid(other.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    try:
+        ((status, _, error),) = ended([chief], timeout=60)  # what is promised
+    finally:
+        other.kill()
+    ended([other])
+    assert status == 1
+    assert error.startswith("error: worker 0 of 2 lost another one")
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_workers_go_back_together(tmp_path):
+    """Both to the step 30, to the same bits: they are compared at the checkpoints that follow."""
+    said = trained(tmp_path / "run", flags=["--on_nan=rollback"], program=POISONED)
+    assert "warning: loss/d is not finite at step 40, in the call of" in said
+    assert "going on from step 30 with other noise (1)" in said
+    assert [r["step"] for r in records(tmp_path / "run")] == [10, 20, 30, 40, 50, 60]
+    assert checkpoint(tmp_path / "run")["rollbacks/.ATTRIBUTES/VARIABLE_VALUE"] == 1
 
 
 @pytest.mark.slow
