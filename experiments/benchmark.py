@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from experiments import cli
+from gan.commands import cli
 from gan.config import INT32, Config, UserError, knob
 
 # What the loops should show after `LEARNING_STEPS` steps, as the mean of some of the last ones. Ten

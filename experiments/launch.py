@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from experiments import cli, train
+from gan.commands import cli, train
 from gan.config import UserError, knob
 from gan.signals import ASKING
 

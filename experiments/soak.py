@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from experiments import cli
+from gan.commands import cli
 from gan.config import UserError, knob
 from gan.presets import from_preset
 from gan.signals import catching_signals
@@ -38,7 +38,7 @@ def main(values: flags.FlagValues) -> int:
     if not os.path.isdir("/proc/self/fd"):
         raise UserError("soak: reads /proc, which only Linux has")
     with cli.silenced():
-        from gan import evaluate, recipe, trainer
+        from gan import evaluation, recipe, trainer
     config = from_preset("tiny", FASTEST)
     dataset = recipe.dataset_of(config, print)
     rows: list[dict[str, float]] = []
@@ -58,7 +58,7 @@ def main(values: flags.FlagValues) -> int:
         print(
             "| minute | step | memory MB | open files | threads |\n| --- | --- | --- | --- | --- |"
         )
-        evaluators = {**evaluate.evaluators(config, dataset), "soak": watch}
+        evaluators = {**evaluation.evaluators(config, dataset), "soak": watch}
         summary = trainer.train(
             config, Path(directory) / "run", data=dataset, evaluators=evaluators, quiet=True,
             stop=stop,

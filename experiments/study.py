@@ -9,9 +9,10 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import cli, study_report
+from experiments import study_report
 from experiments.studies import STUDIES, runs_of
 from experiments.study_training import train_all
+from gan.commands import cli
 from gan.config import INT32, UserError, knob
 from gan.presets import from_preset
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from experiments.studies import Run, Study, state_of
-from gan import evaluate, logs, metrics, real, samples, watch
+from gan import evaluation, logs, metrics, real, samples, watch
 from gan import runs as run_files
 from gan.datasets import Dataset
 from gan.modes import Modes
@@ -24,7 +24,7 @@ def evaluate_all(
     config = from_preset(study.preset, study.common)
     data = dataset_of(config, print)
     if data.has_modes:
-        return count_modes(study, runs, evaluate.modes_of(config.dataset, data, say=print))
+        return count_modes(study, runs, evaluation.modes_of(config.dataset, data, say=print))
     return judge_images(study, runs, config.dataset, data)
 
 
@@ -43,7 +43,7 @@ def count_modes(
                 print(f"counting the modes of {run.directory.name}, {weights}", flush=True)
                 generator, _ = samples.load_generator(run.directory, modes.data, weights)
                 drawn = samples.sample(generator, modes.count)
-                record = {**about, **evaluate.mode_record(modes, drawn)}
+                record = {**about, **evaluation.mode_record(modes, drawn)}
                 logs.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
             rows.append({**about_run(run, weights, records), **record["metrics"]})
     floors = {name: floor._asdict() for name, floor in modes.floors(modes.count).items()}
@@ -93,7 +93,7 @@ def judge_images(
     study: Study, runs: list[Run], dataset: str, data: Dataset
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """Does `evaluate_all` for data sets of labelled images."""
-    light = evaluate.LIGHT_IMAGES
+    light = evaluation.LIGHT_IMAGES
     seen = {n: real.load(dataset, data, n, print) for n in ("cnn-a", "cnn-b")}
     references = {
         (network, count): seen[network].reference(count=count)
@@ -113,7 +113,7 @@ def judge_images(
         generator, _ = samples.load_generator(run.directory, data, weights, str(step))
         images = samples.sample(generator, count)
         found = real.compute(against, against.real.extractor(images), images, names)
-        record = {**about, **evaluate.record(against, count, found)}
+        record = {**about, **evaluation.record(against, count, found)}
         logs.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
         return record
 
@@ -124,7 +124,7 @@ def judge_images(
         for weights in WEIGHTS:
             curve = []
             for step in study.curve:
-                at = evaluated(run, weights, step, "cnn-a", light, evaluate.LIGHT_METRICS)
+                at = evaluated(run, weights, step, "cnn-a", light, evaluation.LIGHT_METRICS)
                 logged = next(r for r in records if r["step"] >= step)
                 times = {name: logged[name] for name in ("kimg", "seconds")}
                 curve.append({**times, "step": step, **at})

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from experiments import cli
 from experiments.studies import Run, Study, state_of
 from gan import runs as run_files
+from gan.commands import cli
 from gan.presets import from_preset
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import cli
+from gan.commands import cli
 from gan.config import DATASETS, UserError, knob
 
 
@@ -28,7 +28,7 @@ def main(values: flags.FlagValues) -> int:
         from pathlib import Path
 
         from gan import datasets, devices, features, real
-        from gan.evaluate import LIGHT_IMAGES
+        from gan.evaluation import LIGHT_IMAGES
         from gan.files import write_json
     dataset, network = values["dataset"].value, values["network"].value
     name, out = features.name_of(dataset, network), Path(values["out"].value)

@@ -51,7 +51,7 @@ def train(
         discriminator: Functional model from such images to float32 logits [batch, 1], likewise.
         data: What ``load_dataset`` returns for `config`, if it is in memory already.
         evaluators: Called every `evaluate_every` steps with the network that draws samples, such
-            as those of ``gan.evaluate.evaluators``; without them nothing is evaluated.
+            as those of ``gan.evaluation.evaluators``; without them nothing is evaluated.
         run_eagerly: Do not compile; for debuggers.
         quiet: Print nothing.
         clock: Holds what was timed before, such as imports.

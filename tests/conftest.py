@@ -55,13 +55,13 @@ def tiny_config(synthetic):
 def no_work(monkeypatch):
     """Makes commands fail where they begin what takes long, for tests of what they refuse."""
     from experiments import benchmark
-    from gan import evaluate, features, trainer
+    from gan import evaluation, features, trainer
 
     def work(*arguments, **more):
         raise AssertionError("this was taken for good input")
 
     for module, name in (
-        (benchmark, "loops_table"), (evaluate, "evaluate"), (features, "train"),
+        (benchmark, "loops_table"), (evaluation, "evaluate"), (features, "train"),
         (trainer, "loop"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, work)

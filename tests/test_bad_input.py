@@ -10,18 +10,9 @@ import bad_files
 import bad_flags
 import bad_places
 from conftest import ROOT, command
-from experiments import (
-    benchmark,
-    cli,
-    evaluate,
-    launch,
-    sample,
-    soak,
-    study,
-    train,
-    train_features,
-)
+from experiments import benchmark, launch, soak, study, train_features
 from gan import sources
+from gan.commands import cli, evaluate, sample, train
 
 COMMANDS = {
     "train": train, "evaluate": evaluate, "sample": sample, "study": study,
@@ -125,5 +116,8 @@ def test_the_table_has_every_command_and_no_row_twice():
     assert len({(name, arguments) for name, arguments, _ in TABLE}) == len(TABLE)
     assert {name for name, _, _ in TABLE} == set(COMMANDS)
     assert set(COMMANDS) == {
-        path.stem for path in (ROOT / "experiments").glob("*.py") if "cli.run(" in path.read_text()
+        path.stem
+        for place in ("experiments", "gan/commands")
+        for path in (ROOT / place).glob("*.py")
+        if "cli.run(" in path.read_text()
     }

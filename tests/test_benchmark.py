@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import benchmark, cli, loops, operations, roofline, scaling, startup
+from experiments import benchmark, loops, operations, roofline, scaling, startup
+from gan.commands import cli
 from gan.config import Config
 from gan.datasets import load_dataset
 from gan.models import GENERATORS

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from conftest import ROOT, command
-from experiments import cli, train
 from gan import devices
+from gan.commands import cli, train
 from gan.config import Config
 from gan.runs import write_config
 

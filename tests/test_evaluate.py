@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments import cli
-from experiments import evaluate as command_line
-from gan import evaluate, features, logs, metrics, real, samples
+from gan import evaluation, features, logs, metrics, real, samples
 from gan.checkpoints import checkpoint_manager, restore
+from gan.commands import cli
+from gan.commands import evaluate as command_line
 from gan.config import UserError
 from gan.data import evaluation_latents
 from gan.datasets import Dataset, load_dataset
@@ -249,9 +249,9 @@ def test_images_from_elsewhere_get_a_table_and_a_record(tmp_path, monkeypatch, c
 def test_the_table_has_floors_and_ideals():
     images = load_dataset("mnist", "", print)
     against = real.load("mnist", images).reference(count=2000)
-    result, found = evaluate.evaluate(images.train_images[:2000], against, ["fcd", "classes"])
+    result, found = evaluation.evaluate(images.train_images[:2000], against, ["fcd", "classes"])
     floor = real.floors(against, 2000)["fcd"]
-    lines = evaluate.table(result).splitlines()
+    lines = evaluation.table(result).splitlines()
     assert lines[2] == (
         f"| fcd ↓ | {found.values['fcd']:.4g} | {floor.mean:.4g} ({floor.sd:.4g}) "
         f"| {against.ideals(2000)['fcd']:.4g} |  |"
@@ -261,7 +261,7 @@ def test_the_table_has_floors_and_ideals():
     # Two independent draws of real images: within 4 sd of the floor, and near the closed form.
     assert result["metrics"]["fcd"] == pytest.approx(floor.mean, abs=4 * floor.sd)
     with pytest.raises(UserError, match="--metrics=fid: must be among fcd"):
-        evaluate.evaluate(images.train_images[:2000], against, ["fid"])
+        evaluation.evaluate(images.train_images[:2000], against, ["fid"])
 
 
 def test_the_picture_of_nearest_training_images():
@@ -271,17 +271,17 @@ def test_the_picture_of_nearest_training_images():
         "nearest_in_features": np.arange(30) + 1, "nearest_in_pixels": np.arange(30) + 2,
         "distances_in_features": np.arange(30)[::-1],
     }  # fmt: skip
-    picture = evaluate.nearest_picture(images, training, real.Found({}, extras))
+    picture = evaluation.nearest_picture(images, training, real.Found({}, extras))
     cells = picture[::3, ::3, 0][2::3, 2::3]
     columns = np.concatenate([np.arange(10), np.arange(29, 19, -1)])
     assert cells.tolist() == [list(columns), list(101 + columns), list(102 + columns)]
-    assert evaluate.nearest_picture(images, training, real.Found({}, {})) is None
+    assert evaluation.nearest_picture(images, training, real.Found({}, {})) is None
 
 
 def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     config = tiny_config(dataset="mnist", steps=4, evaluate_every=2)
     data = load_dataset("mnist", "", print)
-    watchers = evaluate.evaluators(config, data)
+    watchers = evaluation.evaluators(config, data)
     train(config, tmp_path, data=data, evaluators=watchers, quiet=True)
     records = logs.read_records(tmp_path / "evaluations.jsonl")
     assert [r["step"] for r in records] == [2, 4]
@@ -298,10 +298,10 @@ def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     images = samples.sample(generator, 2000)
     seen = real.load("mnist", data)
     again = real.compute(
-        seen.reference(count=2000), seen.extractor(images), images, evaluate.LIGHT_METRICS
+        seen.reference(count=2000), seen.extractor(images), images, evaluation.LIGHT_METRICS
     )
     assert again.values == pytest.approx(records[-1]["metrics"], rel=1e-6)
-    assert evaluate.evaluators(tiny_config(evaluate_every=0), data) == {}
+    assert evaluation.evaluators(tiny_config(evaluate_every=0), data) == {}
 
 
 def test_every_convention_is_one_sentence():
@@ -313,7 +313,9 @@ def test_every_convention_is_one_sentence():
 
 def test_a_record_can_be_written_as_json():
     against = real.load("mnist", load_dataset("mnist", "", print)).reference(count=2000)
-    result, _ = evaluate.evaluate(mnist_images(2000), against, ["fcd_infinity", "classifier_score"])
+    result, _ = evaluation.evaluate(
+        mnist_images(2000), against, ["fcd_infinity", "classifier_score"]
+    )
     again = json.loads(json.dumps(result, allow_nan=False))
     assert again["ideals"]["classifier_score"] == pytest.approx(9.98, abs=0.01)
 
@@ -371,7 +373,7 @@ def test_the_split_is_that_of_the_flag(mnist_run, monkeypatch):
         judged.append((len(images), against.split))
         raise UserError("enough")
 
-    monkeypatch.setattr(evaluate, "evaluate", stop)
+    monkeypatch.setattr(evaluation, "evaluate", stop)
     flags = (f"--run_dir={mnist_run}", "--split=train", "--num_images=1500", "--metrics=fcd")
     assert call(monkeypatch, *flags) == 2
     assert judged == [(1500, "train")]
@@ -405,5 +407,5 @@ def test_a_run_in_a_read_only_place_is_refused_before_anything_is_computed(
 def test_more_images_than_have_floors_are_refused():
     seen = real.load("mnist", load_dataset("mnist", "", print))
     with pytest.raises(UserError, match=r"30001 images: must be at most 30000 to have floors"):
-        evaluate.evaluate(np.zeros((30_001, *SHAPE), np.uint8), seen.reference(), ["fcd"])
+        evaluation.evaluate(np.zeros((30_001, *SHAPE), np.uint8), seen.reference(), ["fcd"])
     assert real.most_images(seen.reference("train", 10_000)) == 15_000

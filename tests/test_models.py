@@ -176,7 +176,8 @@ def test_the_default_normalisation_is_that_of_the_paper():
 
     defaults = {name: [len(batch_norms(network)) for network in pair(name)] for name in TINY}
     assert defaults == {
-        "tiny": [2, 0], "dcgan_tiny": [2, 1], "infogan_tiny": [3, 2], "resnet_tiny": [0, 0], "toy_tiny": [0, 0],
+        "tiny": [2, 0], "dcgan_tiny": [2, 1], "infogan_tiny": [3, 2], "resnet_tiny": [0, 0],
+        "toy_tiny": [0, 0],
     }  # fmt: skip
     names = [type(x).__name__ for x in pair("dcgan_tiny")[1].layers]
     assert names == [

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from gan import evaluate, modes
+from gan import evaluation, modes
 from gan.config import Config, UserError
 from gan.datasets import Dataset, Mixture, draw_mixture, load_dataset
 from gan.features import Extractor, Features
@@ -39,7 +39,7 @@ def test_the_width_of_modes(width):
 @pytest.mark.parametrize(("name", "count"), [("gaussian_grid", 25), ("gaussian_ring", 8)])
 def test_real_points_reach_the_ceiling(name, count):
     data = load_dataset(name, "", print)
-    floors = evaluate.modes_of(name, data).floors(2500)
+    floors = evaluation.modes_of(name, data).floors(2500)
     assert floors["modes"] == (count, 0.0)
     assert floors["high_quality"].mean == pytest.approx(0.98889, abs=0.002)
     assert floors["high_quality"].sd == pytest.approx(np.sqrt(0.98889 * 0.01111 / 2500), rel=0.5)
@@ -76,7 +76,7 @@ def test_stacks_are_counted_by_the_digits_of_their_channels():
 
 def test_the_floor_of_stacked_mnist():
     data = load_dataset("stacked_mnist", "", print)
-    floors = evaluate.modes_of("stacked_mnist", data).floors(26_000)
+    floors = evaluation.modes_of("stacked_mnist", data).floors(26_000)
     assert floors["reverse_kl"].mean == pytest.approx(0.0236, abs=0.0011)
     assert floors["modes"].mean == 1000
 
@@ -84,21 +84,21 @@ def test_the_floor_of_stacked_mnist():
 def test_a_metric_that_is_not_computed_cannot_keep_the_best():
     data = load_dataset("gaussian_ring", "", print)
     with pytest.raises(UserError, match="keep_best=fcd: gaussian_ring has other metrics"):
-        evaluate.evaluators(Config(dataset="gaussian_ring", keep_best="fcd"), data)
+        evaluation.evaluators(Config(dataset="gaussian_ring", keep_best="fcd"), data)
 
 
 def test_a_record_has_floors_and_ideals_and_makes_a_table():
     data = load_dataset("gaussian_grid", "", print)
     points, _ = draw_mixture(data.mixture, 2500, 99)
-    record = evaluate.mode_record(evaluate.modes_of("gaussian_grid", data), points, floors=True)
+    record = evaluation.mode_record(evaluation.modes_of("gaussian_grid", data), points, floors=True)
     assert record["features"] is None
-    text = evaluate.table(record)
+    text = evaluation.table(record)
     assert "| modes ↑ | 25 | 25 (0) | 25 |" in text
     assert re.search(r"\| high_quality ↑ \| 0.9\d+ \| 0.98\d+ \(0.00\d+\) \| 0.9889 \|", text)
 
 
 def test_the_network_that_tells_digits_is_that_of_the_images():
     assert isinstance(
-        evaluate.modes_of("stacked_mnist", load_dataset("stacked_mnist", "", print)).extractor,
+        evaluation.modes_of("stacked_mnist", load_dataset("stacked_mnist", "", print)).extractor,
         Extractor,
     )

@@ -33,7 +33,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         "gan",
         wheel.name.split("-py3")[0] + ".dist-info",
     }
-    modules = {path.name for path in (ROOT / "gan").glob("*.py")}
+    modules = {str(path.relative_to(ROOT / "gan")) for path in (ROOT / "gan").rglob("*.py")}
     packaged = {name for name in names if name.startswith("gan/")}
     weights = {f"weights/{path.name}" for path in (ROOT / "gan/weights").iterdir()}
     assert len(weights) == 6  # three networks and their floors
@@ -73,10 +73,10 @@ assert summary["step"] == 3
 
 def test_evaluation_works_outside_the_checkout(wheel, tmp_path):
     code = """
-from gan import datasets, evaluate, real
+from gan import datasets, evaluation, real
 images = datasets.load_dataset("mnist", "", print)
 reference = real.load("mnist", images).reference(count=2000)
-record, _ = evaluate.evaluate(images.train_images[:2000], reference, ["fcd", "recall"])
+record, _ = evaluation.evaluate(images.train_images[:2000], reference, ["fcd", "recall"])
 assert record["features"]["packaged"]
 assert 0 < record["metrics"]["fcd"] < 1, record
 assert record["floors"]["fcd"]["sd"] > 0

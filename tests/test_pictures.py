@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import cli
-from experiments import sample as sample_command
 from gan import accuracy, features, pictures, real, samples
+from gan.commands import cli
+from gan.commands import sample as sample_command
 from gan.config import Config, UserError
 from gan.datasets import Dataset, load_dataset
 from gan.trainer import train

@@ -104,7 +104,7 @@ def test_a_signal_before_tensorflow_is_there(number, status, tmp_path):
     """The command catches signals before it imports anything that is slow."""
     code = f"""
 import os, runpy, sys
-from experiments import cli
+from gan.commands import cli
 silenced = cli.silenced
 def spy():
     os.kill(os.getpid(), {int(number)})
@@ -124,7 +124,7 @@ runpy.run_module("experiments.train", run_name="__main__")
 def test_a_download_that_does_not_end_is_given_up(number, status, tmp_path):
     code = f"""
 import os, runpy, sys, threading
-from experiments import cli
+from gan.commands import cli
 with cli.silenced():
     from gan import recipe, signals
 signals.PATIENCE = 0.1

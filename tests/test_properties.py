@@ -12,8 +12,8 @@ from absl import flags
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import cli
 from gan import config, logs, runs
+from gan.commands import cli
 from gan.config import INT32, Config, UserError
 from gan.data import block_dataset, shuffled_indices, to_float, to_uint8
 from gan.datasets import Dataset

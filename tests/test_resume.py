@@ -28,7 +28,7 @@ def train_and_signal(run_dir, line, number, *flags):
     """Trains in a process that sends itself a signal when it prints the line that begins so."""
     code = f"""
 import os, runpy, sys
-from experiments import cli
+from gan.commands import cli
 with cli.silenced():
     from gan.logs import Console
 say = Console.say

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import bad_places
-from experiments import cli, evaluate, sample, train, train_features
+from experiments import train_features
 from gan import features, formats, samples
+from gan.commands import cli, evaluate, sample, train
 from gan.config import Config, UserError
 from gan.presets import from_preset
 from gan.trainer import train as train_run

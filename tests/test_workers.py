@@ -26,7 +26,7 @@ FLAGS = (
 PROGRAM = """
 import os, runpy, sys
 line, number = sys.argv.pop(1), int(sys.argv.pop(1))
-from experiments import cli
+from gan.commands import cli
 with cli.silenced():
     from gan.logs import Console
 say = Console.say
@@ -42,7 +42,7 @@ runpy.run_module("experiments.train", run_name="__main__")
 POISONED = """
 import runpy, sys
 del sys.argv[1:3]  # the line and the signal
-from experiments import cli
+from gan.commands import cli
 with cli.silenced():
     import tensorflow as tf
     from gan import trainer

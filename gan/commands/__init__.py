@@ -1,0 +1,1 @@
+"""The command lines that come with the package: ``tapegan COMMAND``."""
