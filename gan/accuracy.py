@@ -45,7 +45,7 @@ def classification_accuracy(
         raise UserError("--classification_accuracy: needs a run with --conditional")
     real.say(f"training a classifier on {count:,} samples")
     labels = np.arange(count) % classes
-    of_samples = learned(sample(generator, count, seed), labels, real.data)
+    of_samples = learned(sample(generator, range(count), noise_seed=seed), labels, real.data)
     return {"samples": of_samples, **of_real(real, count), "num_images": count}
 
 

@@ -27,8 +27,6 @@ STEP = 3  # what the step draws itself: points of gradient penalties, augmentati
 
 SEEDS = 2**31  # how many a run can have
 
-LATENT_BLOCK = 1000  # images that share a key of evaluation latents; never to be changed
-
 CHANNEL_KEYS = 32  # RandomIndexShuffle reads the lowest 8 bits of each part of a key
 ORDER_BATCH = 1000  # positions of files that are looked up at once
 SHUFFLE_ROUNDS = 4  # of the block cipher behind RandomIndexShuffle; TensorFlow's own default
@@ -99,24 +97,12 @@ def draw_latents(shape: Sequence[int], seed: int, stream: int, step: tf.Tensor |
     Args:
         shape: Of the result.
         seed: 0..2**63-1, the run's or `noise_seed`.
-        stream: `TRAINING` or `SAMPLES`.
+        stream: `TRAINING`, `SAMPLES` or `EVALUATION`.
         step: int64 scalar from 0.
     """
     key = tf.constant([seed, stream], tf.int64)
     key = tf.random.experimental.stateless_fold_in(key, tf.cast(step, tf.int64), "philox")
     return tf.random.stateless_normal(shape, key, alg="philox")
-
-
-def evaluation_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
-    """Returns latents [count, latent_dim] float32 ~ N(0, 1) of the images 0 to count - 1.
-
-    What an image gets is a function of (seed, its index): more images begin with the same ones.
-    """
-    blocks = [
-        draw_latents([LATENT_BLOCK, latent_dim], seed, EVALUATION, block).numpy()
-        for block in range(-(-count // LATENT_BLOCK))
-    ]
-    return np.concatenate(blocks)[:count]
 
 
 def real_examples(data: Dataset, count: int, seed: int) -> np.ndarray:

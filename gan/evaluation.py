@@ -13,9 +13,10 @@ import gan
 from gan import real, runs
 from gan.config import Config, UserError
 from gan.datasets import Dataset
+from gan.drawing import image_grid
 from gan.features import load as load_features
-from gan.logs import image_grid
-from gan.metrics import METRICS
+from gan.image_folder import ImageFiles
+from gan.metrics import METRICS, nearest
 from gan.modes import BETTER, Modes
 from gan.real import Found, Reference
 from gan.samples import sample
@@ -55,7 +56,7 @@ def evaluators(
         count = modes.count if data.mixture else LIGHT_STACKS
 
         def count_modes(generator: keras.Model, step: int) -> dict[str, Any]:
-            return {"seed": 0, **mode_record(modes, sample(generator, count))}
+            return {"seed": 0, **mode_record(modes, sample(generator, range(count)))}
 
         return {"light": count_modes}
     if data.train_labels is None or data.test_labels is None:
@@ -64,7 +65,7 @@ def evaluators(
     reference = real.load(config.dataset, data, say=say).reference(count=LIGHT_IMAGES)
 
     def light(generator: keras.Model, step: int) -> dict[str, Any]:
-        images = sample(generator, LIGHT_IMAGES)
+        images = sample(generator, range(LIGHT_IMAGES))
         found = real.compute(reference, reference.real.extractor(images), images, LIGHT_METRICS)
         return {"seed": 0, **record(reference, len(images), found)}
 
@@ -209,6 +210,34 @@ def nearest_picture(
     for space in ("features", "pixels"):
         rows.append(training_images[found.extras[f"nearest_in_{space}"][shown]])
     return image_grid(np.concatenate(rows), 2 * NEAREST_SHOWN)
+
+
+def with_nearest(
+    images: np.ndarray, dataset: str, data: Dataset, say: Callable[[str], None]
+) -> dict[str, np.ndarray]:
+    """Returns images and the training images that are nearest to them, rows by what they show.
+
+    Nearest in pixels, and where the data set has a feature network also in features.
+
+    Args:
+        images: [n, H, W, C] uint8.
+        dataset: The name of the data set.
+        data: It.
+        say: Is told in one line what takes time.
+
+    Raises:
+        UserError: The data set has no training images in memory, as they are.
+    """
+    if data.has_modes or isinstance(data.train_images, ImageFiles):
+        raise UserError(f"--nearest: {dataset} has no training images in memory to compare with")
+    training = data.train_images
+    _, indices = nearest(real.flat(images), real.flat(training))
+    rows = {"samples": images, "nearest in pixels": training[indices]}
+    if data.train_labels is not None and data.test_labels is not None:
+        seen = real.load(dataset, data, say=say)
+        _, indices = nearest(seen.extractor(images).features, seen.training.features)
+        rows["nearest in features"] = training[indices]
+    return rows
 
 
 def write_tensorboard(run_dir: Path, step: int, prefix: str, values: dict[str, float]) -> None:

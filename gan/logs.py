@@ -1,4 +1,4 @@
-"""What a run tells: console, progress bar, records, TensorBoard and pictures."""
+"""What a run tells: console, progress bar, records and TensorBoard."""
 
 import contextlib
 import json
@@ -20,10 +20,6 @@ from gan.runs import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
 from gan.watch import SPAN_KIMG
 
 DURING_TRAINING = "training"  # the source of evaluations that the trainer asks for
-
-GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
-GRID_GAP = 2  # pixels between images, before scaling
-GRID_SCALE = 3  # screen pixels a pixel
 
 
 class Console:
@@ -213,69 +209,3 @@ def drop_evaluations(path: Path, step: int) -> list[dict[str, Any]]:
     if kept != records:
         write_records(path, kept)
     return [record for record in kept if record.get("source") == DURING_TRAINING]
-
-
-def image_grid(images: np.ndarray, columns: int = GRID_SIDE) -> np.ndarray:
-    """Returns images in rows, with white gaps, enlarged without smoothing.
-
-    Args:
-        images: [rows * columns, H, W, C] uint8.
-        columns: Images a row.
-
-    Returns:
-        [height, width, C] uint8.
-    """
-    count, height, width, channels = images.shape
-    if count % columns:
-        raise ValueError(f"{count} images do not fill rows of {columns}")
-    gap, rows = GRID_GAP, count // columns
-    grid = np.full(
-        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, np.uint8
-    )
-    for i, image in enumerate(images):
-        top = gap + (i // columns) * (height + gap)
-        left = gap + (i % columns) * (width + gap)
-        grid[top : top + height, left : left + width] = image
-    return grid.repeat(GRID_SCALE, axis=0).repeat(GRID_SCALE, axis=1)
-
-
-def scatter(*clouds: np.ndarray) -> np.ndarray:
-    """Returns a picture of points [N, 2], each cloud in a colour of its own, the last on top."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    reach = 1.25 * float(np.abs(clouds[0]).max())
-    for colour, cloud in zip(("0.6", "C3"), clouds, strict=False):
-        axes.plot(*cloud.T, ".", markersize=2, color=colour)
-    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Writes [H, W, C] uint8, grey or colour, as PNG."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(tf.io.encode_png(image).numpy())
-
-
-def write_loss_plot(path: Path, records: list[dict[str, Any]]) -> None:
-    """Draws D's and G's loss over the steps."""
-    # Not pyplot: it would open a window system and keep the figure alive.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    steps = [record["step"] for record in records]
-    for name, label in (("loss/d", "D loss (real + fake)"), ("loss/g", "G loss")):
-        axes.plot(steps, [record[name] for record in records], label=label, linewidth=1)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)

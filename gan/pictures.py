@@ -5,11 +5,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gan import logs, runs
+from gan import drawing, runs
 from gan.config import Config
 from gan.data import SAMPLES, draw_latents, real_examples
 from gan.datasets import Dataset
-from gan.logs import GRID_SIDE, MetricsLog
+from gan.drawing import GRID_SIDE
+from gan.logs import MetricsLog
 from gan.samples import classes_of, draw
 
 POINTS_SHOWN = 2500  # of each kind, in the picture of a data set of points
@@ -25,11 +26,17 @@ def sample_images(config: Config, generator: keras.Model, count: int) -> np.ndar
 
 def class_rows(config: Config, generator: keras.Model) -> np.ndarray:
     """Returns images [rows * CLASS_COLUMNS, H, W, C] uint8: a row a class, a column a latent."""
-    classes = classes_of(generator)
-    shown = np.unique(np.linspace(0, classes - 1, CLASS_ROWS).round().astype(int))
+    shown = shown_classes(generator)
     latents = draw_latents([CLASS_COLUMNS, config.latent_dim], config.seed, SAMPLES, 0).numpy()
     latents = np.tile(latents, [len(shown), 1])
     return draw(generator, latents, np.repeat(shown, CLASS_COLUMNS))
+
+
+def shown_classes(generator: keras.Model) -> np.ndarray:
+    """Returns the classes that get a row, [rows] integers; none if it is not conditional."""
+    classes = classes_of(generator)
+    spread = np.linspace(0, classes - 1, CLASS_ROWS if classes else 0)
+    return np.unique(spread.round().astype(int))
 
 
 def sample_picture(config: Config, generator: keras.Model, data: Dataset) -> np.ndarray:
@@ -40,23 +47,23 @@ def sample_picture(config: Config, generator: keras.Model, data: Dataset) -> np.
     """
     if data.mixture is not None:
         points = sample_images(config, generator, POINTS_SHOWN)
-        return logs.scatter(real_examples(data, POINTS_SHOWN, config.seed), points)
+        return drawing.scatter(real_examples(data, POINTS_SHOWN, config.seed), points)
     if config.conditional:
-        return logs.image_grid(class_rows(config, generator), CLASS_COLUMNS)
-    return logs.image_grid(sample_images(config, generator, GRID_SIDE**2))
+        return drawing.image_grid(class_rows(config, generator), CLASS_COLUMNS)
+    return drawing.image_grid(sample_images(config, generator, GRID_SIDE**2))
 
 
 def write_samples(run_dir: Path, step: int, picture: np.ndarray, log: MetricsLog) -> None:
     """Writes the picture of samples of this step, as a file and to TensorBoard."""
-    logs.write_png(run_dir / runs.SAMPLES_DIR / f"step_{step:08d}.png", picture)
+    drawing.write_png(run_dir / runs.SAMPLES_DIR / f"step_{step:08d}.png", picture)
     log.image("samples", step, picture)
 
 
 def write_reals(config: Config, run_dir: Path, data: Dataset, log: MetricsLog) -> None:
     """Writes a picture of some real examples, as a file and to TensorBoard."""
     if data.mixture is not None:
-        picture = logs.scatter(real_examples(data, POINTS_SHOWN, config.seed))
+        picture = drawing.scatter(real_examples(data, POINTS_SHOWN, config.seed))
     else:
-        picture = logs.image_grid(real_examples(data, GRID_SIDE**2, config.seed))
-    logs.write_png(run_dir / runs.SAMPLES_DIR / "reals.png", picture)
+        picture = drawing.image_grid(real_examples(data, GRID_SIDE**2, config.seed))
+    drawing.write_png(run_dir / runs.SAMPLES_DIR / "reals.png", picture)
     log.image("reals", 0, picture)

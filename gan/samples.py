@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from gan import runs
 from gan.config import POINT_DATASETS, UserError
-from gan.data import evaluation_latents, to_stored, to_uint8
+from gan.data import to_stored, to_uint8
 from gan.datasets import Dataset
+from gan.latents import Numbers, latents_of, truncated
 from gan.state import build_generator, check_network
 
 LEAST_IMAGES = 1000  # fewer say too little: 128 features have a covariance of 8,256 numbers
@@ -19,26 +20,44 @@ SAMPLE_BATCH = 500
 
 def sample(
     generator: keras.Model,
-    count: int,
-    seed: int = 0,
+    seeds: Numbers,
+    *,
+    labels: Numbers | None = None,
+    truncation: float = 0.0,
+    noise_seed: int = 0,
     advance: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
-    """Returns `count` images [count, H, W, C] uint8; image i is a function of (seed, i).
+    """Returns images [len(seeds), H, W, C] uint8, or points [len(seeds), D] float32.
 
-    Points [count, D] float32 likewise. A conditional generator draws the classes in turn.
+    The same seed is always the same image.
 
     Args:
         generator: From latents [batch, latent_dim], and labels, to float32 images in -1..1.
-        count: How many.
-        seed: Of the noise, 0..2**31-1.
+        seeds: Which images, numbers from 0 on.
+        labels: Of conditional generators, one a seed; None draws class ``seed % classes``.
+        truncation: Bound of the latents' entries, see `truncated`; 0: none.
+        noise_seed: 0..2**31-1; another one makes other images of the same seeds.
         advance: Is told of each batch.
+
+    Raises:
+        UserError: A seed or label is out of range, or there are none.
     """
-    latents = evaluation_latents(count, generator.inputs[0].shape[-1], seed)
-    labels = np.arange(count) % max(1, classes_of(generator))
+    numbers, classes = np.asarray(seeds), classes_of(generator)
+    if not numbers.size or not np.issubdtype(numbers.dtype, np.integer) or numbers.min() < 0:
+        raise UserError("seeds: must be whole numbers from 0 on, at least one")
+    chosen = numbers % max(1, classes) if labels is None else np.asarray(labels)
+    if labels is not None and not classes:
+        raise UserError("labels: are for conditional generators only")
+    inside = not classes or bool(np.all((chosen >= 0) & (chosen < classes)))
+    if chosen.shape != numbers.shape or not inside:
+        raise UserError(f"labels: must be one in 0..{classes - 1} for each seed")
+    latents = latents_of(numbers, generator.inputs[0].shape[-1], noise_seed)
+    if truncation:
+        latents = truncated(latents, truncation)
     parts = []
-    for start in range(0, count, SAMPLE_BATCH):
+    for start in range(0, len(numbers), SAMPLE_BATCH):
         part = slice(start, start + SAMPLE_BATCH)
-        parts.append(draw(generator, latents[part], labels[part]))
+        parts.append(draw(generator, latents[part], chosen[part]))
         advance(len(parts[-1]))
     return np.concatenate(parts)
 
@@ -108,17 +127,34 @@ def load_saved_generator(run_dir: Path) -> keras.Model:
     config, path = runs.read_config(run_dir), run_dir / runs.GENERATOR_FILE
     if not path.exists():
         raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
+    generator = read_generator(path)
+    made, points = generator.output_shape, config.dataset in POINT_DATASETS
+    if len(made) != (2 if points else 4):
+        right = "points [batch, 2]" if points else "images [batch, H, W, C]"
+        raise UserError(f"{path}: makes {made}, must make {right}")
+    check_network(str(path), generator, (config.latent_dim,), made[1:], config.conditional)
+    return generator
+
+
+def read_generator(path: Path) -> keras.Model:
+    """Returns the generator in a Keras file of any origin. Runs no code that the file brings.
+
+    Raises:
+        UserError: It cannot be loaded, or is no generator.
+    """
     try:
         # Safe mode is the default; spelled out, because a run may come from anybody.
         generator = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # damage has many faces, see zipfile and keras.saving
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be loaded ({reason})") from None
-    made, points = getattr(generator, "output_shape", None), config.dataset in POINT_DATASETS
-    if not isinstance(made, tuple) or len(made) != (2 if points else 4):
-        right = "points [batch, 2]" if points else "images [batch, H, W, C]"
-        raise UserError(f"{path}: makes {made}, must make {right}")
-    check_network(str(path), generator, (config.latent_dim,), made[1:], config.conditional)
+    made, inputs = getattr(generator, "output_shape", None), getattr(generator, "inputs", [])
+    if not isinstance(made, tuple) or (len(made) != 4 and made[1:] != (2,)):
+        raise UserError(f"{path}: makes {made}, must make images [batch, H, W, C] or points")
+    latents = tuple(inputs[0].shape)[1:] if len(inputs) in (1, 2) else ()
+    if len(latents) != 1 or latents[0] is None:
+        raise UserError(f"{path}: takes {[x.shape for x in inputs]}, must take latents [batch, n]")
+    check_network(str(path), generator, latents, made[1:], len(inputs) == 2)
     return generator
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gan import devices, logs, pictures, runs, strategy, watch
+from gan import devices, drawing, logs, pictures, runs, strategy, watch
 from gan.checkpoints import checkpoint_manager, restore
 from gan.clock import Clock
 from gan.config import Config, UserError
@@ -182,7 +182,7 @@ def write_losses(run: Run) -> dict[str, int]:
     """Draws the losses of the whole run and returns its signs of collapse."""
     records = logs.read_records(run.log.path)
     if records:
-        logs.write_loss_plot(run.run_dir / runs.LOSS_PLOT_FILE, records)
+        drawing.write_loss_plot(run.run_dir / runs.LOSS_PLOT_FILE, records)
     return watch.history(records, run.log.evaluations, run.config.has_log_odds)
 
 

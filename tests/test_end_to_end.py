@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import command, differ_everywhere, weights_of
-from gan import logs
+from gan import drawing, logs
 from gan.checkpoints import checkpoint_manager, restore
 from gan.config import Config
 from gan.sources import load
@@ -68,7 +68,7 @@ def test_the_samples_look_like_the_data(run):
 def test_the_grid_shows_real_digits(run):
     run_dir, _ = run
     grid = tf.io.decode_png((run_dir / "samples" / "reals.png").read_bytes()).numpy()
-    assert np.array_equal(grid, logs.image_grid(load("mnist")["x_train"][:25, ..., None]))
+    assert np.array_equal(grid, drawing.image_grid(load("mnist")["x_train"][:25, ..., None]))
 
 
 def test_the_sample_command_draws_a_grid(run, tmp_path):

@@ -16,27 +16,13 @@ from gan.checkpoints import checkpoint_manager, restore
 from gan.commands import cli
 from gan.commands import evaluate as command_line
 from gan.config import UserError
-from gan.data import evaluation_latents
 from gan.datasets import Dataset, load_dataset
+from gan.latents import latents_of
 from gan.state import build_state
 from gan.trainer import train
 
 SHAPE = (28, 28, 1)
 DATA = Dataset(np.zeros((1, 28, 28, 1), np.uint8))
-
-
-def test_the_latents_of_an_image_depend_on_seed_and_index_alone():
-    few, many = evaluation_latents(1001, 5, 3), evaluation_latents(2500, 5, 3)
-    assert few.shape == (1001, 5)
-    assert few.dtype == np.float32
-    assert np.array_equal(few, many[:1001])
-    assert len(np.unique(many)) > 12_400  # no block is the copy of another
-    assert not np.array_equal(few, evaluation_latents(1001, 5, 4))
-    assert many.mean() == pytest.approx(0, abs=0.03)
-    # The very numbers, or evaluations of a seed would change their meaning.
-    assert many[0, :3] == pytest.approx([-0.361026, 1.244152, -0.089804], abs=1e-5)
-    assert many[2000, :3] == pytest.approx([-1.542222, -0.270282, -1.108381], abs=1e-5)
-    assert many.std() == pytest.approx(1, abs=0.03)
 
 
 @pytest.fixture
@@ -48,14 +34,14 @@ def generator():
 
 def test_samples_do_not_depend_on_the_batch(generator, monkeypatch):
     told = []
-    whole = samples.sample(generator, 1100, seed=1, advance=told.append)
+    whole = samples.sample(generator, range(1100), noise_seed=1, advance=told.append)
     assert told == [500, 500, 100]
     assert (whole.shape, whole.dtype) == ((1100, *SHAPE), np.uint8)
     monkeypatch.setattr(samples, "SAMPLE_BATCH", 77)
-    parts = samples.sample(generator, 1100, seed=1)
+    parts = samples.sample(generator, range(1100), noise_seed=1)
     assert np.abs(whole.astype(int) - parts).max() <= 1
     assert (whole == parts).mean() > 0.999
-    images = generator(evaluation_latents(1, 3, 1)).numpy()
+    images = generator(latents_of([0], 3, 1)).numpy()
     assert np.array_equal(whole[0], np.round((images[0] + 1) * 127.5).astype(np.uint8))
 
 
@@ -295,7 +281,7 @@ def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     generator, *_ = samples.load_generator(tmp_path, DATA, "ema", "latest")
     state = build_state(config, SHAPE)
     restore(state, checkpoint_manager(state, tmp_path, 3))
-    images = samples.sample(generator, 2000)
+    images = samples.sample(generator, range(2000))
     seen = real.load("mnist", data)
     again = real.compute(
         seen.reference(count=2000), seen.extractor(images), images, evaluation.LIGHT_METRICS
@@ -356,11 +342,11 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     # The record is about these very images.
     generator, _ = samples.load_generator(mnist_run, DATA)
     seen = real.load("mnist", load_dataset("mnist", "", print))
-    images = samples.sample(generator, 2000)
+    images = samples.sample(generator, range(2000))
     again = real.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
     assert again.values["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
     generator, _ = samples.load_generator(mnist_run, DATA, "raw", "6")
-    images = samples.sample(generator, 2000, 5)
+    images = samples.sample(generator, range(2000), noise_seed=5)
     seen = real.load("mnist", seen.data, "cnn-b")
     again = real.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
     assert again.values["fcd"] == pytest.approx(second["metrics"]["fcd"], rel=1e-6)

@@ -11,6 +11,8 @@ import zipfile
 import pytest
 
 from conftest import ROOT
+from gan.presets import from_preset
+from gan.trainer import train
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +95,21 @@ def test_the_documentation_states_every_metric_as_the_code_does():
 
 
 def test_the_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
-    snippet, _ = snippets()
+    _, snippet, _ = snippets()
     monkeypatch.chdir(tmp_path)
     exec(snippet.replace("2000", "2"), names := {})
     assert names["summary"]["step"] == 2
     assert names["generator"].output_shape == (None, 28, 28, 1)
+
+
+def test_the_five_lines_of_the_readme_run(tmp_path, monkeypatch):
+    snippet, *_ = snippets()
+    monkeypatch.chdir(tmp_path)
+    train(from_preset("tiny", {"steps": 2}), "runs/mlp", quiet=True)
+    exec(snippet.replace("2000", "2"), names := {})
+    assert names["images"].shape == (64, 28, 28, 1)
+    assert names["record"]["metrics"]["fcd"] > 1
+    assert names["summary"]["step"] == 2
 
 
 def snippets():
@@ -118,7 +130,7 @@ def test_a_loss_a_penalty_a_network_and_a_data_set_of_your_own_take_a_table_entr
             monkeypatch.setitem(table, name, None)  # taken out again after the test
             monkeypatch.delitem(table, name)
     monkeypatch.chdir(tmp_path)
-    _, snippet = snippets()
+    *_, snippet = snippets()
     lines = [
         line for line in snippet.splitlines() if line and not line.startswith(("from", "import"))
     ]
@@ -168,7 +180,7 @@ def test_flags_in_the_documentation_exist():
     known = {*Config.__dataclass_fields__, "preset", "run_dir", "dry_run", "help", "nojit_compile",
              "out", "side", "repeats", "seconds", "port", "weights", "checkpoint", "num_images",
              "split", "features", "metrics", "samples", "study", "jobs", "network", "quick",
-             "table", "workers",
+             "table", "workers", "latent", "truncation", "gif", "nearest",
              "seeds", "classification_accuracy"}  # fmt: skip
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         assert set(re.findall(r"--([a-z][a-z_0-9]*)", path.read_text())) <= known

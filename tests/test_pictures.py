@@ -1,17 +1,21 @@
 """Pictures and samples of conditional generators, of points and of single seeds."""
 
+import shutil
 import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
-from gan import accuracy, features, pictures, real, samples
+from gan import accuracy, drawing, evaluation, features, pictures, real, samples
 from gan.commands import cli
 from gan.commands import sample as sample_command
 from gan.config import Config, UserError
 from gan.datasets import Dataset, load_dataset
+from gan.latents import latents_of, truncated
+from gan.presets import from_preset
 from gan.trainer import train
 
 
@@ -53,7 +57,7 @@ def test_at_most_ten_classes_are_shown():
 
 
 def test_samples_of_a_conditional_generator_go_round_the_classes():
-    images = samples.sample(conditional_generator(), 7)
+    images = samples.sample(conditional_generator(), range(7))
     assert images[:, 4, 4, 0].tolist() == [0, 128, 255, 0, 128, 255, 0]
     assert samples.classes_of(conditional_generator()) == 3
     latents, labels = keras.Input([4]), keras.Input([], dtype="int32")
@@ -88,7 +92,9 @@ def test_a_conditional_run_has_a_row_a_class(tmp_path, tiny_config, monkeypatch)
     generator, step = samples.load_generator(tmp_path / "run", labelled)
     assert (step, samples.classes_of(generator)) == (4, 3)
     saved = samples.load_saved_generator(tmp_path / "run")
-    np.testing.assert_array_equal(samples.sample(saved, 9), samples.sample(generator, 9))
+    np.testing.assert_array_equal(
+        samples.sample(saved, range(9)), samples.sample(generator, range(9))
+    )
 
 
 def call(monkeypatch, *arguments):
@@ -109,7 +115,7 @@ def test_single_images_by_their_seed(tmp_path, tiny_config, monkeypatch, capsys)
     assert call(monkeypatch, run, "--seeds=5", f"--out={tmp_path / 'one'}") == 0
     one, of_few = ((tmp_path / d / "00005.png").read_bytes() for d in ("one", "few"))
     assert one == of_few
-    expected = samples.sample(samples.load_saved_generator(tmp_path / "run"), 6)[5]
+    expected = samples.sample(samples.load_saved_generator(tmp_path / "run"), [5])[0]
     np.testing.assert_array_equal(tf.io.decode_png(one), expected)
     capsys.readouterr()
     for bad, message in (
@@ -119,7 +125,106 @@ def test_single_images_by_their_seed(tmp_path, tiny_config, monkeypatch, capsys)
         assert call(monkeypatch, run, bad) == 2
         assert capsys.readouterr().err == f"error: {message}\n"
     assert call(monkeypatch, run, "--seeds=1", "--side=3") == 2
-    assert "--side=3: is for the grid" in capsys.readouterr().err
+    assert "--side=3: is not for single images" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of the tiny networks on real MNIST, four steps with a picture each."""
+    run_dir = tmp_path_factory.mktemp("trained") / "run"
+    changes = {"steps": 4, "sample_every": 1, "evaluate_every": 0, "jit_compile": False}
+    train(from_preset("tiny", changes), run_dir, quiet=True)
+    return run_dir
+
+
+def picture(path):
+    return tf.io.decode_png(path.read_bytes()).numpy()
+
+
+def test_a_grid_shows_the_first_seeds_or_those_that_are_named(trained, tmp_path, monkeypatch):
+    generator = samples.load_saved_generator(trained)
+    run, out = f"--run_dir={trained}", tmp_path / "a.png"
+    assert call(monkeypatch, run, "--side=3", f"--out={out}") == 0
+    expected = drawing.image_grid(samples.sample(generator, range(9)), 3)
+    np.testing.assert_array_equal(picture(out), expected)
+    assert call(monkeypatch, run, "--side=2", "--seeds=4-6", f"--out={out}") == 0
+    images = samples.sample(generator, [4, 5, 6])
+    blank = np.full_like(images[:1], 255)
+    expected = drawing.image_grid(np.concatenate([images, blank]), 2)
+    np.testing.assert_array_equal(picture(out), expected)
+
+
+def test_a_generator_of_anywhere_draws_the_same(trained, tmp_path, monkeypatch, capsys):
+    shutil.copy(trained / "generator.keras", tmp_path / "g.keras")
+    assert call(monkeypatch, f"--run_dir={tmp_path / 'g.keras'}", "--side=3") == 0
+    assert call(monkeypatch, f"--run_dir={trained}", "--side=3", f"--out={tmp_path / 'a.png'}") == 0
+    np.testing.assert_array_equal(picture(tmp_path / "grid.png"), picture(tmp_path / "a.png"))
+    capsys.readouterr()
+    for flag in ("--gif", "--nearest"):
+        assert call(monkeypatch, f"--run_dir={tmp_path / 'g.keras'}", flag) == 2
+        assert f"{flag}: needs a run" in capsys.readouterr().err
+
+
+def test_arrays_of_seeds(trained, tmp_path, monkeypatch):
+    out = tmp_path / "a.npz"
+    arguments = ("--seeds=998-1002", "--truncation=0.7", f"--out={out}")
+    assert call(monkeypatch, f"--run_dir={trained}", *arguments) == 0
+    with np.load(out) as file:
+        assert file["seeds"].tolist() == [998, 999, 1000, 1001, 1002]
+        generator = samples.load_saved_generator(trained)
+        latents = truncated(latents_of(file["seeds"], 100), 0.7)
+        outputs = generator(latents).numpy()
+        np.testing.assert_array_equal(file["images"], np.round(outputs * 127.5 + 127.5))
+
+
+def test_an_interpolation_has_the_seeds_at_the_ends_of_its_rows(trained, tmp_path, monkeypatch):
+    out = tmp_path / "a.png"
+    arguments = ("--latent=interpolate", "--seeds=5-7", f"--out={out}")
+    assert call(monkeypatch, f"--run_dir={trained}", *arguments) == 0
+    cells = picture(out)[::3, ::3].reshape(2 * 30 + 2, 10 * 30 + 2)
+    ends = samples.sample(samples.load_saved_generator(trained), [5, 6, 7])[..., 0].astype(int)
+    for row, column, seed in ((0, 0, 0), (0, 9, 1), (1, 0, 1), (1, 9, 2)):
+        cell = cells[2 + 30 * row :, 2 + 30 * column :][:28, :28]
+        assert np.abs(cell - ends[seed]).max() <= 1
+    middle = cells[2:30, 2 + 30 * 4 :][:, :28]
+    assert np.abs(middle - ends[0]).max() > 1
+    with Image.open(tmp_path / "a.gif") as animation:
+        assert (animation.n_frames, animation.info["loop"]) == (19, 0)
+
+
+def test_an_animation_of_training_has_the_step_on_each_picture(trained, tmp_path, monkeypatch):
+    out = tmp_path / "a.gif"
+    assert call(monkeypatch, f"--run_dir={trained}", "--gif", f"--out={out}") == 0
+    with Image.open(out) as animation:
+        assert animation.n_frames == 5  # steps 0 to 4
+        captions = []
+        for frame, step in enumerate(range(5)):
+            animation.seek(frame)
+            shown = np.asarray(animation.convert("RGB"))
+            captions.append(shown[: drawing.CAPTION_HEIGHT].tobytes())
+            below = shown[drawing.CAPTION_HEIGHT :].astype(int)
+            grid = picture(trained / f"samples/step_{step:08d}.png")
+            assert np.abs(below - grid).mean() < 3  # 256 colours
+    assert len(set(captions)) == 5
+
+
+def test_the_nearest_training_images(trained, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "a.png"
+    arguments = ("--nearest", "--seeds=0-2", f"--out={out}")
+    assert call(monkeypatch, f"--run_dir={trained}", *arguments) == 0
+    assert f"{out}: samples, nearest in pixels, nearest in features" in capsys.readouterr().out
+    assert picture(out).shape == (3 * (3 * 30 + 2), 3 * (3 * 30 + 2), 1)
+
+
+def test_nearest_is_nearest():
+    rng = np.random.default_rng(0)
+    training = rng.integers(0, 256, (50, 4, 4, 1), np.uint8)
+    images = np.clip(training[[7, 3]].astype(int) + 2, 0, 255).astype(np.uint8)
+    rows = evaluation.with_nearest(images, "mine", Dataset(training), print)
+    assert list(rows) == ["samples", "nearest in pixels"]  # no labels, no network of features
+    np.testing.assert_array_equal(rows["nearest in pixels"], training[[7, 3]])
+    with pytest.raises(UserError, match="has no training images in memory"):
+        evaluation.with_nearest(images, "stacked_mnist", Dataset(training, stack=3), print)
 
 
 def test_what_a_classifier_learns_from_samples(monkeypatch):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import command, differ_everywhere, same, weights_of
-from gan import devices, logs, runs, trainer
+from gan import devices, drawing, logs, runs, trainer
 from gan.augment import AUGMENTATIONS
 from gan.checkpoints import checkpoint_manager, restore, save
 from gan.config import UserError
@@ -515,7 +515,7 @@ def test_the_progress_bar_is_for_terminals(isatty, bar, tiny_config, tmp_path, m
 
 def test_the_sample_grid():
     images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
-    grid = logs.image_grid(images, 2)
+    grid = drawing.image_grid(images, 2)
     assert grid.shape == (8 * 3, 8 * 3, 1)
     cells = grid[::3, ::3, 0]
     assert np.array_equal(cells.repeat(3, 0).repeat(3, 1), grid[..., 0])
@@ -523,7 +523,7 @@ def test_the_sample_grid():
     assert cells[5, [2, 5]].tolist() == [2, 3]
     assert (cells == 255).sum() == 64 - 4
     with pytest.raises(ValueError, match="3 images do not fill rows of 2"):
-        logs.image_grid(images[:3], 2)
+        drawing.image_grid(images[:3], 2)
 
 
 def test_matplotlib_never_opens_a_window(tiny_config, tmp_path, monkeypatch):
@@ -532,7 +532,7 @@ def test_matplotlib_never_opens_a_window(tiny_config, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "TkAgg")
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it would fail
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    logs.write_loss_plot(tmp_path / "l.png", [{"step": 1, "loss/d": 1.0, "loss/g": 2.0}])
+    drawing.write_loss_plot(tmp_path / "l.png", [{"step": 1, "loss/d": 1.0, "loss/g": 2.0}])
     assert tf.io.decode_png((tmp_path / "l.png").read_bytes()).shape[2] == 4
 
 

@@ -55,7 +55,7 @@ def main(values: flags.FlagValues) -> int:
     with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
 
-        from gan import accuracy, devices, evaluation, logs, metrics, real, runs
+        from gan import accuracy, devices, drawing, evaluation, logs, metrics, real, runs
     names = [name for name in flag["metrics"].split(",") if name] or list(metrics.METRICS)
     evaluation.check_names(names)
     devices.prepare()
@@ -93,7 +93,7 @@ def main(values: flags.FlagValues) -> int:
             if picture is not None:
                 name = "_".join(["nearest", *filter(None, [tag]), f"{about['step']:08d}.png"])
                 path = run_dir / runs.SAMPLES_DIR / name
-                logs.write_png(path, picture)
+                drawing.write_png(path, picture)
                 told.append(f"{path}: samples, nearest training images in features and in pixels")
     except OSError as error:
         raise UserError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
@@ -151,7 +151,7 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
             flag["num_images"] = Modes(config.dataset, data, None).count
     generator, step = samples.load_generator(run_dir, data, flag["weights"], flag["checkpoint"])
     console.say(f"drawing {flag['num_images']:,} images of step {step}, {flag['weights']} weights")
-    images = samples.sample(generator, flag["num_images"], flag["seed"])
+    images = samples.sample(generator, range(flag["num_images"]), noise_seed=flag["seed"])
     about = {
         "step": step,
         "kimg": step * config.d_steps * config.batch_size / 1000,

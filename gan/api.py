@@ -1,0 +1,128 @@
+"""The package in five lines of Python: load, sample, evaluate, train.
+
+``gan.load`` and the others are these functions; they are imported when they are first used, so that
+importing the package does not import TensorFlow.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from gan import devices, evaluation, real, runs, samples, trainer
+from gan.config import UserError
+from gan.datasets import load_dataset
+from gan.latents import Numbers
+from gan.presets import from_preset
+from gan.recipe import dataset_of
+
+
+def load(path: str | Path) -> keras.Model:
+    """Returns the generator of a run that has ended, or the one in a Keras file.
+
+    Args:
+        path: A run directory, or a file such as its generator.keras. No code in it is run.
+
+    Returns:
+        Model from latents [batch, latent_dim], and labels [batch] if it is conditional, to float32
+        images [batch, H, W, C] in -1..1.
+
+    Raises:
+        UserError: There is none, or it is no generator.
+    """
+    path = Path(path)
+    return samples.read_generator(path) if path.is_file() else samples.load_saved_generator(path)
+
+
+def sample(
+    generator: keras.Model, seeds: Numbers, labels: Numbers | None = None, truncation: float = 0.0
+) -> np.ndarray:
+    """Returns images [len(seeds), H, W, C] uint8; the same seed is always the same image.
+
+    Args:
+        generator: What `load` returns.
+        seeds: Numbers from 0 on, such as ``range(64)``.
+        labels: Classes, one a seed, of a conditional generator; None: ``seed % classes``.
+        truncation: Bound of the latents' entries: fewer odd images, less diversity; 0: none.
+
+    Raises:
+        UserError: A seed or label is out of range, or there are none.
+    """
+    return samples.sample(generator, seeds, labels=labels, truncation=truncation)
+
+
+def evaluate(
+    images: np.ndarray | keras.Model,
+    dataset: str = "mnist",
+    names: tuple[str, ...] = ("fcd", "precision", "recall", "coverage", "classes"),
+    num_images: int = 10_000,
+    data_dir: str = "",
+) -> dict[str, Any]:
+    """Returns how good images are: metrics, each beside what real images get.
+
+    Args:
+        images: [N, H, W, C] uint8, at least 1,000; or a generator, which draws `num_images`.
+        dataset: What they are compared with: the test images of "mnist", say.
+        names: Keys of ``gan.metrics.METRICS``.
+        num_images: Of a generator.
+        data_dir: Where the data set is; "": look for it.
+
+    Returns:
+        The record: "metrics" {name: value}, "floors" {name: {"mean", "sd"}} of real images, and
+        what all was computed from.
+
+    Raises:
+        UserError: There is no such metric or data set, or too few images.
+    """
+    evaluation.check_names(names)
+    data = load_dataset(dataset, data_dir, print)
+    if data.has_modes:
+        raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
+    if isinstance(images, keras.Model):
+        images = samples.sample(images, range(num_images))
+    if images.dtype != np.uint8 or images.shape[1:] != data.shape:
+        raise UserError(
+            f"images: are {images.dtype} {list(images.shape)}, must be uint8 [N, "
+            f"{', '.join(map(str, data.shape))}]"
+        )
+    if len(images) < samples.LEAST_IMAGES:
+        raise UserError(f"images: are {len(images)}, must be at least {samples.LEAST_IMAGES}")
+    seen = real.load(dataset, data, say=print)
+    record, _ = evaluation.evaluate(images, seen.reference(count=len(images)), names)
+    return record
+
+
+def train(
+    run_dir: str | Path,
+    preset: str = "mlp",
+    *,
+    generator: keras.Model | None = None,
+    discriminator: keras.Model | None = None,
+    **knobs: Any,
+) -> dict[str, Any]:
+    """Trains, or goes on with a run, and returns its summary.
+
+    Args:
+        run_dir: Where the run is stored.
+        preset: A key of ``gan.presets.PRESETS``.
+        generator: Functional model from [batch, latent_dim] to float32 images [batch, H, W, C] in
+            -1..1, instead of the preset's.
+        discriminator: Functional model from such images to float32 logits [batch, 1], likewise.
+        **knobs: Fields of ``gan.config.Config`` that differ from the preset, such as steps=2000.
+
+    Raises:
+        UserError: Invalid input; nothing was written.
+        TrainingFailed: A number is not finite, or the run directory cannot be written any more.
+    """
+    devices.prepare()
+    config = runs.with_choices_of(Path(run_dir), from_preset(preset, knobs))
+    data = dataset_of(config, print)
+    return trainer.train(
+        config,
+        run_dir,
+        generator=generator,
+        discriminator=discriminator,
+        data=data,
+        evaluators=evaluation.evaluators(config, data, print),
+    )
