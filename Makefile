@@ -8,7 +8,7 @@ RUN ?= runs/mlp
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help train sample evaluate tensorboard bench study test lint format clean
+.PHONY: help train sample evaluate export tensorboard bench study test lint format clean
 
 help:  ## Show this
 	@echo "make TARGET [ARGS=\"--flag=value ...\"] [RUN=runs/mlp]"
@@ -23,6 +23,9 @@ sample: $(VENV)/.base  ## Draw a grid of 100 digits from RUN
 
 evaluate: $(VENV)/.base  ## Say how good the generator of RUN is, beside what real images get
 	@$(BIN)/python -m experiments.evaluate --run_dir=$(RUN) $(ARGS)
+
+export: $(VENV)/.dev  ## Write the generator of RUN for other programs: SavedModel, TFLite, ONNX
+	@$(BIN)/python -m experiments.export --run_dir=$(RUN) $(ARGS)
 
 tensorboard: $(VENV)/.base  ## Open TensorBoard on all runs, or on RUN if it is given
 	@$(BIN)/tensorboard --logdir=$(if $(RUN_GIVEN),$(RUN),runs) $(ARGS)

@@ -180,7 +180,7 @@ def test_flags_in_the_documentation_exist():
     known = {*Config.__dataclass_fields__, "preset", "run_dir", "dry_run", "help", "nojit_compile",
              "out", "side", "repeats", "seconds", "port", "weights", "checkpoint", "num_images",
              "split", "features", "metrics", "samples", "study", "jobs", "network", "quick",
-             "table", "workers", "latent", "truncation", "gif", "nearest",
+             "table", "workers", "latent", "truncation", "gif", "nearest", "formats",
              "seeds", "classification_accuracy"}  # fmt: skip
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         assert set(re.findall(r"--([a-z][a-z_0-9]*)", path.read_text())) <= known

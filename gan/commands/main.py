@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import gan
-from gan.commands import cli, evaluate, sample, train
+from gan.commands import cli, evaluate, export, sample, train
 from gan.config import UserError
 
 COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
     "train": (train.USAGE, train.run),
     "evaluate": (evaluate.USAGE, evaluate.run),
     "sample": (sample.USAGE, sample.run),
+    "export": (export.USAGE, export.run),
 }
 
 

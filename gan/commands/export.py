@@ -1,0 +1,65 @@
+"""Writes a generator for other programs: ``tapegan export --run_dir=runs/mlp``."""
+
+from pathlib import Path
+from typing import NoReturn
+
+from absl import flags
+
+from gan.commands import cli
+from gan.config import UserError, knob
+
+USAGE = "Writes a generator for other programs, and checks what it wrote in their runtimes."
+
+FORMATS = ("keras", "savedmodel", "tflite", "tflite_float16", "onnx")  # the rows of gan/export.py
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags."""
+    cli.define(
+        values,
+        run_dir=knob("runs/mlp", "a run, or a generator.keras of anywhere"),
+        formats=knob("", f"separated by commas: {', '.join(FORMATS)}; empty: all that can be made"),
+        out=knob("", "directory (default: RUN_DIR/export, or export beside the generator)"),
+    )
+
+
+def main(values: flags.FlagValues) -> int:
+    """Writes the files, prints a line about each, and returns the exit status."""
+    asked = [name for name in values["formats"].value.split(",") if name]
+    for name in asked:
+        if name not in FORMATS:
+            raise UserError(f"--formats={name}: must be among {', '.join(FORMATS)}")
+    run_dir = Path(values["run_dir"].value)
+    with cli.silenced():
+        from gan import api, devices, export
+    devices.prepare()
+    generator = api.load(run_dir)
+    out = Path(values["out"].value or (run_dir.parent if run_dir.is_file() else run_dir) / "export")
+    try:
+        for name in asked or FORMATS:
+            try:
+                with cli.silenced():
+                    path, difference = export.export(generator, name, out)
+            except UserError as error:
+                if asked:
+                    raise
+                print(error)
+                continue
+            print(
+                f"{path}: {size(path):,} bytes, differs from Keras by at most {difference:.1g} "
+                f"({difference * 127.5:.1g} of 255 grey levels) over {export.COMPARED} seeds"
+            )
+    except OSError as error:
+        raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+    return cli.DONE
+
+
+def size(path: Path) -> int:
+    """Returns the bytes of a file, or of all files in a directory."""
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(one.stat().st_size for one in files)
+
+
+def run() -> NoReturn:
+    """Runs the command line."""
+    cli.run(USAGE, define, main)
