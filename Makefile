@@ -8,7 +8,7 @@ RUN ?= runs/mlp
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help train sample evaluate export tensorboard bench study test lint format clean
+.PHONY: help train sample evaluate export report explorer tensorboard bench study test lint format clean
 
 help:  ## Show this
 	@echo "make TARGET [ARGS=\"--flag=value ...\"] [RUN=runs/mlp]"
@@ -26,6 +26,13 @@ evaluate: $(VENV)/.base  ## Say how good the generator of RUN is, beside what re
 
 export: $(VENV)/.dev  ## Write the generator of RUN for other programs: SavedModel, TFLite, ONNX
 	@$(BIN)/python -m experiments.export --run_dir=$(RUN) $(ARGS)
+
+report: $(VENV)/.dev  ## Write RUN/report.html: losses, samples, metrics, and with `make explorer` more
+	@$(BIN)/python -m experiments.report --runs=$(RUN) $(ARGS)
+
+explorer:  ## Fetch ONNX Runtime Web (npm), for a latent explorer in reports
+	@command -v npm >/dev/null || { echo "error: npm is needed (Debian: apt install npm)" >&2; exit 1; }
+	@npm install --silent --no-audit --no-fund --prefix .explorer onnxruntime-web@1.30
 
 tensorboard: $(VENV)/.base  ## Open TensorBoard on all runs, or on RUN if it is given
 	@$(BIN)/tensorboard --logdir=$(if $(RUN_GIVEN),$(RUN),runs) $(ARGS)

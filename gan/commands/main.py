@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import gan
-from gan.commands import cli, evaluate, export, sample, train
+from gan.commands import cli, evaluate, export, report, sample, train
 from gan.config import UserError
 
 COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
     "evaluate": (evaluate.USAGE, evaluate.run),
     "sample": (sample.USAGE, sample.run),
     "export": (export.USAGE, export.run),
+    "report": (report.USAGE, report.run),
 }
 
 

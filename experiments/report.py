@@ -1,0 +1,6 @@
+"""``python -m experiments.report``: the command ``tapegan report``, from a checkout."""
+
+from gan.commands import report
+
+if __name__ == "__main__":
+    report.run()

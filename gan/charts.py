@@ -1,0 +1,71 @@
+"""Line charts as SVG, in the colours of the page that they stand in."""
+
+import io
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+INK = "#010203"  # stands for the page's own colour of text
+COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
+DASHES = ("-", "--")
+MOST_POINTS = 600  # a line; more cannot be seen
+
+
+class Line(NamedTuple):
+    """One line of a chart."""
+
+    name: str  # in the legend; "" for none
+    steps: Sequence[float]
+    values: Sequence[float]
+    colour: int = 0
+    dash: int = 0
+
+
+def chart(title: str, lines: Sequence[Line], level: float | None = None) -> str:
+    """Returns lines over the steps as an ``<svg>`` element.
+
+    Args:
+        title: Above it.
+        lines: What to draw; values that are not finite are gaps.
+        level: Where a thin horizontal line is.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    settings = {
+        "svg.fonttype": "none", "svg.hashsalt": title, "font.size": 9, "text.color": INK,
+        "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
+    }  # fmt: skip
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(5, 2.8), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.subplots()
+        for line in lines:
+            every = max(1, len(line.steps) // MOST_POINTS)
+            axes.plot(
+                line.steps[::every],
+                np.asarray(line.values[::every], float),
+                DASHES[line.dash],
+                color=COLOURS[line.colour % len(COLOURS)],
+                label=line.name or None,
+                linewidth=1,
+                marker="." if len(line.steps) < 20 else None,
+            )
+        if level is not None:
+            axes.axhline(level, color=INK, linewidth=0.6, linestyle=":")
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("step")
+        axes.grid(color=INK, alpha=0.15)
+        axes.spines[["top", "right"]].set_visible(False)
+        if any(line.name for line in lines):
+            axes.legend(frameon=False, fontsize=8)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # Names of its own that nothing refers to, and that every chart has.
+    return re.sub(r' id="([^"]+)"', lambda m: m[0] if f"#{m[1]}" in svg else "", svg)

@@ -1,0 +1,72 @@
+"""Writes a page about runs: ``tapegan report --runs=runs/mlp,runs/other``."""
+
+from pathlib import Path
+from typing import NoReturn
+
+from absl import flags
+
+from gan.commands import cli
+from gan.config import UserError, knob
+
+USAGE = "Writes one self-contained HTML page about a run, or about several side by side."
+
+EXPLORER = ".explorer/node_modules/onnxruntime-web/dist"  # where `make explorer` puts it
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags."""
+    cli.define(
+        values,
+        runs=knob("runs/mlp", "one run, or several separated by commas"),
+        out=knob("", "HTML file (default: report.html in the run, or here for several runs)"),
+        explorer=knob(
+            "",
+            "directory of the npm package onnxruntime-web's files, for a latent explorer in the "
+            f"page; none: leave it out (default: {EXPLORER} if it is there)",
+        ),
+    )
+
+
+def main(values: flags.FlagValues) -> int:
+    """Writes the page and returns the exit status."""
+    run_dirs = [Path(one) for one in values["runs"].value.split(",") if one]
+    if not run_dirs:
+        raise UserError("--runs=: must be a run, or several separated by commas")
+    with cli.silenced():
+        from gan import devices, report
+        from gan.files import replacing
+    devices.prepare()
+    explorer = explorer_of(values["explorer"].value)
+    out = Path(
+        values["out"].value or (Path() if len(run_dirs) > 1 else run_dirs[0]) / "report.html"
+    )
+    with cli.silenced():
+        text = report.page(run_dirs, explorer)
+    try:
+        with replacing(out) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+    with_it = "with" if explorer else "without"
+    print(f"{out}: {len(text):,} characters, {with_it} the latent explorer")
+    return cli.DONE
+
+
+def explorer_of(text: str) -> Path | None:
+    """Returns the directory that the flag means, None for no explorer.
+
+    Raises:
+        UserError: It does not exist.
+    """
+    if text == "none":
+        return None
+    if not text:
+        return Path(EXPLORER) if Path(EXPLORER).is_dir() else None
+    if not Path(text).is_dir():
+        raise UserError(f"--explorer={text}: must be a directory, or none")
+    return Path(text)
+
+
+def run() -> NoReturn:
+    """Runs the command line."""
+    cli.run(USAGE, define, main)
