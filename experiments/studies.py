@@ -21,6 +21,7 @@ class Study(NamedTuple):
 # Evaluated from the checkpoints, so that the seconds are those of training alone.
 CHECKPOINTS_ONLY = {"checkpoint_every": 2000, "keep_checkpoints": 1000, "evaluate_every": 0}
 LAST_ONLY = {"evaluate_every": 0}
+USUAL = {"evaluate_every": 1000, "checkpoint_every": 10_000}
 CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
 
 STUDIES: dict[str, Study] = {
@@ -55,6 +56,8 @@ STUDIES: dict[str, Study] = {
     "grid": Study("grid", seeds=tuple(range(20)), variants={"grid": {}}, common=LAST_ONLY),
     "ring": Study("ring", seeds=tuple(range(20)), variants={"ring": {}}, common=LAST_ONLY),
     "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
+    # What runs of a preset look like, for ``tapegan compare``; see experiments/reference.py.
+    "usual_mlp": Study("mlp", seeds=tuple(range(5)), variants={"mlp": {}}, common=USUAL),
     "tiny_modes": Study(  # likewise, where modes are counted
         "ring",
         seeds=(0, 1),

@@ -1,6 +1,6 @@
 """From arrays to pictures: grids, scattered points, loss curves; PNG and GIF files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,40 @@ def write_gif(path: Path, frames: Sequence[np.ndarray], seconds: float) -> None:
         first.save(
             temporary, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0
         )
+
+
+def write_bands(
+    path: Path,
+    bands: Mapping[str, Mapping[str, Sequence[float]]],
+    runs: Mapping[str, Mapping[str, Mapping[int, float]]],
+) -> None:
+    """Draws the curves of runs over the bands of usual ones, see gan/reference.py.
+
+    Args:
+        path: A PNG file.
+        bands: metric -> {"steps", "median", "low", "high"}.
+        runs: name -> metric -> step -> value.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = [name for name, band in bands.items() if band["steps"]]
+    figure = Figure(figsize=(10, 2.4 * -(-len(shown) // 2)), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, name in enumerate(shown, 1):
+        axes, band = figure.add_subplot(-(-len(shown) // 2), 2, place), bands[name]
+        axes.fill_between(band["steps"], band["low"], band["high"], color="0.8")
+        axes.plot(band["steps"], band["median"], color="0.5", linewidth=1)
+        for run, curves in runs.items():
+            points = sorted(curves.get(name, {}).items())
+            label = run if place == 1 else None
+            axes.plot(*zip(*points, strict=True) if points else ([], []), label=label)
+        axes.set_title(name, fontsize=9)
+        axes.grid(alpha=0.3)
+        if place == 1:
+            axes.legend(fontsize=7)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100)
 
 
 def write_loss_plot(path: Path, records: list[dict[str, Any]]) -> None:

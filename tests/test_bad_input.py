@@ -10,14 +10,15 @@ import bad_files
 import bad_flags
 import bad_places
 from conftest import ROOT, command
-from experiments import benchmark, launch, soak, study, train_features
+from experiments import benchmark, launch, reference, soak, study, train_features
 from gan import sources
-from gan.commands import cli, evaluate, export, report, sample, train
+from gan.commands import cli, compare, evaluate, export, report, sample, train
 
 COMMANDS = {
     "train": train, "evaluate": evaluate, "sample": sample, "study": study,
     "benchmark": benchmark, "train_features": train_features, "soak": soak,
-    "launch": launch, "export": export, "report": report,
+    "launch": launch, "export": export, "report": report, "compare": compare,
+    "reference": reference,
 }  # fmt: skip
 
 BACKEND = "KERAS_BACKEND={0}: must be tensorflow, or not set"

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from absl import flags
@@ -74,6 +75,7 @@ def run(
     usage: str,
     define_flags: Callable[[flags.FlagValues], None],
     main: Callable[[flags.FlagValues], int],
+    positional: str = "",
 ) -> NoReturn:
     """Parses the command line, runs `main`, and exits with its status.
 
@@ -83,6 +85,7 @@ def run(
         usage: One line about the command, for --help.
         define_flags: Defines the flags.
         main: Gets the parsed flags, returns the exit status.
+        positional: A flag of text that arguments without a name are for, joined by commas.
     """
     os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
@@ -97,8 +100,10 @@ def run(
             raise UserError(
                 f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be tensorflow, or not set"
             )
-        if extra:
+        if extra and (not positional or values[positional].present):
             raise UserError(f"{extra[0]}: is not a flag, flags are --name=value")
+        if extra:
+            values[positional].value = ",".join(extra)
         sys.exit(main(values))
     except (flags.Error, UserError) as error:
         sys.exit(complain(error, BAD_INPUT))
@@ -111,6 +116,18 @@ def run(
         sys.exit(complain(UserError(f"{error.filename}: {error.strerror}"), BAD_INPUT))
     except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
         sys.exit(INTERRUPTED)
+
+
+def paths(values: flags.FlagValues, name: str) -> list[Path]:
+    """Returns the paths of a flag, which are separated by commas.
+
+    Raises:
+        UserError: There are none.
+    """
+    found = [Path(one) for one in values[name].value.split(",") if one]
+    if not found:
+        raise UserError(f"--{name}=: must be a run, or several separated by commas")
+    return found
 
 
 def complain(error: Exception, status: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import gan
-from gan.commands import cli, evaluate, export, report, sample, train
+from gan.commands import cli, compare, evaluate, export, report, sample, train
 from gan.config import UserError
 
 COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
     "sample": (sample.USAGE, sample.run),
     "export": (export.USAGE, export.run),
     "report": (report.USAGE, report.run),
+    "compare": (compare.USAGE, compare.run),
 }
 
 

@@ -17,7 +17,7 @@ def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
     cli.define(
         values,
-        runs=knob("runs/mlp", "one run, or several separated by commas"),
+        runs=knob("runs/mlp", "a run, or several separated by commas; also as plain arguments"),
         out=knob("", "HTML file (default: report.html in the run, or here for several runs)"),
         explorer=knob(
             "",
@@ -29,9 +29,7 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> int:
     """Writes the page and returns the exit status."""
-    run_dirs = [Path(one) for one in values["runs"].value.split(",") if one]
-    if not run_dirs:
-        raise UserError("--runs=: must be a run, or several separated by commas")
+    run_dirs = cli.paths(values, "runs")
     with cli.silenced():
         from gan import devices, report
         from gan.files import replacing
@@ -69,4 +67,4 @@ def explorer_of(text: str) -> Path | None:
 
 def run() -> NoReturn:
     """Runs the command line."""
-    cli.run(USAGE, define, main)
+    cli.run(USAGE, define, main, positional="runs")

@@ -1,0 +1,69 @@
+"""Is this normal? ``tapegan compare runs/mlp``: a run beside what runs of its preset look like."""
+
+from pathlib import Path
+from typing import NoReturn
+
+from absl import flags
+
+from gan.commands import cli
+from gan.config import UserError, knob
+
+USAGE = "Says whether runs look like usual ones of their preset, and since when not."
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags."""
+    cli.define(
+        values,
+        runs=knob("runs/mlp", "a run, or several separated by commas; also as plain arguments"),
+        reference=knob("", "preset whose curves are the usual ones (default: the nearest one)"),
+        out=knob("", "PNG file (default: compare.png in the run, or here for several runs)"),
+    )
+
+
+def main(values: flags.FlagValues) -> int:
+    """Writes the picture, says a line about each run, and returns the exit status."""
+    run_dirs = cli.paths(values, "runs")
+    with cli.silenced():
+        from gan import drawing, logs, reference, runs
+    usual, curves, lines = None, {}, []
+    for run_dir in run_dirs:
+        config = runs.read_config(run_dir)
+        found = reference.chosen(config, values["reference"].value)
+        usual = usual or found
+        if usual["preset"] != found["preset"]:
+            raise UserError(
+                f"--runs={run_dir}: is nearest to {found['preset']}, {run_dirs[0]} to "
+                f"{usual['preset']}; --reference chooses one for all"
+            )
+        of_run = reference.curves_of(
+            logs.read_records(run_dir / runs.METRICS_FILE),
+            logs.read_records(run_dir / runs.EVALUATIONS_FILE),
+        )
+        steps = sorted(set(of_run["loss/d"]) & set(usual["bands"]["loss/d"]["steps"]))
+        if not steps:
+            raise UserError(f"--runs={run_dir}: has no {reference.WINDOW:,} steps to compare yet")
+        curves[str(run_dir)] = of_run
+        changed = reference.differences(config, usual)
+        said = ", ".join(f"{name}={value}" for name, value in changed.items())
+        outside = reference.departures(of_run, usual["bands"])
+        verdict = str(outside[0]) if outside else f"as usual up to step {steps[-1]:,}"
+        about = f" (differs in {said})" if said else ""
+        more = sorted({one.metric for one in outside[1:]} - {outside[0].metric}) if outside else []
+        also = f"; also {', '.join(more)}" if more else ""
+        lines.append(f"{run_dir} beside {usual['preset']}{about}: {verdict}{also}")
+    assert usual is not None
+    out = Path(
+        values["out"].value or (run_dirs[0] if len(run_dirs) == 1 else Path()) / "compare.png"
+    )
+    try:
+        drawing.write_bands(out, usual["bands"], curves)
+    except OSError as error:
+        raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+    print("\n".join([*lines, f"{out}: the curves over their bands"]))
+    return cli.DONE
+
+
+def run() -> NoReturn:
+    """Runs the command line."""
+    cli.run(USAGE, define, main, positional="runs")

@@ -1,0 +1,205 @@
+"""What runs of a preset look like, and whether a run looks like them.
+
+The package brings curves of some presets: median and range over seeds, at every 1,000 steps.
+``python -m experiments.reference`` makes them from runs.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan.config import Config, UserError, from_dict
+
+WINDOW = 1000  # steps; a point is the mean over the records of so many, for single ones scatter
+AT_ONCE = 2  # points in a row that are outside before that is said
+
+# What is compared; the last one is that of the light evaluation.
+METRICS = (
+    "loss/d", "loss/g", "accuracy/real", "accuracy/fake", "logits/real", "logits/fake", "fcd",
+)  # fmt: skip
+
+# Knobs that do not change what is trained.
+INDIFFERENT = ("seed", "data_dir", "precision", "jit_compile", "strategy")
+
+# What usually lies behind a curve that is above or below its band.
+CAUSES: dict[tuple[str, str], str] = {
+    ("loss/d", "below"): "D wins: its learning rate is too high for G's, or G cannot follow",
+    (
+        "loss/d",
+        "above",
+    ): "D is too weak: its learning rate, or its size, is too small, or a penalty "
+    "or augmentation holds it down",
+    ("loss/g", "above"): "D wins: its learning rate is too high for G's, or G cannot follow",
+    ("loss/g", "below"): "D is too weak, and G fools it too easily",
+    ("accuracy/real", "above"): "D wins on real images: it may know them by heart",
+    (
+        "accuracy/real",
+        "below",
+    ): "D is too weak, or real images are not what it was made for: look at samples/reals.png",
+    ("accuracy/fake", "above"): "D wins on fakes: G is behind, or has collapsed",
+    ("accuracy/fake", "below"): "G fools D: a D that learns too slowly",
+    ("logits/real", "above"): "D grows too sure: a penalty or a lower learning rate of D calms it",
+    ("logits/real", "below"): "D is less sure than usual, or drifts",
+    ("logits/fake", "above"): "D is less sure than usual, or drifts",
+    ("logits/fake", "below"): "D grows too sure: a penalty or a lower learning rate of D calms it",
+    ("fcd", "above"): "worse images than usual: too few modes, or training is behind",
+    ("fcd", "below"): "better images than usual: are they copies? make evaluate tells",
+}
+
+Curves = dict[str, dict[int, float]]  # metric -> step -> value
+
+
+class Departure(NamedTuple):
+    """Where a curve leaves its band for good."""
+
+    metric: str
+    step: int
+    value: float
+    low: float
+    high: float
+
+    @property
+    def side(self) -> str:
+        """Whether the curve is "above" or "below" the band."""
+        return "above" if self.value > self.high else "below"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.metric} is {self.value:.3g} at step {self.step:,}, usual is {self.low:.3g} to "
+            f"{self.high:.3g}: {CAUSES[self.metric, self.side]}"
+        )
+
+
+def curves_of(
+    records: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]]
+) -> Curves:
+    """Returns the curves of a run, a point every `WINDOW` steps.
+
+    Args:
+        records: Of metrics.jsonl.
+        evaluations: Of evaluations.jsonl; only the light ones count.
+    """
+    curves: Curves = {}
+    for name in METRICS[:-1]:
+        points: dict[int, list[float]] = {}
+        for record in records:
+            if record.get(name) is not None:
+                end = -(-record["step"] // WINDOW) * WINDOW
+                points.setdefault(end, []).append(record[name])
+        last = records[-1]["step"] if records else 0
+        curves[name] = {step: float(np.mean(v)) for step, v in points.items() if step <= last}
+    curves["fcd"] = {
+        one["step"]: one["metrics"]["fcd"]
+        for one in evaluations
+        if one.get("evaluator") == "light"
+        and one["metrics"].get("fcd") is not None
+        and one["step"] % WINDOW == 0
+    }
+    return curves
+
+
+def band_of(runs: Sequence[Curves]) -> dict[str, dict[str, list[float]]]:
+    """Returns median and range over runs of each metric, at the steps that all runs have.
+
+    Returns:
+        metric -> {"steps", "median", "low", "high"}, lists of one length.
+    """
+    bands = {}
+    for name in METRICS:
+        steps = sorted(set.intersection(*(set(curves[name]) for curves in runs)))
+        values = np.array([[curves[name][step] for step in steps] for curves in runs])
+        bands[name] = {
+            "steps": steps,
+            "median": np.median(values, 0).tolist() if steps else [],
+            "low": values.min(0).tolist() if steps else [],
+            "high": values.max(0).tolist() if steps else [],
+        }
+    return bands
+
+
+def widened(low: float, high: float, median: float) -> tuple[float, float]:
+    """Returns the limits of what is usual: the range over seeds, as wide again on either side.
+
+    One more run of the kind would leave the bare range of five at every third point. Where the
+    seeds agree to 2 % of the median, or 0.02, that is taken for their range.
+    """
+    spread = max(high - low, 0.02 * abs(median), 0.02)
+    return low - spread, high + spread
+
+
+def departures(
+    curves: Curves, bands: Mapping[str, Mapping[str, Sequence[float]]]
+) -> list[Departure]:
+    """Returns where curves leave their bands, the earliest first.
+
+    A curve leaves its band where it is outside, on one side, at `AT_ONCE` points in a row; or at
+    its only point.
+    """
+    found = []
+    for name, band in bands.items():
+        outside: list[Departure] = []
+        common = 0
+        for step, median, low, high in zip(
+            band["steps"], band["median"], band["low"], band["high"], strict=True
+        ):
+            if int(step) not in curves.get(name, {}):
+                continue
+            common += 1
+            one = Departure(name, int(step), curves[name][int(step)], *widened(low, high, median))
+            if one.low <= one.value <= one.high:
+                outside = []
+                continue
+            if outside and outside[0].side != one.side:
+                outside = []
+            outside.append(one)
+            if len(outside) == AT_ONCE:
+                found.append(outside[0])
+                break
+        if common == 1 and outside:
+            found += outside
+    return sorted(found, key=lambda one: (one.step, METRICS.index(one.metric)))
+
+
+def shipped() -> dict[str, dict[str, Any]]:
+    """Returns the references that come with the package, by preset."""
+    files = resources.files("gan") / "references"
+    if not files.is_dir():
+        return {}
+    found = [json.loads(one.read_text()) for one in files.iterdir() if one.name.endswith(".json")]
+    return {one["preset"]: one for one in sorted(found, key=lambda one: str(one["preset"]))}
+
+
+def differences(config: Config, reference: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the knobs of a run that train something else than the reference, and values."""
+    other = from_dict(reference["config"])
+    return {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(Config)
+        if field.name not in INDIFFERENT
+        and not field.metadata["resumable"]
+        and getattr(config, field.name) != getattr(other, field.name)
+    }
+
+
+def chosen(config: Config, name: str = "") -> dict[str, Any]:
+    """Returns the reference of a preset, or the one that a configuration is nearest to.
+
+    Raises:
+        UserError: The package has none of this preset, or none for this data set.
+    """
+    references = shipped()
+    if name:
+        if name not in references:
+            raise UserError(f"--reference={name}: must be one of {', '.join(references)}")
+        return references[name]
+    alike = [one for one in references.values() if one["config"]["dataset"] == config.dataset]
+    if not alike:
+        raise UserError(
+            f"--reference: there is none for {config.dataset}, only of the presets "
+            f"{', '.join(references)}"
+        )
+    return min(alike, key=lambda one: len(differences(config, one)))

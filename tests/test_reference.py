@@ -1,0 +1,170 @@
+"""Bands of usual runs, and runs that leave them."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from gan import drawing, reference
+from gan.commands import cli, compare
+from gan.config import Config, UserError
+from gan.presets import from_preset
+from gan.trainer import train
+
+
+def records(values, every=100):
+    """Records of metrics.jsonl whose losses are the values, all else is constant."""
+    constant = dict.fromkeys(reference.METRICS[:-1], 0.5)
+    return [{"step": every * (i + 1), **constant, "loss/d": v} for i, v in enumerate(values)]
+
+
+def test_a_point_is_the_mean_of_a_whole_window():
+    curves = reference.curves_of(records(range(25)), [])
+    assert curves["loss/d"] == {1000: 4.5, 2000: 14.5}  # 2,500 steps are two windows
+    assert curves["fcd"] == {}
+    with_gap = records(range(20))
+    with_gap[3]["loss/d"] = None  # not finite
+    assert reference.curves_of(with_gap, [])["loss/d"][1000] == pytest.approx((45 - 3) / 9)
+
+
+def test_only_light_evaluations_at_whole_windows_count():
+    evaluations = [
+        {"step": 1000, "evaluator": "light", "metrics": {"fcd": 5.0}},
+        {"step": 1500, "evaluator": "light", "metrics": {"fcd": 4.0}},
+        {"step": 2000, "evaluator": "light", "metrics": {"modes": 4.0}},
+        {"step": 3000, "source": "evaluate", "metrics": {"fcd": 3.0}},
+    ]
+    assert reference.curves_of([], evaluations)["fcd"] == {1000: 5.0}
+
+
+def test_a_band_is_median_and_range_at_common_steps():
+    runs = [reference.curves_of(records(np.full(n, v)), []) for n, v in ((30, 1), (20, 2), (20, 6))]
+    band = reference.band_of(runs)["loss/d"]
+    assert band == {"steps": [1000, 2000], "median": [2, 2], "low": [1, 1], "high": [6, 6]}
+    assert reference.band_of(runs)["fcd"]["steps"] == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "median", "limits"),
+    [
+        (1.0, 2.0, 1.5, (0.0, 3.0)),
+        (0.5, 0.5, 0.5, (0.48, 0.52)),  # seeds that agree
+        (100.0, 100.5, 100.0, (98.0, 102.5)),  # 2 % of the median
+    ],
+)
+def test_usual_is_the_range_and_as_much_on_either_side(low, high, median, limits):
+    assert reference.widened(low, high, median) == pytest.approx(limits)
+
+
+BAND = {"loss/d": {"steps": [1000, 2000, 3000, 4000], "median": [1.0] * 4, "low": [0.9] * 4,
+                   "high": [1.1] * 4}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        ([1.0, 1.29, 0.71, 1.0], None),
+        ([1.0, 1.31, 1.0, 1.31], None),  # never twice in a row
+        ([1.0, 1.31, 0.69, 1.0], None),  # on the one side and on the other
+        ([1.0, 1.31, 1.31, 1.0], 2000),
+        ([1.0, 1.0, 0.69, 0.69], 3000),
+        ([1.0, 1.0, 1.0, 1.5], None),  # not yet twice
+        ([1.31], 1000),  # all that there is
+        ([1.0], None),
+    ],
+)
+def test_a_departure_is_two_points_in_a_row(values, step):
+    curves = {"loss/d": dict(zip([1000, 2000, 3000, 4000], values, strict=False))}
+    found = reference.departures(curves, BAND)
+    assert [one.step for one in found] == ([] if step is None else [step])
+    if found:
+        assert found[0].side == ("above" if found[0].value > 1 else "below")
+        assert (found[0].low, found[0].high) == (pytest.approx(0.7), pytest.approx(1.3))
+
+
+def test_every_departure_has_a_cause():
+    for name in reference.METRICS:
+        for value, side in ((5.0, "above"), (-5.0, "below")):
+            one = reference.Departure(name, 1000, value, 0.0, 1.0)
+            assert one.side == side
+            assert str(one).startswith(f"{name} is {value:.3g} at step 1,000, usual is 0 to 1: ")
+
+
+def test_differences_are_knobs_that_train_something_else():
+    like = {"config": {}}
+    assert reference.differences(Config(seed=5, steps=9, precision="float32"), like) == {}
+    changed = Config(d_learning_rate=1e-3, loss="hinge")
+    assert reference.differences(changed, like) == {"d_learning_rate": 1e-3, "loss": "hinge"}
+
+
+@pytest.fixture
+def shipped(monkeypatch):
+    """Two references whose losses are about 1."""
+    band = {"steps": [1000, 2000], "median": [1, 1], "low": [0, 0], "high": [2, 2]}
+    bands = dict.fromkeys(reference.METRICS, band)
+    made = {
+        name: {"preset": name, "config": config, "bands": bands}
+        for name, config in (("tiny", {"generator": "tiny", "discriminator": "tiny"}), ("mlp", {}))
+    }
+    for one in made.values():
+        one["config"]["dataset"] = "mnist"
+    monkeypatch.setattr(reference, "shipped", lambda: made)
+    return made
+
+
+def test_the_nearest_reference_is_chosen(shipped):
+    assert reference.chosen(from_preset("tiny", {"loss": "hinge"}))["preset"] == "tiny"
+    assert reference.chosen(Config())["preset"] == "mlp"
+    assert reference.chosen(Config(), "tiny")["preset"] == "tiny"
+    with pytest.raises(UserError, match="--reference=dcgan: must be one of tiny, mlp"):
+        reference.chosen(Config(), "dcgan")
+    with pytest.raises(UserError, match="there is none for fashion_mnist"):
+        reference.chosen(Config(dataset="fashion_mnist"))
+
+
+def test_the_bands_that_come_with_the_package():
+    for preset, one in reference.shipped().items():
+        assert reference.differences(from_preset(preset), one) == {}, preset
+        assert set(one["bands"]) == set(reference.METRICS)
+        for band in one["bands"].values():
+            assert len(band["steps"]) >= 10
+            assert np.all(np.array(band["low"]) <= band["median"])
+            assert np.all(np.array(band["median"]) <= band["high"])
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.run("usage", compare.define, compare.main, positional="runs")
+    return end.value.code
+
+
+def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    changes = {"steps": 1000, "evaluate_every": 0, "steps_per_call": 500}
+    for name, more in (("a", {}), ("b", {"seed": 1, "d_learning_rate": 0.01})):
+        train(from_preset("tiny", {**changes, **more}), name, quiet=True)
+    assert call(monkeypatch, "a") == 0
+    assert (tmp_path / "a/compare.png").exists()
+    line, picture = capsys.readouterr().out.splitlines()
+    assert line.startswith("a beside tiny: ")
+    assert picture == "a/compare.png: the curves over their bands"
+    assert call(monkeypatch, "a", "b") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == line
+    assert lines[1].startswith("b beside tiny (differs in d_learning_rate=0.01): ")
+    assert (tmp_path / "compare.png").exists()
+    assert call(monkeypatch, "--runs=a", "b") == 2
+    assert "b: is not a flag" in capsys.readouterr().err
+    train(from_preset("tiny", {**changes, "steps": 900}), "c", quiet=True)
+    assert call(monkeypatch, "c") == 2
+    assert "--runs=c: has no 1,000 steps to compare yet" in capsys.readouterr().err
+
+
+def test_the_picture_has_the_band_and_the_runs(tmp_path):
+    runs = {"mine": {"loss/d": {1000: 1.0, 2000: 3.0}}}
+    drawing.write_bands(tmp_path / "a.png", BAND, runs)
+    image = drawing.read_png(tmp_path / "a.png")
+    colours = {tuple(pixel) for pixel in image.reshape(-1, 3).tolist()}
+    assert (204, 204, 204) in colours  # the band
+    assert (31, 119, 180) in colours  # the run
