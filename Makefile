@@ -35,6 +35,9 @@ explorer:  ## Fetch ONNX Runtime Web (npm), for a latent explorer in reports
 	@npm install --silent --no-audit --no-fund --prefix .explorer onnxruntime-web@1.30
 
 tensorboard: $(VENV)/.base  ## Open TensorBoard on all runs, or on RUN if it is given
+	@test -d $(if $(RUN_GIVEN),$(RUN),runs) || { echo "error: there are no runs in $(if $(RUN_GIVEN),$(RUN),runs), \
+	make train makes one" >&2; exit 2; }
+	@echo "TensorBoard starts; its address comes in a moment, usually http://localhost:6006/"
 	@$(BIN)/tensorboard --logdir=$(if $(RUN_GIVEN),$(RUN),runs) $(ARGS)
 
 bench: $(VENV)/.dev  ## Measure steps per second beside other frameworks

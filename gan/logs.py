@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from tensorboard.plugins.hparams.api import hparams
 
 from gan.config import UserError
 from gan.files import replacing
@@ -115,6 +116,11 @@ class MetricsLog:
         """Writes a picture, [H, W, C] uint8, to TensorBoard."""
         with self._writer.as_default(step):
             tf.summary.image(name, image[np.newaxis])
+
+    def hyper_parameters(self, values: dict[str, Any]) -> None:
+        """Writes knobs to TensorBoard, whose page HPARAMS compares runs by them."""
+        with self._writer.as_default(0):
+            hparams(values)
 
     def text(self, name: str, step: int, text: str) -> None:
         """Writes Markdown to TensorBoard."""

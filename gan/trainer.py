@@ -176,6 +176,13 @@ def write_start(run: Run) -> None:
     rows = [f"| {n} | {value} |" for n, value in dataclasses.asdict(run.config).items()]
     with run.task("records"):
         run.log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
+        run.log.hyper_parameters(
+            {
+                field.name: getattr(run.config, field.name)
+                for field in dataclasses.fields(Config)
+                if not field.metadata["resumable"]
+            }
+        )
 
 
 def write_losses(run: Run) -> dict[str, int]:
