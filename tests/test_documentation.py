@@ -1,0 +1,103 @@
+"""Every command in README and docs is understood; the notebook runs."""
+
+import json
+import os
+import re
+import shlex
+
+import pytest
+from absl import flags
+
+from conftest import ROOT
+from gan.commands import cli
+from test_bad_input import COMMANDS
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_MAKE = {"bench": "benchmark"}  # targets that are called otherwise than their command
+RUN_FLAG = {"report": "runs"}  # where RUN goes, if not to run_dir
+NO_FLAGS = ("test", "lint", "help", "format", "clean", "tensorboard", "explorer")
+
+MODULE = re.compile(r"(?:.* )?python -m experiments\.(\w+)(?![\w/.])(.*)")
+PROGRAM = re.compile(r"tapegan (\w+)(.*)")
+TARGET = re.compile(r"make ([a-z]+)((?: +(?:RUN|ARGS)=.*)?)(?: +#.*)?$")
+
+
+def commands_in(text):
+    """Yields (command, arguments) of what a page tells to type."""
+    for code in re.findall(r"```(?:sh|python)?\n(.*?)```|`([^`\n]+)`", text, re.DOTALL):
+        for line in "".join(code).replace("\\\n", " ").splitlines():
+            yield from command_in(line.strip())
+
+
+def command_in(line):
+    if found := MODULE.match(line) or PROGRAM.match(line):
+        name, rest = found.groups()
+        if rest.count("'") % 2:  # the end of what a shell gets in quotes
+            rest = rest.rstrip("'")
+        yield name, shlex.split(rest, comments=True)
+    elif (found := TARGET.match(line)) and found[1] not in NO_FLAGS:
+        name = OF_MAKE.get(found[1], found[1])
+        given = dict(one.split("=", 1) for one in shlex.split(found[2], comments=True))
+        run = [f"--{RUN_FLAG.get(name, 'run_dir')}={given['RUN']}"] if "RUN" in given else []
+        yield name, [*shlex.split(given.get("ARGS", "")), *run]
+
+
+FOUND = sorted(
+    {(page.name, name, *arguments) for page in PAGES
+     for name, arguments in commands_in(page.read_text())}
+)  # fmt: skip
+
+
+def test_commands_were_found():
+    """The others would pass if none was."""
+    assert len(FOUND) > 40
+    assert {name for _, name, *_ in FOUND} >= {"train", "sample", "evaluate", "export", "report",
+                                               "compare", "study", "benchmark"}  # fmt: skip
+
+
+@pytest.mark.parametrize("found", FOUND, ids=" ".join)
+def test_a_command_of_the_documentation_is_understood(found):
+    """Names, types, ranges and combinations of flags, as the command itself checks them."""
+    _, name, *arguments = found
+    if name == "launch" and "--" in arguments:  # training's flags follow
+        at = arguments.index("--")
+        check("train", arguments[at + 1 :])
+        arguments = arguments[:at]
+    check(name, arguments)
+
+
+def check(name, arguments):
+    if any("NAME" in one or "..." in one for one in arguments):  # stands for something
+        return
+    values = flags.FlagValues()
+    COMMANDS[name].define(values)
+    flags.DEFINE_boolean("help", False, "", flag_values=values)
+    extra = values([name, *arguments])[1:]
+    assert not extra or name in ("compare", "report")
+    if name == "train":
+        cli.config_from_flags(values)
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environ, "MPLBACKEND", "agg")
+    notebook = json.loads((ROOT / "experiments/tour.ipynb").read_text())
+    cells = ["".join(one["source"]) for one in notebook["cells"] if one["cell_type"] == "code"]
+    assert len(cells) == 5
+    names = {}
+    for cell in cells:
+        shorter = re.sub(r"steps=\d+", "steps=4", cell).replace(
+            "evaluate_every=500", "evaluate_every=2"
+        )
+        exec(shorter, names)
+    assert names["images"].shape == (64, 28, 28, 1)
+    assert names["way"].shape == (10, 28, 28, 1)
+    assert set(names["record"]["metrics"]) == {"fcd", "coverage", "classes"}
+    assert names["summary"]["step"] == 4
+    assert not any(one.get("outputs") for one in notebook["cells"])  # they would grow old
+
+
+def test_the_python_of_the_pages_is_valid():
+    for page in PAGES:
+        for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+            compile(code, page.name, "exec")
