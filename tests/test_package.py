@@ -22,7 +22,7 @@ def wheel(tmp_path_factory):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "gan", source / "gan", ignore=shutil.ignore_patterns("__pycache__"))
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(source)]
+    build = [sys.executable, "-m", "build", "--outdir", str(out), str(source)]
     done = subprocess.run(build, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = out.glob("tapegan-*.whl")
@@ -46,6 +46,45 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     for line in ("Name: tapegan", "Requires-Python: >=3.10", "License-Expression: MIT",
                  "Requires-Dist: tensorflow<2.22,>=2.20", "Provides-Extra: gpu"):  # fmt: skip
         assert line in text
+
+
+def test_twine_has_nothing_to_complain_about(wheel):
+    archives = [str(path) for path in wheel.parent.iterdir()]
+    assert len(archives) == 2  # the wheel and the source
+    check = [sys.executable, "-m", "twine", "check", "--strict", *archives]
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+
+
+def test_an_installed_wheel_has_the_command(wheel, tmp_path):
+    """Beside the environment's packages, in a place of its own, away from the checkout."""
+    place = tmp_path / "place"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--ignore-installed"]
+    subprocess.run([*pip, f"--prefix={place}", str(wheel)], check=True, capture_output=True)
+    (site,) = place.glob("lib/python*/site-packages")
+
+    def tapegan(*arguments):
+        return subprocess.run(
+            [place / "bin/tapegan", *arguments], cwd=tmp_path, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(site)},
+        )  # fmt: skip
+
+    done = tapegan()
+    assert (done.returncode, done.stderr) == (0, "")
+    names = re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE)
+    assert names == ["train", "evaluate", "sample", "export", "report", "compare"]
+    assert re.fullmatch(r"tapegan \d+\.\d+\.\d+\n", tapegan("--version").stdout)
+    done = tapegan("digits")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: digits: must be one of {', '.join(names)}, --help, --version\n"
+    flags = ("--preset=tiny", "--steps=3", "--evaluate_every=0", "--run_dir=run")
+    done = tapegan("train", *flags)
+    assert done.returncode == 0, done.stderr
+    assert tapegan("sample", "--run_dir=run").stdout == "run/samples/grid.png\n"
+    assert tapegan("report", "run").returncode == 0
+    assert (tmp_path / "run/report.html").exists()
+    assert tapegan("export", "--run_dir=run", "--formats=savedmodel").returncode == 0
 
 
 def run_with_wheel(code, wheel, directory):
