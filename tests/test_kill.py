@@ -14,7 +14,7 @@ from gan.logs import read_records
 from gan.step import METRICS
 
 KILLS = 50
-STEPS = 60
+STEPS = 40
 
 # Checkpoints of every step, so that many kills come while one is written. Eagerly, because tracing
 # the step would take most of the time.
