@@ -14,7 +14,8 @@ import numpy as np
 from absl import flags
 
 from gan.commands import cli
-from gan.config import INT32, Config, UserError, knob
+from gan.config import Config
+from gan.knobs import INT32, UserError, knob
 
 # What the loops should show after `LEARNING_STEPS` steps, as the mean of some of the last ones. Ten
 # seeds of ours have 1.14 to 1.21 and 0.77 to 0.83 (--table=losses); the script, whose algorithm is

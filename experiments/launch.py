@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from gan.commands import cli, train
-from gan.config import UserError, knob
+from gan.knobs import UserError, knob
 from gan.signals import ASKING
 
 GRACE = 60.0  # seconds that the others have to end by themselves; a lost worker is noticed in 10

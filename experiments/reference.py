@@ -11,7 +11,7 @@ from absl import flags
 
 from experiments.studies import STUDIES, runs_of, state_of
 from gan.commands import cli
-from gan.config import UserError, knob
+from gan.knobs import UserError, knob
 from gan.presets import from_preset
 
 OUT = Path(__file__).parent.parent / "gan/references"

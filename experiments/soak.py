@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 
 from gan.commands import cli
-from gan.config import UserError, knob
+from gan.knobs import UserError, knob
 from gan.presets import from_preset
 from gan.signals import catching_signals
 

@@ -13,7 +13,7 @@ from experiments import study_report
 from experiments.studies import STUDIES, runs_of
 from experiments.study_training import train_all
 from gan.commands import cli
-from gan.config import INT32, UserError, knob
+from gan.knobs import INT32, UserError, knob
 from gan.presets import from_preset
 
 

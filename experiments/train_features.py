@@ -8,7 +8,8 @@ from typing import Any
 from absl import flags
 
 from gan.commands import cli
-from gan.config import DATASETS, UserError, knob
+from gan.config import DATASETS
+from gan.knobs import UserError, knob
 
 
 def define(values: flags.FlagValues) -> None:

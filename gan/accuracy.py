@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from gan import features
-from gan.config import UserError
 from gan.datasets import Dataset
 from gan.features import Cycle
+from gan.knobs import UserError
 from gan.real import RealImages, cached
 from gan.samples import classes_of, sample
 

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from gan import devices, evaluation, real, runs, samples, trainer
-from gan.config import UserError
 from gan.datasets import load_dataset
+from gan.knobs import UserError
 from gan.latents import Numbers
 from gan.presets import from_preset
 from gan.recipe import dataset_of

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from gan import runs
-from gan.config import UserError
 from gan.failures import NotFinite
+from gan.knobs import UserError
 from gan.step import GanState
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from gan.config import Config, UserError
+from gan.config import Config
+from gan.knobs import UserError
 
 
 class Cluster(NamedTuple):

@@ -5,9 +5,10 @@ that ``--help`` and the message about a bad flag come at once.
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
+
+from gan.knobs import INT32, UserError, check, knob
 
 # The rows of the tables in datasets.py, models.py and others that the command line offers.
 # They stand here again because those files import TensorFlow; tests/test_config.py compares them.
@@ -34,41 +35,9 @@ PENALTIES = ("none", "wgan_gp", "r1", "r2", "r1_r2", "dragan")
 DECAYS = ("constant", "linear", "cosine")
 NORMS = ("default", "none", "batch", "spectral")
 SCHEDULES = ("alternating", "simultaneous", "classic")
-INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
 
 STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-
-
-class UserError(Exception):
-    """Bad flags or bad input, said in one line; command lines end with status 2."""
-
-
-def knob(
-    default: Any,
-    help: str,
-    *,
-    choices: tuple[str, ...] = (),
-    open_table: bool = False,
-    low: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    resumable: bool = False,
-) -> Any:
-    """Describes one field of `Config`, or one flag of a command.
-
-    Args:
-        default: The value of the `mlp` preset, or of the flag.
-        help: What it means, with its unit.
-        choices: The valid names, for a field that takes a name.
-        open_table: Whether Python code may add names to `choices` (a row of a table).
-        low: The least valid number.
-        above: All valid numbers are greater than this one.
-        below: All valid numbers are less than this one.
-        resumable: Whether it may differ between a run and its continuation.
-    """
-    metadata = {k: v for k, v in locals().items() if k != "default"}
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,87 +240,6 @@ class Config:
             )
 
 
-def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
-    """Returns `value` as the field's type.
-
-    Args:
-        field: A field of `Config`.
-        value: What Python code or JSON gave. Text is not parsed, see `parse`.
-
-    Raises:
-        ValueError: Says what is valid.
-    """
-    valid = ValueError(valid_values(field))
-    kind: Any = kind_of(field)
-    if value is None:
-        if field.default is not None:
-            raise valid
-        return value
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise valid
-    meta = field.metadata
-    if kind is str:
-        if meta["choices"] and not meta["open_table"] and value not in meta["choices"]:
-            raise valid
-    elif kind is not bool and not (
-        (kind is int or math.isfinite(value))
-        and (meta["low"] is None or value >= meta["low"])
-        and (meta["above"] is None or value > meta["above"])
-        and (meta["below"] is None or value < meta["below"])
-    ):
-        raise valid
-    return value
-
-
-def parse(field: "dataclasses.Field[Any]", text: str) -> Any:
-    """Returns the value that `text` stands for on a command line.
-
-    Raises:
-        ValueError: Says what is valid.
-    """
-    valid = ValueError(valid_values(field))
-    kind = kind_of(field)
-    value: Any = text
-    if kind is bool:
-        names = {"true": True, "1": True, "false": False, "0": False}
-        if text.lower() not in names:
-            raise valid
-        value = names[text.lower()]
-    elif kind is not str:
-        try:
-            value = kind(text)
-        except ValueError:
-            raise valid from None
-    elif field.metadata["choices"] and not (
-        text in field.metadata["choices"]
-        or (field.name == "dataset" and text.startswith(FOLDER) and text != FOLDER)
-    ):
-        raise valid
-    return check(field, value)
-
-
-def kind_of(field: "dataclasses.Field[Any]") -> type:
-    """Returns str, int, float or bool. A field whose default is None is a bool."""
-    return bool if field.default is None else type(field.default)
-
-
-def valid_values(field: "dataclasses.Field[Any]") -> str:
-    """Returns the valid values of a field in words."""
-    kind, meta = kind_of(field), field.metadata
-    if kind is bool:
-        return "must be true or false"
-    if kind is str:
-        return f"must be one of {', '.join(meta['choices'])}" if meta["choices"] else "must be text"
-    bounds = [
-        f"{name} {'2^31' if meta[key] == INT32 else meta[key]}"
-        for key, name in (("low", "at least"), ("above", "above"), ("below", "below"))
-        if meta[key] is not None
-    ]
-    return f"must be {'an integer' if kind is int else 'a number'} {' and '.join(bounds)}".rstrip()
-
-
 def from_dict(values: Mapping[str, Any]) -> Config:
     """Returns the configuration with these fields, and defaults for the rest.
 
@@ -363,17 +251,6 @@ def from_dict(values: Mapping[str, Any]) -> Config:
         if name not in names:
             raise UserError(f"--{name}: unknown, valid are {', '.join(names)}")
     return Config(**values)
-
-
-def row(table: dict[str, Any], knob: str, name: str) -> Any:
-    """Returns the row of a table.
-
-    Raises:
-        UserError: There is none; the message lists the names.
-    """
-    if name not in table:
-        raise UserError(f"--{knob}={name}: must be one of {', '.join(table)}")
-    return table[name]
 
 
 def differences(old: Config, new: Config) -> list[str]:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gan import sources
-from gan.config import FOLDER, row
+from gan.config import FOLDER
 from gan.image_folder import ImageFiles, check_images, find_images, image_files
+from gan.knobs import row
 
 
 class Mixture(NamedTuple):

@@ -18,7 +18,8 @@ import tensorflow as tf
 
 import gan
 from gan import cluster
-from gan.config import DENSE, Config, UserError
+from gan.config import DENSE, Config
+from gan.knobs import UserError
 
 
 def prepare() -> None:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from gan.config import UserError
 from gan.formats import NAMES, Arrays, read_csv_wheel
+from gan.knobs import UserError
 from gan.waiting import GivenUp, unless
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
-from gan.config import UserError
 from gan.files import replacing
+from gan.knobs import UserError
 
 GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
 GRID_GAP = 2  # pixels between images, before scaling

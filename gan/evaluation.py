@@ -11,11 +11,12 @@ import tensorflow as tf
 
 import gan
 from gan import real, runs
-from gan.config import Config, UserError
+from gan.config import Config
 from gan.datasets import Dataset
 from gan.drawing import image_grid
 from gan.features import load as load_features
 from gan.image_folder import ImageFiles
+from gan.knobs import UserError
 from gan.metrics import METRICS, nearest
 from gan.modes import BETTER, Modes
 from gan.real import Found, Reference

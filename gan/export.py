@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan.config import UserError
+from gan.knobs import UserError
 from gan.latents import latents_of
 from gan.samples import classes_of
 

@@ -20,10 +20,10 @@ import platformdirs
 import tensorflow as tf
 from keras import layers
 
-from gan.config import UserError
 from gan.data import to_float
 from gan.datasets import Dataset
 from gan.files import replacing
+from gan.knobs import UserError
 from gan.sources import one_line
 
 FEATURE_DIM = 128

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from gan.config import UserError
+from gan.knobs import UserError
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ import tensorflow as tf
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from tensorboard.plugins.hparams.api import hparams
 
-from gan.config import UserError
 from gan.files import replacing
+from gan.knobs import UserError
 from gan.runs import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
 from gan.watch import SPAN_KIMG
 

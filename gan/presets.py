@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gan.config import Config, UserError, from_dict
+from gan.config import Config, from_dict
+from gan.knobs import UserError
 
 # Shared by several presets.
 R3: dict[str, Any] = {

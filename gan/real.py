@@ -17,10 +17,10 @@ import platformdirs
 
 import gan
 from gan import features, metrics
-from gan.config import UserError
 from gan.datasets import Dataset
 from gan.features import Extractor, Features
 from gan.files import write_json
+from gan.knobs import UserError
 from gan.modes import FLOOR_DRAWS, Floor
 
 # What is computed together. Memorisation is apart: its floor is 1 % by definition.

@@ -6,10 +6,11 @@ from typing import Any
 import tensorflow as tf
 
 from gan.augment import AUGMENTATIONS
-from gan.config import Config, UserError, row
+from gan.config import Config
 from gan.data import STEP, Batch, block_dataset, noise_seed
 from gan.datasets import Dataset, load_dataset
 from gan.game import Game
+from gan.knobs import UserError, row
 from gan.losses import LOSSES, Loss, smoothed
 from gan.penalties import NO_PENALTY, PENALTIES, WeightedPenalty
 from gan.step import GanState, train_steps

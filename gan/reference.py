@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan.config import Config, UserError, from_dict
+from gan.config import Config, from_dict
+from gan.knobs import UserError
 
 WINDOW = 1000  # steps; a point is the mean over the records of so many, for single ones scatter
 AT_ONCE = 2  # points in a row that are outside before that is said

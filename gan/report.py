@@ -22,10 +22,11 @@ import tensorflow as tf
 import gan
 from gan import charts, runs, samples
 from gan.charts import Line
-from gan.config import Config, UserError
+from gan.config import Config
 from gan.data import EVALUATION
 from gan.drawing import read_png
 from gan.evaluation import number
+from gan.knobs import UserError
 from gan.logs import read_records
 
 FRAMES = 60  # most pictures of a run

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gan import config as config_module
-from gan.config import Config, UserError
+from gan.config import Config
 from gan.files import write_json
+from gan.knobs import UserError
 
 CONFIG_FILE = "config.json"
 SUMMARY_FILE = "summary.json"

@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from gan import runs
-from gan.config import POINT_DATASETS, UserError
+from gan.config import POINT_DATASETS
 from gan.data import to_stored, to_uint8
 from gan.datasets import Dataset
+from gan.knobs import UserError
 from gan.latents import Numbers, latents_of, truncated
 from gan.state import build_generator, check_network
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import platformdirs
 
-from gan.config import UserError
 from gan.downloads import HOSTS, WHEEL, from_host, from_keras, from_wheel
 from gan.files import replacing
 from gan.formats import (
@@ -28,6 +27,7 @@ from gan.formats import (
     read_nameless_npz,
     read_npz,
 )
+from gan.knobs import UserError
 
 DEBIAN_DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of the package dataset-fashion-mnist
 

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gan.config import Config, UserError, row
+from gan.config import Config
+from gan.knobs import UserError, row
 from gan.models import DISCRIMINATORS, GENERATORS
 from gan.optimizers import LEARNING_RATE_DECAYS, FusedAdam
 from gan.replicas import batch_norms

@@ -22,9 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 from gan.cluster import cluster, has_several, local_devices
-from gan.config import Config, UserError
+from gan.config import Config
 from gan.data import Batch
 from gan.failures import TrainingFailed
+from gan.knobs import UserError
 from gan.signals import ASKING
 from gan.step import GanState
 

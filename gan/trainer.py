@@ -12,10 +12,11 @@ import tensorflow as tf
 from gan import devices, drawing, logs, pictures, runs, strategy, watch
 from gan.checkpoints import checkpoint_manager, restore
 from gan.clock import Clock
-from gan.config import Config, UserError
+from gan.config import Config
 from gan.datasets import Dataset
 from gan.failures import CannotWrite, NotFinite, OutOfMemory, TrainingFailed, writing
 from gan.files import replacing, write_json
+from gan.knobs import UserError
 from gan.lock import locked
 from gan.logs import Console, MetricsLog
 from gan.loop import Evaluator, Run, loop

@@ -9,7 +9,7 @@ import pytest
 
 import gan
 from conftest import ROOT
-from gan.config import UserError
+from gan.knobs import UserError
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from conftest import checkpoint, same, weights_of
 from gan import runs
 from gan.checkpoints import checkpoint_manager, restore, save
-from gan.config import UserError
+from gan.knobs import UserError
 from gan.state import build_state
 from gan.trainer import train
 

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from gan import config, presets
-from gan.config import Config, UserError
+from gan.config import Config
+from gan.knobs import UserError
 
 
 def test_defaults_are_the_original_script():

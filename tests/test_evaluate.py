@@ -15,8 +15,8 @@ from gan import evaluation, features, logs, metrics, real, samples
 from gan.checkpoints import checkpoint_manager, restore
 from gan.commands import cli
 from gan.commands import evaluate as command_line
-from gan.config import UserError
 from gan.datasets import Dataset, load_dataset
+from gan.knobs import UserError
 from gan.latents import latents_of
 from gan.state import build_state
 from gan.trainer import train

@@ -11,7 +11,7 @@ import gan
 from gan import export
 from gan.commands import cli
 from gan.commands import export as command
-from gan.config import UserError
+from gan.knobs import UserError
 from gan.models import GENERATORS
 
 SHAPE = (8, 8, 1)

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from gan import features
-from gan.config import UserError
 from gan.datasets import Dataset, load_dataset
+from gan.knobs import UserError
 
 # name -> (data set, network, test accuracy it must have)
 PACKAGED = {

@@ -9,8 +9,8 @@ import tensorflow as tf
 from PIL import Image
 
 from gan import image_folder
-from gan.config import UserError
 from gan.image_folder import check_images, decode, find_images, image_files
+from gan.knobs import UserError
 
 RNG = np.random.default_rng(3)
 

@@ -10,7 +10,7 @@ from absl import flags
 
 from conftest import ROOT, command
 from experiments import launch
-from gan.config import UserError
+from gan.knobs import UserError
 
 
 def launched(tmp_path, monkeypatch, programs, train_flags=()):

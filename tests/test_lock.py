@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from conftest import ROOT, command
-from gan.config import UserError
+from gan.knobs import UserError
 from gan.lock import locked
 
 HOLDER = "import sys, pathlib; from gan.lock import locked\nwith locked(pathlib.Path(sys.argv[1])):"

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gan import evaluation, modes
-from gan.config import Config, UserError
+from gan.config import Config
 from gan.datasets import Dataset, Mixture, draw_mixture, load_dataset
 from gan.features import Extractor, Features
+from gan.knobs import UserError
 
 SQUARE = Mixture(np.array([[0.0, 0.0], [0.0, 10.0], [10.0, 0.0], [10.0, 10.0]]), 0.5)
 

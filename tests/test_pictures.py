@@ -12,8 +12,9 @@ from PIL import Image
 from gan import accuracy, drawing, evaluation, features, pictures, real, samples
 from gan.commands import cli
 from gan.commands import sample as sample_command
-from gan.config import Config, UserError
+from gan.config import Config
 from gan.datasets import Dataset, load_dataset
+from gan.knobs import UserError
 from gan.latents import latents_of, truncated
 from gan.presets import from_preset
 from gan.trainer import train

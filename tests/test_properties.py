@@ -12,11 +12,12 @@ from absl import flags
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan import config, logs, runs
+from gan import config, knobs, logs, runs
 from gan.commands import cli
-from gan.config import INT32, Config, UserError
+from gan.config import Config
 from gan.data import block_dataset, shuffled_indices, to_float, to_uint8
 from gan.datasets import Dataset
+from gan.knobs import INT32, UserError
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 JSON = st.recursive(
@@ -33,7 +34,7 @@ def some(count):
 
 def values_of(field):
     """Valid values of a field."""
-    kind, meta = config.kind_of(field), field.metadata
+    kind, meta = knobs.kind_of(field), field.metadata
     if kind is bool:
         return st.booleans()
     if kind is str:
@@ -96,7 +97,7 @@ def test_every_field_comes_back_from_its_flag(name):
     @some(20)
     @given(values_of(FIELDS[name]))
     def check(value):
-        found = config.parse(FIELDS[name], str(value))
+        found = knobs.parse(FIELDS[name], str(value))
         assert (type(found), found) == (type(value), value)
 
     check()
@@ -109,8 +110,8 @@ def test_any_text_is_a_valid_value_or_says_what_is(name):
     @some(30)
     @given(st.text() | st.integers().map(str) | st.floats().map(str))
     def check(text):
-        value, refusal = outcome(ValueError, config.parse, field, text)
-        assert refusal in ("", config.valid_values(field))
+        value, refusal = outcome(ValueError, knobs.parse, field, text)
+        assert refusal in ("", knobs.valid_values(field))
         assert refusal or value in (True, False) or isinstance(value, str) or math.isfinite(value)
 
     check()

@@ -7,9 +7,9 @@ import pytest
 
 import gan
 from gan import features, metrics, real
-from gan.config import UserError
 from gan.datasets import Dataset, load_dataset
 from gan.features import Extractor, Features
+from gan.knobs import UserError
 
 COUNT = 400
 

@@ -7,7 +7,8 @@ import pytest
 
 from gan import drawing, reference
 from gan.commands import cli, compare
-from gan.config import Config, UserError
+from gan.config import Config
+from gan.knobs import UserError
 from gan.presets import from_preset
 from gan.trainer import train
 

@@ -14,7 +14,8 @@ import tensorflow as tf
 from conftest import ROOT
 from gan import cluster, devices, replicas, strategy
 from gan.checkpoints import checkpoint_manager, restore
-from gan.config import Config, UserError
+from gan.config import Config
+from gan.knobs import UserError
 from gan.state import build_state
 from gan.trainer import train
 from two_devices import DATA, SHAPE, configured

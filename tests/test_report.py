@@ -15,7 +15,7 @@ from conftest import ROOT
 from gan import charts, report
 from gan.commands import cli
 from gan.commands import report as command
-from gan.config import UserError
+from gan.knobs import UserError
 from gan.latents import latents_of
 from gan.presets import from_preset
 from gan.trainer import train

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gan import downloads, formats, sources
-from gan.config import UserError
+from gan.knobs import UserError
 
 
 def digest(array):

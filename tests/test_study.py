@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from conftest import ROOT, command
 from experiments import studies, study_evaluation, study_report, study_training
-from gan.config import Config, UserError
+from gan.config import Config
+from gan.knobs import UserError
 from gan.metrics import METRICS
 from gan.presets import from_preset
 from gan.runs import write_config

@@ -15,8 +15,8 @@ from conftest import command, differ_everywhere, same, weights_of
 from gan import devices, drawing, logs, runs, trainer
 from gan.augment import AUGMENTATIONS
 from gan.checkpoints import checkpoint_manager, restore, save
-from gan.config import UserError
 from gan.failures import TrainingFailed
+from gan.knobs import UserError
 from gan.losses import LOSSES
 from gan.penalties import PENALTIES
 from gan.recipe import game_of

@@ -17,7 +17,8 @@ import bad_places
 from experiments import train_features
 from gan import features, formats, samples
 from gan.commands import cli, evaluate, sample, train
-from gan.config import Config, UserError
+from gan.config import Config
+from gan.knobs import UserError
 from gan.presets import from_preset
 from gan.trainer import train as train_run
 

@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from gan import config as config_module
-from gan import presets
-from gan.config import Config, UserError, knob
+from gan import knobs, presets
+from gan.config import Config
+from gan.knobs import UserError, knob
 
 DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
 
@@ -23,7 +23,7 @@ CHATTER = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3"
 
 
 class FieldParser(flags.ArgumentParser):
-    """Parses a flag as a field that ``config.knob`` made; its errors say what is valid."""
+    """Parses a flag as a field that ``knobs.knob`` made; its errors say what is valid."""
 
     def __init__(self, field: "dataclasses.Field[Any]") -> None:
         self._field = field
@@ -31,12 +31,12 @@ class FieldParser(flags.ArgumentParser):
     def parse(self, argument: Any) -> Any:
         """Returns the field's value for text, and values of the right type as they are."""
         if isinstance(argument, str):
-            return config_module.parse(self._field, argument)
-        return config_module.check(self._field, argument)
+            return knobs.parse(self._field, argument)
+        return knobs.check(self._field, argument)
 
     def flag_type(self) -> str:
         """Returns the type's name."""
-        return config_module.kind_of(self._field).__name__
+        return knobs.kind_of(self._field).__name__
 
 
 def define_config_flags(values: flags.FlagValues) -> None:
@@ -45,14 +45,14 @@ def define_config_flags(values: flags.FlagValues) -> None:
     define(values, **{field.name: field for field in dataclasses.fields(Config)})
 
 
-def define(values: flags.FlagValues, **knobs: Any) -> None:
-    """Defines a flag for each field that ``config.knob`` made."""
-    for name, field in knobs.items():
+def define(values: flags.FlagValues, **fields: Any) -> None:
+    """Defines a flag for each field that ``knobs.knob`` made."""
+    for name, field in fields.items():
         field.name = name
         parser = FieldParser(field)
-        text = f"{field.metadata['help']} ({config_module.valid_values(field)})"
+        text = f"{field.metadata['help']} ({knobs.valid_values(field)})"
         flag: flags.Flag
-        if config_module.kind_of(field) is bool:
+        if knobs.kind_of(field) is bool:
             flag = flags.BooleanFlag(name, field.default, text)
             flag.parser = parser
         else:

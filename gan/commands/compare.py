@@ -6,7 +6,7 @@ from typing import NoReturn
 from absl import flags
 
 from gan.commands import cli
-from gan.config import UserError, knob
+from gan.knobs import UserError, knob
 
 USAGE = "Says whether runs look like usual ones of their preset, and since when not."
 

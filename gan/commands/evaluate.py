@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 from absl import flags
 
 from gan.commands import cli
-from gan.config import DATASETS, INT32, UserError, knob
+from gan.config import DATASETS
+from gan.knobs import INT32, UserError, knob
 
 USAGE = "Says how good a run's generator is, or images from elsewhere."
 

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import gan
 from gan.commands import cli, compare, evaluate, export, report, sample, train
-from gan.config import UserError
+from gan.knobs import UserError
 
 COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
     "train": (train.USAGE, train.run),

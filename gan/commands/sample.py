@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from absl import flags
 
 from gan.commands import cli
-from gan.config import POINT_DATASETS, UserError, knob
+from gan.config import POINT_DATASETS
+from gan.knobs import UserError, knob
 
 if TYPE_CHECKING:
     import keras

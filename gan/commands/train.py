@@ -9,7 +9,8 @@ from absl import flags
 
 from gan.clock import Clock
 from gan.commands import cli
-from gan.config import FOLDER, Config, UserError, knob
+from gan.config import FOLDER, Config
+from gan.knobs import UserError, knob
 from gan.signals import StopRequest, catching_signals
 
 USAGE = "Trains a GAN. Repeating a command resumes its run."
