@@ -32,21 +32,16 @@ def main(values: flags.FlagValues) -> int:
     name = values["study"].value
     study = STUDIES[name]
     with cli.silenced():
-        from gan import devices, logs, reference
+        from gan import devices, history, reference
         from gan.files import write_json
-        from gan.runs import EVALUATIONS_FILE, METRICS_FILE
     runs = runs_of(study, Path(values["out"].value) / name)
     curves = []
     for run in runs:
         config = from_preset(study.preset, run.changes)
         if (state := state_of(run, config.steps)) != "completed":
             raise UserError(f"--study={name}: {run.directory} is {state}, make study completes it")
-        curves.append(
-            reference.curves_of(
-                logs.read_records(run.directory / METRICS_FILE),
-                logs.read_records(run.directory / EVALUATIONS_FILE),
-            )
-        )
+        found = history.read(run.directory)
+        curves.append(reference.curves_of(found.records, found.evaluations))
     bands = {
         metric: {key: [round(x, 5) for x in values] for key, values in band.items()}
         for metric, band in reference.band_of(curves).items()

@@ -31,8 +31,8 @@ def load(path: str | Path) -> keras.Model:
     Raises:
         UserError: There is none, or it is no generator.
     """
-    path = Path(path)
-    return samples.read_generator(path) if path.is_file() else samples.load_saved_generator(path)
+    devices.prepare()
+    return samples.load(Path(path))
 
 
 def sample(
@@ -47,7 +47,7 @@ def sample(
         truncation: Bound of the latents' entries: fewer odd images, less diversity; 0: none.
 
     Raises:
-        UserError: A seed or label is out of range, or there are none.
+        UserError: A seed, label or bound is out of range, or there are no seeds.
     """
     return samples.sample(generator, seeds, labels=labels, truncation=truncation)
 
@@ -75,12 +75,15 @@ def evaluate(
     Raises:
         UserError: There is no such metric or data set, or too few images.
     """
+    devices.prepare()
     evaluation.check_names(names)
     data = load_dataset(dataset, data_dir, print)
     if data.has_modes:
         raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
     if isinstance(images, keras.Model):
         images = samples.sample(images, range(num_images))
+    if not isinstance(images, np.ndarray):
+        raise UserError(f"images: are {type(images).__name__}, must be an array or a generator")
     if images.dtype != np.uint8 or images.shape[1:] != data.shape:
         raise UserError(
             f"images: are {images.dtype} {list(images.shape)}, must be uint8 [N, "
@@ -117,6 +120,7 @@ def train(
     """
     devices.prepare()
     config = runs.with_choices_of(Path(run_dir), from_preset(preset, knobs))
+    runs.check_run_dir(Path(run_dir), devices.resolve(config))  # refused before anything is loaded
     data = dataset_of(config, print)
     return trainer.train(
         config,

@@ -38,30 +38,33 @@ def chart(title: str, lines: Sequence[Line], level: float | None = None) -> str:
     settings = {
         "svg.fonttype": "none", "svg.hashsalt": title, "font.size": 9, "text.color": INK,
         "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
+        "text.parse_math": False,  # a run's name may have a $
     }  # fmt: skip
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(5, 2.8), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots()
+        named = {}
         for line in lines:
-            every = max(1, len(line.steps) // MOST_POINTS)
-            axes.plot(
+            every = -(-len(line.steps) // MOST_POINTS) or 1
+            (drawn,) = axes.plot(
                 line.steps[::every],
                 np.asarray(line.values[::every], float),
                 DASHES[line.dash],
                 color=COLOURS[line.colour % len(COLOURS)],
-                label=line.name or None,
                 linewidth=1,
                 marker="." if len(line.steps) < 20 else None,
             )
+            if line.name:
+                named[line.name] = drawn
         if level is not None:
             axes.axhline(level, color=INK, linewidth=0.6, linestyle=":")
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("step")
         axes.grid(color=INK, alpha=0.15)
         axes.spines[["top", "right"]].set_visible(False)
-        if any(line.name for line in lines):
-            axes.legend(frameon=False, fontsize=8)
+        if named:
+            axes.legend(named.values(), named.keys(), frameon=False, fontsize=8)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()

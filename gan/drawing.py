@@ -115,6 +115,7 @@ def write_bands(
         bands: metric -> {"steps", "median", "low", "high"}.
         runs: name -> metric -> step -> value.
     """
+    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -125,14 +126,15 @@ def write_bands(
         axes, band = figure.add_subplot(-(-len(shown) // 2), 2, place), bands[name]
         axes.fill_between(band["steps"], band["low"], band["high"], color="0.8")
         axes.plot(band["steps"], band["median"], color="0.5", linewidth=1)
-        for run, curves in runs.items():
+        drawn = []
+        for curves in runs.values():
             points = sorted(curves.get(name, {}).items())
-            label = run if place == 1 else None
-            axes.plot(*zip(*points, strict=True) if points else ([], []), label=label)
+            drawn += axes.plot(*zip(*points, strict=True) if points else ([], []))
         axes.set_title(name, fontsize=9)
         axes.grid(alpha=0.3)
         if place == 1:
-            axes.legend(fontsize=7)
+            with matplotlib.rc_context({"text.parse_math": False}):  # a name may have a $
+                axes.legend(drawn, runs.keys(), fontsize=7)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100)
 

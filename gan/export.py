@@ -7,7 +7,6 @@ What is written is read again in its own runtime and compared with Keras. A form
 import contextlib
 import importlib
 import io
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +40,13 @@ class Inputs(NamedTuple):
         return {place: value for place, value in found.items() if value is not None}
 
 
+SAVED_MODEL = "saved_model.pb"  # what tells the directory of one
+
+
+class ExportFailed(Exception):
+    """A converter or a runtime failed, or draws something else."""
+
+
 class Format(NamedTuple):
     """How a generator leaves Keras, and how what was written is run."""
 
@@ -52,7 +58,7 @@ class Format(NamedTuple):
 
 
 def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, float]:
-    """Writes a generator and returns where, and how far its images are from those of Keras.
+    """Writes a generator and returns where, and how far its images are from those it draws here.
 
     Args:
         generator: From latents, and labels if conditional, to float32 images.
@@ -60,10 +66,12 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
         directory: Where; created if needed.
 
     Returns:
-        The path, and the largest difference over all pixels of 100 seeds, images in -1..1.
+        The path, and the largest difference over all pixels of 100 seeds, images in -1..1. What is
+        written is in float32: a generator in mixed precision differs by its own rounding too.
 
     Raises:
-        UserError: It cannot be made, or what was made draws other images; nothing is left of it.
+        UserError: It cannot be made, or its place is taken by something else; nothing was written.
+        ExportFailed: What was made cannot be run, or draws other images; nothing is left of it.
     """
     form = FORMATS[name]
     for module in form.modules:
@@ -75,8 +83,10 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
             ) from None
     model, path = in_float32(generator), directory / form.name
     directory.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() and not (path / SAVED_MODEL).is_file():
+        raise UserError(f"{path}: is a directory of something else, nothing was written")
     inputs = inputs_of(model)
-    expected = model(inputs.for_keras).numpy()
+    expected, drawn_here = (one(inputs.for_keras).numpy() for one in (model, generator))
     # Beside its place, so that nothing is left of what failed.
     with tempfile.TemporaryDirectory(dir=directory) as temporary:
         made = Path(temporary) / form.name
@@ -88,14 +98,14 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
             raise
         except Exception as error:  # converters fail in their own ways
             reason = " ".join(str(error).split())[:300]
-            raise UserError(f"--formats={name}: cannot be made ({reason})") from None
+            raise ExportFailed(f"--formats={name}: cannot be made ({reason})") from None
         difference = float(np.abs(found - expected).max())
         if not difference <= form.most:
-            raise UserError(f"--formats={name}: would differ from Keras by {difference:.2g}")
-        if path.is_dir():
-            shutil.rmtree(path)
+            raise ExportFailed(f"--formats={name}: would differ from Keras by {difference:.2g}")
+        if path.exists():
+            path.rename(Path(temporary) / "before")
         made.rename(path)
-    return path, difference
+    return path, float(np.abs(found - drawn_here).max())
 
 
 def inputs_of(model: keras.Model) -> Inputs:

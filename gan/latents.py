@@ -31,6 +31,17 @@ def latents_of(seeds: Numbers, latent_dim: int, noise_seed: int = 0) -> np.ndarr
     return latents
 
 
+def block_key(noise_seed: int = 0) -> int:
+    """Returns the first half, an int64, of the key that a block's latents come from.
+
+    The second half is the number of the block. For programs that draw the same latents elsewhere,
+    see gan/page/explorer.js.
+    """
+    key = tf.constant([noise_seed, EVALUATION], tf.int64)
+    folded = tf.random.experimental.stateless_fold_in(key, tf.constant(0, tf.int64), "philox")
+    return int(folded[0])
+
+
 def truncated(latents: np.ndarray, bound: float) -> np.ndarray:
     """Returns latents as if each entry were drawn from N(0, 1) between -bound and bound.
 

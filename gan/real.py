@@ -8,7 +8,8 @@ in the user's cache.
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -290,6 +291,26 @@ def cached(real: RealImages, key: str, compute: Callable[[], dict[str, Any]]) ->
     except OSError as error:
         real.say(f"cannot write the cache {own} ({error.strerror})")
     return value
+
+
+def packaged_floors(record: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Returns the floors of an evaluation's metrics that come with the package, {} if none do.
+
+    Args:
+        record: Of evaluations.jsonl, from anybody.
+    """
+    about, reference = record.get("features"), record.get("reference")
+    if not isinstance(about, dict) or not isinstance(reference, dict):
+        return {}
+    name = about.get("name")
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
+        return {}
+    table = read_table(features.PACKAGED / f"{name}.floors.json")
+    count, split = reference.get("num_images"), reference.get("split")
+    rows = table.get(f"floors of {record.get('num_images')} against {count} {split}", {})
+    if table.get("sha256") != about.get("sha256"):
+        return {}
+    return {metric: Floor(*row)._asdict() for metric, row in rows.items()}
 
 
 def read_table(path: Path) -> dict[str, Any]:

@@ -24,7 +24,11 @@ METRICS = (
 )  # fmt: skip
 
 # Knobs that do not change what is trained.
-INDIFFERENT = ("seed", "data_dir", "precision", "jit_compile", "strategy")
+INDIFFERENT = (
+    "seed", "data_dir", "precision", "jit_compile", "strategy", "steps", "steps_per_call",
+    "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "evaluate_every",
+    "keep_best", "on_collapse", "on_nan",
+)  # fmt: skip
 
 # What usually lies behind a curve that is above or below its band.
 CAUSES: dict[tuple[str, str], str] = {
@@ -55,7 +59,7 @@ Curves = dict[str, dict[int, float]]  # metric -> step -> value
 
 
 class Departure(NamedTuple):
-    """Where a curve leaves its band for good."""
+    """Where a curve leaves its band."""
 
     metric: str
     step: int
@@ -181,7 +185,6 @@ def differences(config: Config, reference: Mapping[str, Any]) -> dict[str, Any]:
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(Config)
         if field.name not in INDIFFERENT
-        and not field.metadata["resumable"]
         and getattr(config, field.name) != getattr(other, field.name)
     }
 

@@ -9,7 +9,7 @@ import gzip
 import html
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib import resources
 from pathlib import Path
@@ -17,17 +17,17 @@ from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 import gan
-from gan import charts, runs, samples
+from gan import charts, history, real, samples
 from gan.charts import Line
 from gan.config import Config
-from gan.data import EVALUATION
 from gan.drawing import read_png
 from gan.evaluation import number
+from gan.history import History
 from gan.knobs import UserError
-from gan.logs import read_records
+from gan.latents import block_key
+from gan.logs import DURING_TRAINING
 
 FRAMES = 60  # most pictures of a run
 
@@ -43,61 +43,14 @@ CHARTS: tuple[tuple[str, tuple[str, ...], float | None], ...] = (
 LIGHT = ("fcd", "coverage", "classes", "modes", "kl", "high_quality")  # in charts, if there
 
 
-class RunFiles(NamedTuple):
-    """What a page shows of a run."""
+class Page(NamedTuple):
+    """A page, and why an explorer is missing in it; "" if it is there, or was not asked for."""
 
-    path: Path
-    config: dict[str, Any]
-    environment: dict[str, Any]
-    summary: dict[str, Any]  # empty while it trains
-    records: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
-    pictures: list[tuple[int, bytes]]  # PNG files by step
+    text: str
+    no_explorer: str
 
 
-def read(run_dir: Path) -> RunFiles:
-    """Returns what a page shows of a run.
-
-    Raises:
-        UserError: It is no run, or one of its files is damaged.
-    """
-    runs.read_config(run_dir)
-    values = runs.read_values(run_dir)
-    paths = sorted((run_dir / runs.SAMPLES_DIR).glob("step_*.png"))
-    chosen = np.unique(np.linspace(0, len(paths) - 1, min(FRAMES, len(paths))).round().astype(int))
-    pictures = []
-    for path in (paths[i] for i in chosen):
-        read_png(path)  # or it is refused
-        pictures.append((int(path.stem.removeprefix("step_")), path.read_bytes()))
-    return RunFiles(
-        run_dir,
-        values["config"],
-        values.get("environment", {}),
-        read_summary(run_dir / runs.SUMMARY_FILE),
-        read_records(run_dir / runs.METRICS_FILE),
-        read_records(run_dir / runs.EVALUATIONS_FILE),
-        pictures,
-    )
-
-
-def read_summary(path: Path) -> dict[str, Any]:
-    """Returns the summary of a run, empty if there is none yet.
-
-    Raises:
-        UserError: It is damaged.
-    """
-    if not path.exists():
-        return {}
-    try:
-        summary = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read, must be JSON ({type(error).__name__})") from None
-    if not isinstance(summary, dict):
-        raise UserError(f"{path}: cannot be read, must be a JSON object")
-    return summary
-
-
-def page(run_dirs: Sequence[Path], explorer: Path | None = None) -> str:
+def page(run_dirs: Sequence[Path], explorer: Path | None = None) -> Page:
     """Returns the page about these runs.
 
     Args:
@@ -105,27 +58,28 @@ def page(run_dirs: Sequence[Path], explorer: Path | None = None) -> str:
         explorer: Directory of ONNX Runtime Web's files; None makes a page without an explorer.
 
     Raises:
-        UserError: Something is no run, or damaged.
+        UserError: Something is no run, or damaged; or the files of the explorer are not there.
     """
-    of_runs = [read(run_dir) for run_dir in run_dirs]
-    names = [str(one.path) for one in of_runs]
+    of_runs = [history.read(run_dir) for run_dir in run_dirs]
+    walk, no_explorer = explorer_section(of_runs, explorer) if explorer else ("", "")
     parts = [
         section("Runs", table(overview(of_runs))),
         section("Samples", cards([slideshow(one) for one in of_runs if one.pictures])),
         section("Training", cards(draw_charts(of_runs))),
         section("How good", metrics_table(of_runs)),
-        explorer_section(of_runs, explorer) if explorer else "",
+        walk,
         section("Configuration", differences(of_runs)),
         section("Environment", environments(of_runs)),
     ]
-    return Template(of_page("report.html")).substitute(
-        title=html.escape(", ".join(names)),
+    text = Template(of_page("report.html")).substitute(
+        title=html.escape(", ".join(str(one.path) for one in of_runs)),
         style=of_page("report.css"),
         body="\n".join(parts),
-        script=of_page("report.js") + (of_page("explorer.js") if explorer else ""),
+        script=of_page("report.js") + (of_page("explorer.js") if walk else ""),
         version=gan.__version__,
         date=datetime.now(timezone.utc).isoformat(" ", "minutes"),
     )
+    return Page(text, no_explorer)
 
 
 def of_page(name: str) -> str:
@@ -154,31 +108,40 @@ def table(rows: Sequence[Sequence[Any]]) -> str:
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
 
 
-def overview(of_runs: Sequence[RunFiles]) -> list[list[Any]]:
+def overview(of_runs: Sequence[History]) -> list[list[Any]]:
     """Returns a row a run: what it trains, how far it is."""
     rows: list[list[Any]] = [
         ["run", "data set", "networks", "steps", "status", "seconds", "signs of collapse"]
     ]
     for one in of_runs:
-        last = one.records[-1] if one.records else {"step": 0, "seconds": 0.0}
-        signs = one.summary.get("collapse") or {}
+        last = one.records[-1] if one.records else {}
+        so_far = one.summary or {"step": last.get("step", 0), "seconds": last.get("seconds") or 0}
+        first = next((r["step"] for r in one.records if r.get("collapse/signs")), None)
         rows.append(
             [
                 one.path,
-                one.config["dataset"],
-                f"{one.config['generator']}, {one.config['discriminator']}",
-                f"{one.summary.get('step', last['step']):,} of {one.config['steps']:,}",
-                one.summary.get("status", "training"),
-                f"{one.summary.get('seconds', last['seconds']):,.0f}",
-                ", ".join(f"{name} from step {step}" for name, step in signs.items()) or "none",
+                one.config.dataset,
+                one.networks,
+                f"{so_far['step']:,} of {one.config.steps:,}",
+                one.summary.get("status", "not ended"),
+                f"{so_far.get('seconds', 0):,.0f}",
+                ", ".join(one.summary.get("collapse", {}))
+                or ("none" if first is None else f"from step {first:,}"),
             ]
         )
     return rows
 
 
-def slideshow(one: RunFiles) -> str:
-    """Returns the sample grids of a run, with a slider over the steps."""
-    frames = [{"step": step, "picture": data_uri(png)} for step, png in one.pictures]
+def slideshow(one: History) -> str:
+    """Returns the sample grids of a run, with a slider over the steps.
+
+    Raises:
+        UserError: One is no picture.
+    """
+    frames = []
+    for step, path in history.spread(one.pictures, FRAMES):
+        read_png(path)  # or it is refused
+        frames.append({"step": step, "picture": data_uri(path.read_bytes())})
     last = len(frames) - 1
     return (
         f'<div class="slideshow"><img alt="samples" src="{frames[-1]["picture"]}">'
@@ -198,7 +161,7 @@ def embedded(value: Any) -> str:
     return json.dumps(value).replace("<", "\\u003c")
 
 
-def draw_charts(of_runs: Sequence[RunFiles]) -> list[str]:
+def draw_charts(of_runs: Sequence[History]) -> list[str]:
     """Returns the charts: a line a run, or two."""
     several = len(of_runs) > 1
     drawn = []
@@ -207,19 +170,20 @@ def draw_charts(of_runs: Sequence[RunFiles]) -> list[str]:
         for i, one in enumerate(of_runs):
             for dash, name in enumerate(names):
                 kept = [r for r in one.records if r.get(name) is not None]
-                if not kept or not any(r[name] for r in kept):
-                    continue  # nothing but zeros: there is no penalty
+                if not kept or (name == "loss/penalty" and one.config.penalty == "none"):
+                    continue
                 label = str(one.path) if several and not dash else ""
                 steps, values = [r["step"] for r in kept], [r[name] for r in kept]
                 lines.append(Line(label, steps, values, i, dash))
         if lines:
-            drawn.append(charts.chart(title, lines, level))
+            even = all(one.config.has_log_odds for one in of_runs)
+            drawn.append(charts.chart(title, lines, level if even else None))
     for metric in LIGHT:
         lines = []
         for i, one in enumerate(of_runs):
             kept = [
                 r for r in one.evaluations
-                if r.get("source") == "training" and r["metrics"].get(metric) is not None
+                if r.get("source") == DURING_TRAINING and r["metrics"].get(metric) is not None
             ]  # fmt: skip
             if kept:
                 steps = [r["step"] for r in kept]
@@ -230,63 +194,78 @@ def draw_charts(of_runs: Sequence[RunFiles]) -> list[str]:
     return drawn
 
 
-def last_evaluation(one: RunFiles) -> dict[str, Any]:
-    """Returns the newest full evaluation of a run, else the newest light one, else {}."""
-    full = [r for r in one.evaluations if "floors" in r]
-    found = (full or one.evaluations or [{}])[-1]
+def last_evaluation(one: History) -> Mapping[str, Any]:
+    """Returns the newest evaluation of a run: of those by hand as they usually are, else any."""
+    full = [r for r in one.evaluations if r.get("source") == "evaluate"]
+    usual = [r for r in full if r.get("weights") == "ema" and "-cnn-a-" in str(features_of(r))]
+    found: Mapping[str, Any] = (usual or full or one.evaluations or [{}])[-1]
     return found
 
 
-def metrics_table(of_runs: Sequence[RunFiles]) -> str:
-    """Returns the metrics of each run, beside what real images get."""
+def features_of(record: Mapping[str, Any]) -> Any:
+    """Returns the name of the feature network of an evaluation, None if it has none."""
+    found = record.get("features")
+    return found.get("name") if isinstance(found, dict) else None
+
+
+def metrics_table(of_runs: Sequence[History]) -> str:
+    """Returns the metrics of each run, each beside what real images get."""
     newest = [last_evaluation(one) for one in of_runs]
-    names = list(dict.fromkeys(name for one in newest for name in one.get("metrics", {})))
+    names = list(dict.fromkeys(name for of in newest for name in of.get("metrics", {})))
     if not names:
         return ""
-    rows: list[list[Any]] = [["metric", *(one.path for one in of_runs), "real images (sd)"]]
+    heads: list[Any] = ["metric"]
+    for one in of_runs:
+        heads += [one.path, "real images (sd)"]
+    rows = [heads]
+    floors = [of.get("floors") or real.packaged_floors(of) for of in newest]
     for name in names:
-        values = [one.get("metrics", {}).get(name) for one in newest]
-        floors = [one["floors"][name] for one in newest if name in one.get("floors", {})]
-        floor = f"{number(floors[0]['mean'])} ({number(floors[0]['sd'])})" if floors else ""
-        rows.append([name, *("" if v is None else number(v) for v in values), floor])
-    said = [
-        f"{one.path}: step {of.get('step', '?')}, {of.get('num_images', '?')} images, "
-        f"{of.get('weights', '?')} weights, {of.get('source', '?')}"
-        for one, of in zip(of_runs, newest, strict=True)
-        if of
-    ]
+        row: list[Any] = [name]
+        for record, of_one in zip(newest, floors, strict=True):
+            value, floor = record.get("metrics", {}).get(name), of_one.get(name)
+            row.append("" if value is None else number(value))
+            row.append(f"{number(floor['mean'])} ({number(floor['sd'])})" if floor else "")
+        rows.append(row)
+    said = []
+    for run, record in zip(of_runs, newest, strict=True):
+        if record:
+            against = record.get("reference")
+            parts = [f"step {record['step']:,}"]
+            parts += [f"{key} {record[key]}" for key in ("weights", "num_images") if key in record]
+            parts += [f"features {features_of(record)}"] if features_of(record) else []
+            if isinstance(against, dict):
+                parts.append("against " + " ".join(map(str, against.values())))
+            said.append(f"{run.path}: {', '.join(parts)} ({record.get('source', '?')})")
     return table(rows) + "".join(f"<p>{html.escape(line)}</p>" for line in said)
 
 
-def differences(of_runs: Sequence[RunFiles]) -> str:
+def differences(of_runs: Sequence[History]) -> str:
     """Returns how the runs differ from each other, one alone from the default; then all knobs."""
-    default = dataclasses.asdict(Config())
-    names = list(of_runs[0].config)
-    compared = [one.config for one in of_runs]
+    compared = [dataclasses.asdict(one.config) for one in of_runs]
+    heads: list[Any] = ["knob", *(one.path for one in of_runs)]
     if len(of_runs) == 1:
-        compared.append(default)
-    different = [n for n in names if len({repr(config.get(n)) for config in compared}) > 1]
-    heads = ["knob", *(str(one.path) for one in of_runs), *["default"] * (len(of_runs) == 1)]
+        compared.append(dataclasses.asdict(Config()))
+        heads.append("default")
+    names = list(compared[0])
+    different = [n for n in names if len({repr(config[n]) for config in compared}) > 1]
 
     def rows(chosen: Sequence[str]) -> str:
-        return table([heads, *([n, *(config.get(n) for config in compared)] for n in chosen)])
+        return table([heads, *([n, *(config[n] for config in compared)] for n in chosen)])
 
     shown = rows(different) if different else "<p>No differences.</p>"
     return f"{shown}<details><summary>all knobs</summary>{rows(names)}</details>"
 
 
-def environments(of_runs: Sequence[RunFiles]) -> str:
+def environments(of_runs: Sequence[History]) -> str:
     """Returns versions and devices of each run."""
     names = list(dict.fromkeys(name for one in of_runs for name in one.environment))
     rows: list[list[Any]] = [["", *(one.path for one in of_runs)]]
-    for name in names:
-        values = [one.environment.get(name, "") for one in of_runs]
-        rows.append([name, *(", ".join(map(str, v)) if isinstance(v, list) else v for v in values)])
+    rows += [[name, *(one.environment.get(name, "") for one in of_runs)] for name in names]
     return table(rows) if names else ""
 
 
-def explorer_section(of_runs: Sequence[RunFiles], files: Path) -> str:
-    """Returns the latent explorer, with the generators of all runs that have one.
+def explorer_section(of_runs: Sequence[History], files: Path) -> tuple[str, str]:
+    """Returns the latent explorer with the generators of the runs, and why some are missing.
 
     Raises:
         UserError: ONNX Runtime Web's files are not there.
@@ -297,12 +276,15 @@ def explorer_section(of_runs: Sequence[RunFiles], files: Path) -> str:
             packed[name] = (files / file).read_bytes()
         except OSError as error:
             raise UserError(f"--explorer={files}: has no {file} ({error.strerror})") from None
-    models = []
+    models, missing = [], []
     for i, one in enumerate(of_runs):
-        if not (one.path / runs.GENERATOR_FILE).exists():
-            continue
-        generator = samples.load_saved_generator(one.path)
-        if len(generator.output_shape) != 4:
+        try:
+            generator = samples.load_saved_generator(one.path)
+            if len(generator.output_shape) != 4:
+                raise UserError(f"--runs={one.path}: draws points, there is nothing to explore")
+            packed[f"model-{i}"] = onnx_of(generator)
+        except UserError as error:
+            missing.append(str(error))
             continue
         labels = [x.name for x in generator.inputs if "int" in str(x.dtype)]
         models.append(
@@ -315,9 +297,8 @@ def explorer_section(of_runs: Sequence[RunFiles], files: Path) -> str:
                 "labels": labels[0] if labels else "",
             }
         )
-        packed[f"model-{i}"] = onnx_of(generator)
     if not models:
-        return ""
+        return "", "; ".join(missing)
     classes = max(model["classes"] for model in models)
     body = Template(of_page("explorer.html")).substitute(
         packed="\n".join(
@@ -329,7 +310,7 @@ def explorer_section(of_runs: Sequence[RunFiles], files: Path) -> str:
         labels=options([(i, i) for i in range(classes)]),
         data=embedded(models),
     )
-    return section("Explorer", body)
+    return section("Explorer", body), "; ".join(missing)
 
 
 def options(choices: Sequence[tuple[int, Any]]) -> str:
@@ -353,10 +334,3 @@ def onnx_of(generator: Any) -> bytes:
     with tempfile.TemporaryDirectory() as directory:
         path, _ = export.export(generator, "onnx", Path(directory))
         return path.read_bytes()
-
-
-def block_key() -> int:
-    """Returns the first half of the keys of latents, see ``gan.latents.latents_of``; int64."""
-    key = tf.constant([0, EVALUATION], tf.int64)
-    folded = tf.random.experimental.stateless_fold_in(key, tf.constant(0, tf.int64), "philox")
-    return int(folded[0])

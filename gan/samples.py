@@ -41,11 +41,14 @@ def sample(
         advance: Is told of each batch.
 
     Raises:
-        UserError: A seed or label is out of range, or there are none.
+        UserError: A seed, label or bound is out of range, or there are no seeds.
     """
     numbers, classes = np.asarray(seeds), classes_of(generator)
-    if not numbers.size or not np.issubdtype(numbers.dtype, np.integer) or numbers.min() < 0:
-        raise UserError("seeds: must be whole numbers from 0 on, at least one")
+    whole = numbers.ndim == 1 and numbers.size and np.issubdtype(numbers.dtype, np.integer)
+    if not whole or numbers.min() < 0:
+        raise UserError("seeds: must be a list of whole numbers from 0 on, at least one")
+    if not 0 <= truncation < np.inf:
+        raise UserError(f"truncation={truncation}: must be a number at least 0")
     chosen = numbers % max(1, classes) if labels is None else np.asarray(labels)
     if labels is not None and not classes:
         raise UserError("labels: are for conditional generators only")
@@ -119,6 +122,15 @@ def load_generator(
     return generator, runs.step_of(path)
 
 
+def load(path: Path) -> keras.Model:
+    """Returns the generator of a run that has ended, or the one in a Keras file.
+
+    Raises:
+        UserError: There is none, or it is no generator.
+    """
+    return read_generator(path) if path.is_file() else load_saved_generator(path)
+
+
 def load_saved_generator(run_dir: Path) -> keras.Model:
     """Returns the network in a run's generator.keras. Runs no code that the file brings.
 
@@ -150,12 +162,15 @@ def read_generator(path: Path) -> keras.Model:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be loaded ({reason})") from None
     made, inputs = getattr(generator, "output_shape", None), getattr(generator, "inputs", [])
-    if not isinstance(made, tuple) or (len(made) != 4 and made[1:] != (2,)):
-        raise UserError(f"{path}: makes {made}, must make images [batch, H, W, C] or points")
+    shape = made[1:] if isinstance(made, tuple) else ()
+    if shape != (2,) and (len(shape) != 3 or shape[-1] not in (1, 3)):
+        raise UserError(
+            f"{path}: makes {made}, must make images [batch, H, W, C] of 1 or 3 channels, or points"
+        )
     latents = tuple(inputs[0].shape)[1:] if len(inputs) in (1, 2) else ()
     if len(latents) != 1 or latents[0] is None:
         raise UserError(f"{path}: takes {[x.shape for x in inputs]}, must take latents [batch, n]")
-    check_network(str(path), generator, latents, made[1:], len(inputs) == 2)
+    check_network(str(path), generator, latents, shape, len(inputs) == 2)
     return generator
 
 

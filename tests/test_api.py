@@ -9,6 +9,7 @@ import pytest
 
 import gan
 from conftest import ROOT
+from gan import api
 from gan.knobs import UserError
 
 
@@ -56,9 +57,14 @@ def test_images_and_generators_are_evaluated(run_dir):
     ("call", "message"),
     [
         (lambda g: gan.load("nowhere"), "nowhere"),
-        (lambda g: gan.sample(g, [-1]), "seeds: must be whole numbers from 0 on"),
-        (lambda g: gan.sample(g, [0.5]), "seeds: must be whole numbers from 0 on"),
-        (lambda g: gan.sample(g, []), "seeds: must be whole numbers from 0 on"),
+        (lambda g: gan.sample(g, [-1]), "seeds: must be a list of whole numbers from 0 on"),
+        (lambda g: gan.sample(g, [0.5]), "seeds: must be a list of whole numbers from 0 on"),
+        (lambda g: gan.sample(g, []), "seeds: must be a list of whole numbers from 0 on"),
+        (lambda g: gan.sample(g, 64), "seeds: must be a list of whole numbers"),
+        (lambda g: gan.sample(g, [[1]]), "seeds: must be a list of whole numbers"),
+        (lambda g: gan.sample(g, [1], truncation=-0.5), "truncation=-0.5: must be a number at le"),
+        (lambda g: gan.sample(g, [1], truncation=float("nan")), "truncation=nan: must be a number"),
+        (lambda g: gan.evaluate([1, 2]), "images: are list, must be an array or a generator"),
         (lambda g: gan.sample(g, [1], labels=[2]), "labels: are for conditional generators only"),
         (lambda g: gan.evaluate(g, names=("fid",)), "--metrics=fid: must be among fcd"),
         (lambda g: gan.evaluate(g, "nothing"), "nothing"),
@@ -75,6 +81,13 @@ def test_mistakes_are_named(call, message, run_dir, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=message):
         call(gan.load(run_dir))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_run_directory_is_refused_before_data_are_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(api, "dataset_of", None)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file"):
+        gan.train(tmp_path / "file")
 
 
 def test_importing_the_package_is_quick_and_misspelt_names_are_named():

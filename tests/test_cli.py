@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from conftest import ROOT, command
 from gan import devices
 from gan.commands import cli, train
 from gan.config import Config
+from gan.knobs import UserError
 from gan.runs import write_config
 
 
@@ -91,3 +94,27 @@ def test_another_keras_backend_is_refused(monkeypatch, tmp_path):
     done = command("experiments.train", f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2
     assert done.stderr == "error: KERAS_BACKEND=numpy: must be tensorflow, or not set\n"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG])
+def test_a_path_that_may_not_be_looked_at_is_named_in_one_line(number, monkeypatch, capsys):
+    def look(values):
+        raise OSError(number, os.strerror(number), "/private/run")
+
+    monkeypatch.setattr(sys, "argv", ["train"])
+    with pytest.raises(SystemExit) as end:
+        cli.run("usage", train.define, look)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"error: /private/run: {os.strerror(number)}\n"
+
+
+def test_what_libraries_say_is_shown_when_something_breaks_and_not_beside_our_own_line(capfd):
+    def talk(error):
+        with cli.silenced():
+            os.write(2, b"chatter")
+            raise error
+
+    for error, shown in ((ValueError("x"), "chatter"), (UserError("x"), "")):
+        with pytest.raises(type(error)):
+            talk(error)
+        assert capfd.readouterr().err == shown

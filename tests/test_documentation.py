@@ -9,7 +9,9 @@ import pytest
 from absl import flags
 
 from conftest import ROOT
-from gan.commands import cli
+from gan.commands import cli, sample
+from gan.presets import from_preset
+from gan.trainer import train
 from test_bad_input import COMMANDS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -57,7 +59,7 @@ def test_commands_were_found():
 
 @pytest.mark.parametrize("found", FOUND, ids=" ".join)
 def test_a_command_of_the_documentation_is_understood(found):
-    """Names, types, ranges and combinations of flags, as the command itself checks them."""
+    """Names, types and ranges of flags; combinations too, of train and sample."""
     _, name, *arguments = found
     if name == "launch" and "--" in arguments:  # training's flags follow
         at = arguments.index("--")
@@ -76,6 +78,8 @@ def check(name, arguments):
     assert not extra or name in ("compare", "report")
     if name == "train":
         cli.config_from_flags(values)
+    if name == "sample":
+        sample.kind_of(values)
 
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
@@ -97,7 +101,29 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
     assert not any(one.get("outputs") for one in notebook["cells"])  # they would grow old
 
 
-def test_the_python_of_the_pages_is_valid():
-    for page in PAGES:
-        for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
-            compile(code, page.name, "exec")
+def test_the_python_of_the_docs_runs(tmp_path, monkeypatch):
+    """That of the README has tests of its own, see test_package.py."""
+    monkeypatch.chdir(tmp_path)
+    train(from_preset("tiny", {"steps": 2, "evaluate_every": 0}), "runs/mlp", quiet=True)
+    found = []
+    for page in PAGES[1:]:
+        found += re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert len(found) == 1
+    exec(found[0], names := {})
+    assert names["images"].shape == (3, 28, 28, 1)
+    assert set(names["record"]["metrics"]) == {"fcd", "recall"}
+
+
+@pytest.mark.parametrize("arguments", [
+    ["sample", "--seeds=0-3", "--out=these.png"], ["sample", "--latent=interpolate"],
+    ["sample", "--gif"], ["report"], ["export", "--formats=savedmodel"],
+], ids=" ".join)  # fmt: skip
+def test_commands_of_the_docs_on_a_run(arguments, tmp_path, monkeypatch):
+    """One of a kind, to its end; the other tests have the rest."""
+    monkeypatch.chdir(tmp_path)
+    train(from_preset("tiny", {"steps": 2, "evaluate_every": 0}), "runs/mlp", quiet=True)
+    name, *rest = arguments
+    values = flags.FlagValues()
+    COMMANDS[name].define(values)
+    values([name, *rest])
+    assert COMMANDS[name].main(values) == 0

@@ -1,5 +1,6 @@
 """Bands of usual runs, and runs that leave them."""
 
+import json
 import sys
 
 import numpy as np
@@ -94,6 +95,7 @@ def test_every_departure_has_a_cause():
 def test_differences_are_knobs_that_train_something_else():
     like = {"config": {}}
     assert reference.differences(Config(seed=5, steps=9, precision="float32"), like) == {}
+    assert reference.differences(Config(sample_weights="raw"), like) == {"sample_weights": "raw"}
     changed = Config(d_learning_rate=1e-3, loss="hinge")
     assert reference.differences(changed, like) == {"d_learning_rate": 1e-3, "loss": "hinge"}
 
@@ -157,13 +159,17 @@ def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, 
     assert (tmp_path / "compare.png").exists()
     assert call(monkeypatch, "--runs=a", "b") == 2
     assert "b: is not a flag" in capsys.readouterr().err
+    values = json.loads((tmp_path / "b/config.json").read_text())
+    (tmp_path / "b/config.json").write_text(json.dumps({**values, "own_networks": ["generator"]}))
+    assert call(monkeypatch, "b") == 0
+    assert "(differs in d_learning_rate=0.01, generator=own)" in capsys.readouterr().out
     train(from_preset("tiny", {**changes, "steps": 900}), "c", quiet=True)
     assert call(monkeypatch, "c") == 2
     assert "--runs=c: has no 1,000 steps to compare yet" in capsys.readouterr().err
 
 
 def test_the_picture_has_the_band_and_the_runs(tmp_path):
-    runs = {"mine": {"loss/d": {1000: 1.0, 2000: 3.0}}}
+    runs = {"_mine$_{$": {"loss/d": {1000: 1.0, 2000: 3.0}}}  # any name
     drawing.write_bands(tmp_path / "a.png", BAND, runs)
     image = drawing.read_png(tmp_path / "a.png")
     colours = {tuple(pixel) for pixel in image.reshape(-1, 3).tolist()}

@@ -1,9 +1,12 @@
 """The page about runs, as text and in headless Chromium."""
 
+import html
 import html.parser
 import json
 import re
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,7 +73,7 @@ class Tags(html.parser.HTMLParser):
 
 
 def test_the_page_needs_nothing_else(run_dirs):
-    text = report.page(run_dirs)
+    text = report.page(run_dirs).text
     addresses = Tags(text).addresses
     assert len(addresses) > 2
     assert all(re.match("data:image/png|#", one) for one in addresses)
@@ -79,7 +82,7 @@ def test_the_page_needs_nothing_else(run_dirs):
 
 
 def test_what_the_page_says(run_dirs):
-    plain = report.page(run_dirs[:1])
+    plain = report.page(run_dirs[:1]).text
     for title in ("loss of D", "loss of G", "accuracy of D", "mean logits", "gradient norms",
                   "fcd of the light evaluation", "coverage of the light evaluation"):  # fmt: skip
         assert title in plain
@@ -88,7 +91,7 @@ def test_what_the_page_says(run_dirs):
     assert f"<th>keras</th><td>{__import__('keras').__version__}</td>" in plain
     assert "6 of 6" in plain
     assert ">penalty</text>" not in plain  # there is none, so no chart of zeros
-    both = report.page(run_dirs)
+    both = report.page(run_dirs).text
     assert "<th>conditional</th><td>False</td><td>True</td>" in both
     assert "<th>generator</th><td>tiny</td><td>tiny</td>" in both.split("<details>")[1]
     assert "<th>generator</th>" not in both.split("<details>")[0]
@@ -105,26 +108,130 @@ def test_what_a_hostile_run_says_is_text(run_dirs, tmp_path):
     (run_dir / "summary.json").write_text(json.dumps(summary))
     record = {"step": attack, "source": attack, "metrics": {attack: 1.0}, "floors": {}}
     (run_dir / "evaluations.jsonl").write_text(json.dumps({**record, "step": 1}) + "\n")
-    text = report.page([run_dir])
+    text = report.page([run_dir]).text
     Tags(text)
     assert attack not in text
     assert "<img src=x" not in text
     assert text.count("&lt;script&gt;alert(1)") >= 5
 
 
-def test_damaged_runs_are_refused(run_dirs, tmp_path):
+@pytest.fixture
+def run_dir(run_dirs, tmp_path):
+    """A copy of the plain run, to damage."""
+    return Path(shutil.copytree(run_dirs[0], tmp_path / "run"))
+
+
+DAMAGE = [  # (file, what is in it, what is said)
+    ("samples/step_00000002.png", "no picture", r"step_00000002\.png: cannot be read"),
+    ("summary.json", "{", r"summary\.json: cannot be read, must be JSON"),
+    ("summary.json", "[]", r"summary\.json: is no summary"),
+    ("summary.json", '{"step": "x"}', r"summary\.json: is no summary"),
+    ("summary.json", '{"step": 9, "collapse": ["x"]}', r"summary\.json: is no summary"),
+    ("metrics.jsonl", '{"step": 1, "loss/d": "x"}', r"metrics\.jsonl: step 1 has something that"),
+    ("metrics.jsonl", '{"step": 1, "loss/d": NaN}', r"metrics\.jsonl: step 1 has something that"),
+    ("metrics.jsonl", "x\n{}", r"metrics\.jsonl: line 1 is no record"),
+    ("evaluations.jsonl", '{"step": 1}', r"evaluations\.jsonl: step 1 is no evaluation"),
+    ("evaluations.jsonl", '{"step": 1, "metrics": []}', "step 1 is no evaluation"),
+    ("evaluations.jsonl", '{"step": 1, "metrics": {"fcd": "x"}}', "step 1 is no evaluation"),
+    ("evaluations.jsonl", '{"step": 1, "metrics": {}, "floors": {"a": 3}}', "is no evaluation"),
+    ("config.json", '{"config": {}, "environment": ["x"]}', "environment must be an object"),
+    ("config.json", '{"config": {"steps": "x"}}', "is not a configuration"),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "message"), DAMAGE)
+def test_damaged_files_are_named(file, content, message, run_dir):
+    (run_dir / file).write_text(content)
+    with pytest.raises(UserError, match=message):
+        report.page([run_dir])
+
+
+def test_what_is_no_run_is_refused(tmp_path, run_dir):
     with pytest.raises(UserError, match=r"is not a run, it has no config\.json"):
         report.page([tmp_path])
-    train(from_preset("tiny", {"steps": 1, "evaluate_every": 0}), tmp_path / "run", quiet=True)
-    picture = tmp_path / "run/samples/step_00000001.png"
-    for path, damage in ((picture, b"no picture"), (tmp_path / "run/summary.json", b"{")):
-        whole = path.read_bytes()
-        path.write_bytes(damage)
-        with pytest.raises(UserError, match=f"{path.name}: cannot be read"):
-            report.page([tmp_path / "run"])
-        path.write_bytes(whole)
     with pytest.raises(UserError, match=r"has no ort\.wasm\.bundle\.min\.mjs"):
-        report.page([tmp_path / "run"], explorer=tmp_path)
+        report.page([run_dir], explorer=tmp_path)
+
+
+def test_odd_files_and_old_configurations_do_no_harm(run_dir):
+    for name in ("step_00000002 (copy).png", "step_final.png", "grid.png"):
+        (run_dir / "samples" / name).write_text("mine")
+    (run_dir / "config.json").write_text('{"config": {}}')  # of before there were such knobs
+    (run_dir / "metrics.jsonl").write_text('{"step": 1}\n')
+    (run_dir / "summary.json").unlink()
+    text = report.page([run_dir]).text
+    assert "<td>1 of 30,000</td><td>not ended</td><td>0</td><td>none</td>" in text
+
+
+def test_a_run_that_went_on_is_not_shown_as_it_ended_before(run_dir):
+    record = {"step": 900, "seconds": 55.0, "collapse/signs": 1.0}
+    with (run_dir / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    text = report.page([run_dir]).text
+    assert "<td>900 of 6</td><td>not ended</td><td>55</td><td>from step 900</td>" in text
+
+
+def test_floors_come_from_the_package_where_a_record_has_none(run_dir):
+    found = json.loads((ROOT / "gan/weights/mnist-cnn-a-v1.floors.json").read_text())
+    mean, sd = found["floors of 2000 against 2000 test"]["fcd"]
+    record = {
+        "step": 6, "source": "training", "evaluator": "light", "num_images": 2000,
+        "metrics": {"fcd": 9.0, "kid": None}, "reference": {"num_images": 2000, "split": "test"},
+        "features": {"name": "mnist-cnn-a-v1", "sha256": found["sha256"]},
+    }  # fmt: skip
+    file = run_dir / "evaluations.jsonl"
+    for name, floor in (
+        ("mnist-cnn-a-v1", f"{mean:.4g} ({sd:.4g})"), ("mnist-cnn-b-v1", ""), ("../x", ""),
+    ):  # fmt: skip
+        record["features"]["name"] = name
+        file.write_text(json.dumps(record) + "\n")
+        assert f"<th>fcd</th><td>9</td><td>{floor}</td>" in report.page([run_dir]).text
+
+
+def test_the_usual_evaluation_is_shown_and_each_beside_its_own_floor(run_dirs, run_dir):
+    def evaluation(fcd, floor, **more):
+        usual = {"weights": "ema", "features": {"name": "mnist-cnn-a-v1"}}
+        return {"step": 6, "source": "evaluate", "metrics": {"fcd": fcd},
+                "floors": {"fcd": {"mean": floor, "sd": 0.5}}, **usual, **more}  # fmt: skip
+
+    rows = [
+        evaluation(3.0, 1.0),
+        evaluation(4.0, 2.0, weights="raw"),
+        evaluation(5.0, 2.0, features={"name": "mnist-cnn-b-v1"}),
+    ]
+    (run_dir / "evaluations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = report.page([run_dir, run_dirs[0]]).text
+    row = "<th>fcd</th><td>3</td><td>1 (0.5)</td><td>12.35</td><td>0.12 (0.01)</td>"
+    assert row in text
+    assert "features mnist-cnn-a-v1" in text
+
+
+def test_networks_of_the_caller_are_named(run_dir):
+    values = json.loads((run_dir / "config.json").read_text())
+    values["own_networks"] = ["discriminator"]
+    (run_dir / "config.json").write_text(json.dumps(values))
+    assert "<td>tiny, own</td>" in report.page([run_dir]).text
+
+
+def test_levels_are_for_cross_entropy_only(run_dir):
+    level = "stroke-dasharray: 0.6,0.99"
+    assert level in report.page([run_dir]).text
+    values = json.loads((run_dir / "config.json").read_text())
+    values["config"]["loss"] = "hinge"
+    (run_dir / "config.json").write_text(json.dumps(values))
+    assert level not in report.page([run_dir]).text
+
+
+@pytest.mark.parametrize("name", ["lr$_{$", r"x$\b$", "_a"])
+def test_any_name_may_stand_in_a_legend(name):
+    lines = [charts.Line(name, [1, 2], [1.0, 2.0]), charts.Line("b", [1, 2], [2.0, 1.0], 1)]
+    assert html.escape(name, quote=False) in charts.chart("t", lines)
+
+
+def test_of_a_long_line_the_last_points_stay():
+    steps = list(range(1, 1200))
+    svg = charts.chart("t", [charts.Line("", steps, [0.0] * 1100 + [7.0] * 99)])
+    assert ">7<" in svg or ">6<" in svg
 
 
 def test_charts_take_the_ink_of_the_page_and_leave_gaps():
@@ -142,7 +249,7 @@ def test_charts_take_the_ink_of_the_page_and_leave_gaps():
 def call(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["report", *map(str, arguments)])
     with pytest.raises(SystemExit) as end:
-        cli.run("usage", command.define, command.main)
+        cli.run("usage", command.define, command.main, positional="runs")
     return end.value.code
 
 
@@ -150,16 +257,31 @@ def test_the_command(run_dirs, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)  # where no explorer is
     assert call(monkeypatch, f"--runs={run_dirs[0]}") == 0
     assert (run_dirs[0] / "report.html").read_text().startswith("<!DOCTYPE html>")
-    assert call(monkeypatch, f"--runs={run_dirs[0]},{run_dirs[1]}") == 0
+    assert call(monkeypatch, *run_dirs) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("report.html: ")
     assert (tmp_path / "report.html").exists()
+
+
+def test_without_a_generator_the_page_has_no_explorer(run_dir, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "onnx_of", None)  # not called
+    for name in (report.ORT_SCRIPT, report.ORT_WASM):
+        (tmp_path / name).write_text("x")
+    (run_dir / "generator.keras").unlink()
+    page = report.page([run_dir], tmp_path)
+    assert "explorer" not in page.text.split("<body>")[1]
+    assert "has no generator.keras yet" in page.no_explorer
+    assert call(monkeypatch, f"--runs={run_dir}", f"--explorer={tmp_path}") == 2
+    assert "has no generator.keras yet" in capsys.readouterr().err
+    monkeypatch.setattr(command, "EXPLORER", str(tmp_path))  # as if it was found
+    assert call(monkeypatch, f"--runs={run_dir}") == 0
+    assert "without the latent explorer: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (400, True)])
 def test_in_a_browser(run_dirs, tmp_path, width, dark):
     """Nothing is complained about, the slider changes the picture, a phone needs no scrolling."""
     path = tmp_path / "report.html"
-    path.write_text(report.page(run_dirs))
+    path.write_text(report.page(run_dirs).text)
     with browser(width, dark=dark) as opened:
         opened.get(path.as_uri())
         shown = "document.querySelector('.slideshow img').src"
@@ -188,7 +310,7 @@ def explored(run_dirs, tmp_path_factory):
     if not ORT.is_dir():
         pytest.skip("needs the files that `make explorer` fetches")
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(report.page(run_dirs, ORT))
+    path.write_text(report.page(run_dirs, ORT).text)
     with browser() as opened:
         opened.get(path.as_uri())
         wait(opened, "document.querySelector('.explorer').dataset.shown")

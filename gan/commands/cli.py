@@ -85,7 +85,7 @@ def run(
         usage: One line about the command, for --help.
         define_flags: Defines the flags.
         main: Gets the parsed flags, returns the exit status.
-        positional: A flag of text that arguments without a name are for, joined by commas.
+        positional: A flag of text that arguments without a name are for; it becomes their list.
     """
     os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
@@ -103,7 +103,7 @@ def run(
         if extra and (not positional or values[positional].present):
             raise UserError(f"{extra[0]}: is not a flag, flags are --name=value")
         if extra:
-            values[positional].value = ",".join(extra)
+            values[positional].value = extra
         sys.exit(main(values))
     except (flags.Error, UserError) as error:
         sys.exit(complain(error, BAD_INPUT))
@@ -111,7 +111,8 @@ def run(
         sys.stderr.close()
         sys.exit(FAILED)
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:  # which no path has but the user's
+        # Neither has a path but the user's: writing says so itself.
+        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES):
             raise
         sys.exit(complain(UserError(f"{error.filename}: {error.strerror}"), BAD_INPUT))
     except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
@@ -119,12 +120,13 @@ def run(
 
 
 def paths(values: flags.FlagValues, name: str) -> list[Path]:
-    """Returns the paths of a flag, which are separated by commas.
+    """Returns the paths of a flag, separated by commas, or of plain arguments.
 
     Raises:
         UserError: There are none.
     """
-    found = [Path(one) for one in values[name].value.split(",") if one]
+    given = values[name].value
+    found = [Path(one) for one in (given.split(",") if isinstance(given, str) else given) if one]
     if not found:
         raise UserError(f"--{name}=: must be a run, or several separated by commas")
     return found
@@ -167,9 +169,10 @@ def silenced() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
-        except BaseException:
-            kept.seek(0)
-            os.write(saved, kept.read())
+        except BaseException as error:
+            if not isinstance(error, UserError):  # whose line says all
+                kept.seek(0)
+                os.write(saved, kept.read())
             raise
         finally:
             os.dup2(saved, 2)

@@ -25,26 +25,24 @@ def main(values: flags.FlagValues) -> int:
     """Writes the picture, says a line about each run, and returns the exit status."""
     run_dirs = cli.paths(values, "runs")
     with cli.silenced():
-        from gan import drawing, logs, reference, runs
+        from gan import drawing, history, reference
     usual, curves, lines = None, {}, []
     for run_dir in run_dirs:
-        config = runs.read_config(run_dir)
-        found = reference.chosen(config, values["reference"].value)
+        of_files = history.read(run_dir)
+        found = reference.chosen(of_files.config, values["reference"].value)
         usual = usual or found
         if usual["preset"] != found["preset"]:
             raise UserError(
                 f"--runs={run_dir}: is nearest to {found['preset']}, {run_dirs[0]} to "
                 f"{usual['preset']}; --reference chooses one for all"
             )
-        of_run = reference.curves_of(
-            logs.read_records(run_dir / runs.METRICS_FILE),
-            logs.read_records(run_dir / runs.EVALUATIONS_FILE),
-        )
+        of_run = reference.curves_of(of_files.records, of_files.evaluations)
         steps = sorted(set(of_run["loss/d"]) & set(usual["bands"]["loss/d"]["steps"]))
         if not steps:
             raise UserError(f"--runs={run_dir}: has no {reference.WINDOW:,} steps to compare yet")
         curves[str(run_dir)] = of_run
-        changed = reference.differences(config, usual)
+        changed = reference.differences(of_files.config, usual)
+        changed |= dict.fromkeys(of_files.own_networks, "own")
         said = ", ".join(f"{name}={value}" for name, value in changed.items())
         outside = reference.departures(of_run, usual["bands"])
         verdict = str(outside[0]) if outside else f"as usual up to step {steps[-1]:,}"

@@ -34,12 +34,21 @@ def main(values: flags.FlagValues) -> int:
         from gan import api, devices, export
     devices.prepare()
     generator = api.load(run_dir)
-    out = Path(values["out"].value or (run_dir.parent if run_dir.is_file() else run_dir) / "export")
+    home = run_dir.parent if run_dir.is_file() else run_dir
+    out = Path(values["out"].value or home / "export")
+    if out.is_symlink() and not values["out"].value:  # of a run that may come from anybody
+        raise UserError(f"{out}: is a link, --out says where to write")
+    if out.resolve() == home.resolve():
+        raise UserError(f"--out={out}: holds the generator itself, must be another directory")
+    status = cli.DONE
     try:
         for name in asked or FORMATS:
             try:
                 with cli.silenced():
                     path, difference = export.export(generator, name, out)
+            except export.ExportFailed as error:
+                status = cli.complain(error, cli.FAILED)
+                continue
             except UserError as error:
                 if asked:
                     raise
@@ -51,7 +60,7 @@ def main(values: flags.FlagValues) -> int:
             )
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    return cli.DONE
+    return status
 
 
 def size(path: Path) -> int:

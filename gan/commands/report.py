@@ -39,14 +39,17 @@ def main(values: flags.FlagValues) -> int:
         values["out"].value or (Path() if len(run_dirs) > 1 else run_dirs[0]) / "report.html"
     )
     with cli.silenced():
-        text = report.page(run_dirs, explorer)
+        page = report.page(run_dirs, explorer)
+    if page.no_explorer and values["explorer"].present:
+        raise UserError(f"--explorer={explorer}: {page.no_explorer}")
     try:
         with replacing(out) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(page.text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    with_it = "with" if explorer else "without"
-    print(f"{out}: {len(text):,} characters, {with_it} the latent explorer")
+    print(f"{out}: {len(page.text):,} characters")
+    if page.no_explorer:
+        print(f"without the latent explorer: {page.no_explorer}")
     return cli.DONE
 
 

@@ -25,6 +25,8 @@ USAGE = "Draws images from a generator: a grid, single files, interpolations, an
 PAIRS = 5  # of neighbours in an interpolation, if no seeds are given
 STEPS = 10  # images from one seed to the next, both included
 NEAREST = 20  # samples beside their nearest training images, if no seeds are given
+AT_ONCE = 1000  # single images that are in memory
+PICTURES = (".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pdf", ".svg")
 FRAMES = 60  # most of an animation of training
 
 
@@ -38,7 +40,7 @@ def define(values: flags.FlagValues) -> None:
             "which images, 0-99 or 7: the same seed is always the same image; empty: the first, as "
             "many as the picture has room for",
         ),
-        side=knob(10, "images a row, and a column, of a grid without --seeds", low=1, below=101),
+        side=knob(10, "images a row of a grid; without --seeds also its rows", low=1, below=101),
         latent=knob(
             "independent",
             "interpolate: the way from each seed to the next, as PNG and GIF",
@@ -73,7 +75,7 @@ def main(values: flags.FlagValues) -> int:
         refuse_for_points(values)
     generator = None
     if name != "gif":
-        generator = (samples.read_generator if bare else samples.load_saved_generator)(run_dir)
+        generator = samples.load(run_dir)
     request = Request(run_dir, generator, config, seeds, flag["side"], flag["truncation"])
     if generator and request.makes_points:
         refuse_for_points(values)
@@ -155,16 +157,18 @@ def write_single(request: Request, out: Path) -> str:
     from gan import drawing
     from gan.files import replacing
 
-    assert request.seeds is not None
-    images = request.draw(request.seeds)
+    seeds = request.seeds
+    assert seeds is not None
     if out.suffix == ".npz":
         with replacing(out) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, images=images, seeds=np.asarray(request.seeds))
+            np.savez_compressed(file, images=request.draw(seeds), seeds=np.asarray(seeds))
     else:
         out.mkdir(parents=True, exist_ok=True)
-        for seed, image in zip(request.seeds, images, strict=True):
-            drawing.write_png(out / f"{seed:05d}.png", image)
-    return f"{out}: {len(images)} images"
+        for start in range(0, len(seeds), AT_ONCE):
+            part = seeds[start : start + AT_ONCE]
+            for seed, image in zip(part, request.draw(part), strict=True):
+                drawing.write_png(out / f"{seed:05d}.png", image)
+    return f"{out}: {len(seeds)} images"
 
 
 def write_interpolation(request: Request, out: Path) -> str:
@@ -213,21 +217,17 @@ def write_nearest(request: Request, out: Path) -> str:
 
 def write_training(request: Request, out: Path) -> str:
     """Writes the pictures that training left, with the step on each, as an animation."""
-    import numpy as np
+    from gan import drawing, history
 
-    from gan import drawing, runs
-
-    run_dir = request.run_dir
-    paths = sorted((run_dir / runs.SAMPLES_DIR).glob("step_*.png"))
-    if not paths:
-        raise UserError(f"--run_dir={run_dir}: has no pictures of its training yet")
-    chosen = np.unique(np.linspace(0, len(paths) - 1, FRAMES).round().astype(int))
+    pictures = history.pictures_of(request.run_dir)
+    if not pictures:
+        raise UserError(f"--run_dir={request.run_dir}: has no pictures of its training yet")
     pages = [
-        drawing.captioned(drawing.read_png(paths[i]), f"step {int(paths[i].stem[5:]):,}")
-        for i in chosen
+        drawing.captioned(drawing.read_png(path), f"step {step:,}")
+        for step, path in history.spread(pictures, FRAMES)
     ]
     if len({page.shape for page in pages}) > 1:
-        raise UserError(f"--run_dir={run_dir}: its pictures have different sizes")
+        raise UserError(f"--run_dir={request.run_dir}: its pictures have different sizes")
     drawing.write_gif(out, pages, 0.1)
     return f"{out}: {len(pages)} pictures"
 
@@ -279,6 +279,8 @@ def kind_of(values: flags.FlagValues) -> str:
             raise UserError(f"--{flag}={values[flag].value}: is not for {kind.said}")
     if name == "single" and not seeds:
         raise UserError(f"--out={out}: needs --seeds, such as --seeds=0-99")
+    if name == "single" and suffix.lower() in PICTURES:
+        raise UserError(f"--out={out}: must end in .png or .npz, or be a directory")
     if out and name != "single" and suffix != (right := Path(kind.default_out).suffix):
         raise UserError(f"--out={out}: must end in {right}")
     return name

@@ -107,8 +107,21 @@ async function startExplorer(place) {
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
 
+  // One image at a time: while it is drawn, of all that is asked for only the last is kept.
+  let waiting = false;
+  const note = place.querySelector("output");
   const ask = () => {
-    drawing = drawing.then(draw);
+    if (waiting) return drawing;
+    waiting = true;
+    drawing = drawing.then(async () => {
+      waiting = false;
+      try {
+        await draw();
+        note.textContent = "";
+      } catch (error) {
+        note.textContent = `This run cannot be shown here: ${error.message}`;
+      }
+    });
     return drawing;
   };
   place.addEventListener("input", ask);
