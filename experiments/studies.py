@@ -55,6 +55,13 @@ STUDIES: dict[str, Study] = {
     ),
     "grid": Study("grid", seeds=tuple(range(20)), variants={"grid": {}}, common=LAST_ONLY),
     "ring": Study("ring", seeds=tuple(range(20)), variants={"ring": {}}, common=LAST_ONLY),
+    "small": Study("small", seeds=(0, 1), variants={"small": {}}, common=LAST_ONLY),
+    "small_fashion": Study(
+        "small",
+        seeds=(0, 1),
+        variants={"small": {"dataset": "fashion_mnist"}},
+        common=LAST_ONLY,
+    ),
     "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
     # What runs of a preset look like, for ``tapegan compare``; see experiments/reference.py.
     "usual_mlp": Study("mlp", seeds=tuple(range(5)), variants={"mlp": {}}, common=USUAL),
