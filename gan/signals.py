@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterator
 # What asks for an end: Ctrl-C, a terminal that stops a job, and what schedulers send.
 ASKING = ("SIGINT", "SIGTERM", "SIGUSR1")
 
-PATIENCE = 5.0  # seconds that reading the data set may still take after a signal
+PATIENCE = 5.0  # seconds that reading the data set may take in spite of a signal
 
 SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 
@@ -31,9 +31,15 @@ class StopRequest:
             self._asked = time.monotonic()
             self.signal_name = signal.Signals(number).name
 
-    def is_overdue(self) -> bool:
-        """Returns whether work that leaves nothing to save has to be given up."""
-        return self.signal_name is not None and time.monotonic() > self._asked + PATIENCE
+    def patience(self) -> Callable[[], bool]:
+        """Returns what tells whether work that begins now and leaves nothing to save is given up.
+
+        So it is `PATIENCE` seconds after a signal, or after its own begin if that is later.
+        """
+        begin = time.monotonic()
+        return lambda: (
+            self.signal_name is not None and time.monotonic() > max(begin, self._asked) + PATIENCE
+        )
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import ROOT, checkpoint
 from gan import loop, pictures, trainer
+from gan.datasets import load_dataset
 from gan.logs import MetricsLog, read_records
 from gan.signals import catching_signals
 from gan.trainer import train
@@ -102,6 +103,7 @@ def check(monkeypatch, place, name, patched, step, config, tmp_path, signal_name
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_signal_before_tensorflow_is_there(number, status, tmp_path):
     """The command catches signals before it imports anything that is slow."""
+    load_dataset("mnist", "", print)  # or it would be downloaded, and given up
     code = f"""
 import os, runpy, sys
 from gan.commands import cli

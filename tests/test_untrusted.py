@@ -261,7 +261,7 @@ def test_no_path_in_a_configuration_is_written_to(name, text, world, call, monke
     status, changed, _ = call(sample, "--run_dir=a/b/run")
     assert (status, changed) in ((2, set()), (0, {"a/b/run/samples/grid.png"}))
 
-    def enough(*arguments):
+    def enough(*arguments, **more):
         raise UserError("drawn")
 
     monkeypatch.setattr(samples, "sample", enough)

@@ -59,7 +59,7 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
         replicas = strategy.replicas_of(resolved)  # before TensorFlow computes anything
         with clock("data"):
             # A download may take minutes, and leaves nothing that could be saved.
-            dataset = waiting.unless(stop.is_overdue, lambda: recipe.dataset_of(config, print))
+            dataset = waiting.unless(stop.patience(), lambda: recipe.dataset_of(config, print))
         with clock("feature network"):
             evaluators = evaluation.evaluators(config, dataset, print) if replicas.chief else {}
         summary = trainer.train(
