@@ -5,13 +5,9 @@ Everything that a run brings is escaped: a run may come from anybody.
 
 import base64
 import dataclasses
-import gzip
 import html
-import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
@@ -19,14 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gan
-from gan import charts, history, real, samples
+from gan import charts, explorer, history, page_files, real
 from gan.charts import Line
 from gan.config import Config
 from gan.drawing import read_png
 from gan.evaluation import number
 from gan.history import History
-from gan.knobs import UserError
-from gan.latents import block_key
 from gan.logs import DURING_TRAINING
 
 FRAMES = 60  # most pictures of a run
@@ -40,7 +34,8 @@ CHARTS: tuple[tuple[str, tuple[str, ...], float | None], ...] = (
     ("gradient norms (D, G dashed)", ("grads/d_norm", "grads/g_norm"), None),
     ("penalty", ("loss/penalty",), None),
 )
-LIGHT = ("fcd", "coverage", "classes", "modes", "kl", "high_quality")  # in charts, if there
+# Of the light evaluation, as far as it has them.
+LIGHT = ("fcd", "coverage", "classes", "modes", "reverse_kl", "high_quality", "sd_ratio")
 
 
 class Page(NamedTuple):
@@ -50,41 +45,36 @@ class Page(NamedTuple):
     no_explorer: str
 
 
-def page(run_dirs: Sequence[Path], explorer: Path | None = None) -> Page:
+def page(run_dirs: Sequence[Path], ort: Path | None = None) -> Page:
     """Returns the page about these runs.
 
     Args:
         run_dirs: At least one run.
-        explorer: Directory of ONNX Runtime Web's files; None makes a page without an explorer.
+        ort: Directory of ONNX Runtime Web's files; None makes a page without an explorer.
 
     Raises:
         UserError: Something is no run, or damaged; or the files of the explorer are not there.
     """
     of_runs = [history.read(run_dir) for run_dir in run_dirs]
-    walk, no_explorer = explorer_section(of_runs, explorer) if explorer else ("", "")
+    walk, no_explorer = explorer.explorer(of_runs, ort) if ort else ("", "")
     parts = [
         section("Runs", table(overview(of_runs))),
         section("Samples", cards([slideshow(one) for one in of_runs if one.pictures])),
         section("Training", cards(draw_charts(of_runs))),
         section("How good", metrics_table(of_runs)),
-        walk,
+        section("Explorer", walk),
         section("Configuration", differences(of_runs)),
         section("Environment", environments(of_runs)),
     ]
-    text = Template(of_page("report.html")).substitute(
+    text = Template(page_files.text("report.html")).substitute(
         title=html.escape(", ".join(str(one.path) for one in of_runs)),
-        style=of_page("report.css"),
+        style=page_files.text("report.css"),
         body="\n".join(parts),
-        script=of_page("report.js") + (of_page("explorer.js") if walk else ""),
+        script=page_files.text("report.js") + (page_files.text("explorer.js") if walk else ""),
         version=gan.__version__,
         date=datetime.now(timezone.utc).isoformat(" ", "minutes"),
     )
     return Page(text, no_explorer)
-
-
-def of_page(name: str) -> str:
-    """Returns a file of gan/page."""
-    return (resources.files("gan") / "page" / name).read_text(encoding="utf-8")
 
 
 def section(title: str, body: str) -> str:
@@ -147,18 +137,13 @@ def slideshow(one: History) -> str:
         f'<div class="slideshow"><img alt="samples" src="{frames[-1]["picture"]}">'
         f'<input type="range" min="0" max="{last}" value="{last}" aria-label="step">'
         f"<figcaption>{html.escape(str(one.path))}: <output>step {frames[-1]['step']:,}</output>"
-        f'</figcaption><script type="application/json">{embedded(frames)}</script></div>'
+        f'</figcaption><script type="application/json">{page_files.embedded(frames)}</script></div>'
     )
 
 
 def data_uri(png: bytes) -> str:
     """Returns a PNG file as an address."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
-
-
-def embedded(value: Any) -> str:
-    """Returns JSON that cannot end the ``<script>`` element it stands in."""
-    return json.dumps(value).replace("<", "\\u003c")
 
 
 def draw_charts(of_runs: Sequence[History]) -> list[str]:
@@ -262,75 +247,3 @@ def environments(of_runs: Sequence[History]) -> str:
     rows: list[list[Any]] = [["", *(one.path for one in of_runs)]]
     rows += [[name, *(one.environment.get(name, "") for one in of_runs)] for name in names]
     return table(rows) if names else ""
-
-
-def explorer_section(of_runs: Sequence[History], files: Path) -> tuple[str, str]:
-    """Returns the latent explorer with the generators of the runs, and why some are missing.
-
-    Raises:
-        UserError: ONNX Runtime Web's files are not there.
-    """
-    packed = {}
-    for name, file in (("ort-script", ORT_SCRIPT), ("ort-wasm", ORT_WASM)):
-        try:
-            packed[name] = (files / file).read_bytes()
-        except OSError as error:
-            raise UserError(f"--explorer={files}: has no {file} ({error.strerror})") from None
-    models, missing = [], []
-    for i, one in enumerate(of_runs):
-        try:
-            generator = samples.load_saved_generator(one.path)
-            if len(generator.output_shape) != 4:
-                raise UserError(f"--runs={one.path}: draws points, there is nothing to explore")
-            packed[f"model-{i}"] = onnx_of(generator)
-        except UserError as error:
-            missing.append(str(error))
-            continue
-        labels = [x.name for x in generator.inputs if "int" in str(x.dtype)]
-        models.append(
-            {
-                "id": f"model-{i}",
-                "name": str(one.path),
-                "key": str(block_key()),
-                "dim": generator.inputs[0].shape[-1],
-                "classes": samples.classes_of(generator),
-                "labels": labels[0] if labels else "",
-            }
-        )
-    if not models:
-        return "", "; ".join(missing)
-    classes = max(model["classes"] for model in models)
-    body = Template(of_page("explorer.html")).substitute(
-        packed="\n".join(
-            f'<script type="text/plain" id="{name}">'
-            f"{base64.b64encode(gzip.compress(content, mtime=0)).decode()}</script>"
-            for name, content in packed.items()
-        ),
-        models=options([(i, model["name"]) for i, model in enumerate(models)]),
-        labels=options([(i, i) for i in range(classes)]),
-        data=embedded(models),
-    )
-    return section("Explorer", body), "; ".join(missing)
-
-
-def options(choices: Sequence[tuple[int, Any]]) -> str:
-    """Returns the choices of a ``<select>``: value and text of each."""
-    return "".join(
-        f'<option value="{value}">{html.escape(str(text))}</option>' for value, text in choices
-    )
-
-
-ORT_SCRIPT, ORT_WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
-
-
-def onnx_of(generator: Any) -> bytes:
-    """Returns a generator as ONNX, compared with Keras.
-
-    Raises:
-        UserError: It cannot be made.
-    """
-    from gan import export
-
-    with tempfile.TemporaryDirectory() as directory:
-        path, _ = export.export(generator, "onnx", Path(directory))
-        return path.read_bytes()

@@ -79,6 +79,14 @@ def command(*args, **kwargs):
     )
 
 
+def status_of(monkeypatch, command_line, *args):
+    """Runs a command of gan/commands in this process and returns its exit status."""
+    monkeypatch.setattr(sys, "argv", ["command", *map(str, args)])
+    with pytest.raises(SystemExit) as end:
+        command_line.run()
+    return end.value.code
+
+
 def weights_of(network):
     """Returns copies of all variables of a network, moving statistics included."""
     return [variable.numpy().copy() for variable in network.variables]

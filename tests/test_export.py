@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import gan
+from conftest import status_of
 from gan import export
-from gan.commands import cli
 from gan.commands import export as command
 from gan.knobs import UserError
 from gan.models import GENERATORS
@@ -108,10 +108,7 @@ def saved(tmp_path):
 
 
 def call(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["export", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        cli.run("usage", command.define, command.main)
-    return end.value.code
+    return status_of(monkeypatch, command, *arguments)
 
 
 def test_the_command_writes_all_formats_beside_the_generator(saved, monkeypatch, capsys):

@@ -1,7 +1,6 @@
 """Pictures and samples of conditional generators, of points and of single seeds."""
 
 import shutil
-import sys
 
 import keras
 import numpy as np
@@ -9,8 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from gan import accuracy, drawing, evaluation, features, pictures, real, samples
-from gan.commands import cli
+from conftest import status_of
+from gan import accuracy, drawing, evaluation, features, gallery, pictures, real, samples
 from gan.commands import sample as sample_command
 from gan.config import Config
 from gan.datasets import Dataset, load_dataset
@@ -99,11 +98,7 @@ def test_a_conditional_run_has_a_row_a_class(tmp_path, tiny_config, monkeypatch)
 
 
 def call(monkeypatch, *arguments):
-    """Runs the sample command in this process and returns its exit status."""
-    monkeypatch.setattr(sys, "argv", ["sample", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        cli.run("usage", sample_command.define, sample_command.main)
-    return end.value.code
+    return status_of(monkeypatch, sample_command, *arguments)
 
 
 def test_single_images_by_their_seed(tmp_path, tiny_config, monkeypatch, capsys):
@@ -164,6 +159,10 @@ def test_a_generator_of_anywhere_draws_the_same(trained, tmp_path, monkeypatch, 
     for flag in ("--gif", "--nearest"):
         assert call(monkeypatch, f"--run_dir={tmp_path / 'g.keras'}", flag) == 2
         assert f"{flag}: needs a run" in capsys.readouterr().err
+
+
+def test_every_kind_that_the_command_knows_is_drawn_by_something():
+    assert set(sample_command.KINDS) == set(gallery.WRITERS)
 
 
 def test_arrays_of_seeds(trained, tmp_path, monkeypatch):

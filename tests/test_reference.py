@@ -1,13 +1,13 @@
 """Bands of usual runs, and runs that leave them."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
+from conftest import status_of
 from gan import drawing, reference
-from gan.commands import cli, compare
+from gan.commands import compare
 from gan.config import Config
 from gan.knobs import UserError
 from gan.presets import from_preset
@@ -136,10 +136,7 @@ def test_the_bands_that_come_with_the_package():
 
 
 def call(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        cli.run("usage", compare.define, compare.main, positional="runs")
-    return end.value.code
+    return status_of(monkeypatch, compare, *arguments)
 
 
 def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, capsys):

@@ -5,7 +5,6 @@ import html.parser
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,14 @@ import tensorflow as tf
 
 import gan
 from browser import browser, complaints, wait
-from conftest import ROOT
-from gan import charts, report
-from gan.commands import cli
+from conftest import ROOT, status_of
+from gan import charts, explorer, report
 from gan.commands import report as command
+from gan.evaluation import LIGHT_METRICS
 from gan.knobs import UserError
 from gan.latents import latents_of
+from gan.metrics import METRICS
+from gan.modes import BETTER
 from gan.presets import from_preset
 from gan.trainer import train
 
@@ -150,7 +151,7 @@ def test_what_is_no_run_is_refused(tmp_path, run_dir):
     with pytest.raises(UserError, match=r"is not a run, it has no config\.json"):
         report.page([tmp_path])
     with pytest.raises(UserError, match=r"has no ort\.wasm\.bundle\.min\.mjs"):
-        report.page([run_dir], explorer=tmp_path)
+        report.page([run_dir], tmp_path)
 
 
 def test_odd_files_and_old_configurations_do_no_harm(run_dir):
@@ -234,6 +235,11 @@ def test_of_a_long_line_the_last_points_stay():
     assert ">7<" in svg or ">6<" in svg
 
 
+def test_the_charts_are_of_metrics_that_there_are():
+    assert set(report.LIGHT) <= {*METRICS, *BETTER}
+    assert set(report.LIGHT) > set(LIGHT_METRICS)
+
+
 def test_charts_take_the_ink_of_the_page_and_leave_gaps():
     svg = charts.chart("a < b", [charts.Line("x & y", [1, 2, 3], [1.0, float("nan"), 2.0])], 1.5)
     assert svg.startswith("<svg")
@@ -247,10 +253,7 @@ def test_charts_take_the_ink_of_the_page_and_leave_gaps():
 
 
 def call(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["report", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        cli.run("usage", command.define, command.main, positional="runs")
-    return end.value.code
+    return status_of(monkeypatch, command, *arguments)
 
 
 def test_the_command(run_dirs, monkeypatch, tmp_path, capsys):
@@ -263,8 +266,8 @@ def test_the_command(run_dirs, monkeypatch, tmp_path, capsys):
 
 
 def test_without_a_generator_the_page_has_no_explorer(run_dir, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(report, "onnx_of", None)  # not called
-    for name in (report.ORT_SCRIPT, report.ORT_WASM):
+    monkeypatch.setattr(explorer, "onnx_of", None)  # not called
+    for name in (explorer.ORT_SCRIPT, explorer.ORT_WASM):
         (tmp_path / name).write_text("x")
     (run_dir / "generator.keras").unlink()
     page = report.page([run_dir], tmp_path)

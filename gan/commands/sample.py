@@ -1,11 +1,8 @@
 """Draws from a generator: ``tapegan sample --run_dir=runs/mlp``."""
 
-import dataclasses
-import itertools
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from absl import flags
 
@@ -13,21 +10,9 @@ from gan.commands import cli
 from gan.config import POINT_DATASETS
 from gan.knobs import UserError, knob
 
-if TYPE_CHECKING:
-    import keras
-    import numpy as np
-
-    from gan.config import Config
-    from gan.latents import Numbers
-
 USAGE = "Draws images from a generator: a grid, single files, interpolations, animations."
 
-PAIRS = 5  # of neighbours in an interpolation, if no seeds are given
-STEPS = 10  # images from one seed to the next, both included
-NEAREST = 20  # samples beside their nearest training images, if no seeds are given
-AT_ONCE = 1000  # single images that are in memory
 PICTURES = (".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pdf", ".svg")
-FRAMES = 60  # most of an animation of training
 
 
 def define(values: flags.FlagValues) -> None:
@@ -68,7 +53,7 @@ def main(values: flags.FlagValues) -> int:
     if bare and name in ("nearest", "gif"):
         raise UserError(f"--{name}: needs a run, {run_dir} is a file")
     with cli.silenced():
-        from gan import devices, runs, samples
+        from gan import devices, gallery, runs, samples
     devices.prepare()
     config = None if bare else runs.read_config(run_dir)
     if config and config.dataset in POINT_DATASETS:
@@ -76,13 +61,13 @@ def main(values: flags.FlagValues) -> int:
     generator = None
     if name != "gif":
         generator = samples.load(run_dir)
-    request = Request(run_dir, generator, config, seeds, flag["side"], flag["truncation"])
+    request = gallery.Request(run_dir, generator, config, seeds, flag["side"], flag["truncation"])
     if generator and request.makes_points:
         refuse_for_points(values)
     place = run_dir.parent if bare else run_dir / runs.SAMPLES_DIR
     out = Path(flag["out"] or place / kind.default_out)
     try:
-        print(kind.write(request, out))
+        print(gallery.WRITERS[name](request, out))
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     return cli.DONE
@@ -102,157 +87,23 @@ def refuse_for_points(values: flags.FlagValues) -> None:
             )
 
 
-@dataclasses.dataclass
-class Request:
-    """What to draw."""
-
-    run_dir: Path
-    generator: "keras.Model"
-    config: "Config | None"  # of the run, if it is one
-    seeds: range | None
-    side: int
-    truncation: float
-
-    @property
-    def makes_points(self) -> bool:
-        """Whether the generator makes points instead of images."""
-        return len(self.generator.output_shape) == 2
-
-    def draw(self, seeds: "Numbers", labels: "Numbers | None" = None) -> "np.ndarray":
-        """Returns the images of seeds."""
-        from gan import samples
-
-        return samples.sample(self.generator, seeds, labels=labels, truncation=self.truncation)
-
-
-def write_grid(request: Request, out: Path) -> str:
-    """Writes one picture: seeds in rows, or a row a class if conditional; points are scattered."""
-    import numpy as np
-
-    from gan import drawing, pictures, recipe
-
-    side, classes = request.side, pictures.shown_classes(request.generator)
-    if request.makes_points:
-        clouds = [request.draw(range(pictures.POINTS_SHOWN))]
-        if request.config:
-            data = recipe.dataset_of(request.config, print)
-            clouds.insert(0, pictures.real_examples(data, pictures.POINTS_SHOWN, 0))
-        picture = drawing.scatter(*clouds)
-    elif len(classes) and request.seeds is None:
-        seeds = np.tile(np.arange(side), len(classes))
-        picture = drawing.image_grid(request.draw(seeds, np.repeat(classes, side)), side)
-    else:
-        images = request.draw(request.seeds or range(side**2))
-        columns = min(side, len(images))
-        blank = np.full([-len(images) % columns, *images.shape[1:]], 255, np.uint8)
-        picture = drawing.image_grid(np.concatenate([images, blank]), columns)
-    drawing.write_png(out, picture)
-    return str(out)
-
-
-def write_single(request: Request, out: Path) -> str:
-    """Writes a PNG file for each seed, or all images into one npz file."""
-    import numpy as np
-
-    from gan import drawing
-    from gan.files import replacing
-
-    seeds = request.seeds
-    assert seeds is not None
-    if out.suffix == ".npz":
-        with replacing(out) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, images=request.draw(seeds), seeds=np.asarray(seeds))
-    else:
-        out.mkdir(parents=True, exist_ok=True)
-        for start in range(0, len(seeds), AT_ONCE):
-            part = seeds[start : start + AT_ONCE]
-            for seed, image in zip(part, request.draw(part), strict=True):
-                drawing.write_png(out / f"{seed:05d}.png", image)
-    return f"{out}: {len(seeds)} images"
-
-
-def write_interpolation(request: Request, out: Path) -> str:
-    """Writes a row for the way from each seed to the next, and an animation of all of them."""
-    import numpy as np
-
-    from gan import drawing, latents, pictures, samples
-
-    seeds = request.seeds or range(PAIRS + 1)
-    if len(seeds) < 2:
-        raise UserError(f"--seeds={seeds[0]}: must be two or more to interpolate between")
-    ends = latents.latents_of(seeds, request.generator.inputs[0].shape[-1])
-    if request.truncation:
-        ends = latents.truncated(ends, request.truncation)
-    ways = [latents.between(*pair, STEPS) for pair in itertools.pairwise(ends)]
-    path = np.concatenate(ways)
-    classes = pictures.shown_classes(request.generator)
-    rows = [
-        samples.draw(request.generator, path, np.full(len(path), label))
-        for label in (classes if len(classes) else [0])  # not looked at where there are none
-    ]
-    drawing.write_png(out, drawing.image_grid(np.concatenate(rows), STEPS))
-    frames = [
-        drawing.image_grid(np.stack(frame), 1)
-        for i, frame in enumerate(zip(*rows, strict=True))
-        if i == 0 or i % STEPS  # a way begins where the one before it ended
-    ]
-    animation = out.with_suffix(".gif")
-    drawing.write_gif(animation, frames, 0.1)
-    return f"{out}, {animation}: seeds {seeds[0]} to {seeds[-1]}"
-
-
-def write_nearest(request: Request, out: Path) -> str:
-    """Writes images above their nearest training images."""
-    import numpy as np
-
-    from gan import drawing, evaluation, recipe
-
-    assert request.config is not None
-    data = recipe.dataset_of(request.config, print)
-    images = request.draw(request.seeds or range(NEAREST))
-    rows = evaluation.with_nearest(images, request.config.dataset, data, print)
-    drawing.write_png(out, drawing.image_grid(np.concatenate(list(rows.values())), len(images)))
-    return f"{out}: {', '.join(rows)}"
-
-
-def write_training(request: Request, out: Path) -> str:
-    """Writes the pictures that training left, with the step on each, as an animation."""
-    from gan import drawing, history
-
-    pictures = history.pictures_of(request.run_dir)
-    if not pictures:
-        raise UserError(f"--run_dir={request.run_dir}: has no pictures of its training yet")
-    pages = [
-        drawing.captioned(drawing.read_png(path), f"step {step:,}")
-        for step, path in history.spread(pictures, FRAMES)
-    ]
-    if len({page.shape for page in pages}) > 1:
-        raise UserError(f"--run_dir={request.run_dir}: its pictures have different sizes")
-    drawing.write_gif(out, pages, 0.1)
-    return f"{out}: {len(pages)} pictures"
-
-
 class Kind(NamedTuple):
     """Something that can be drawn."""
 
     said: str  # in messages
     flags: tuple[str, ...]  # besides --run_dir and --out
     default_out: str  # --out ends like it, unless it is a directory
-    write: Callable[[Request, Path], str]  # returns what was written
 
 
 KINDS = {
-    "grid": Kind("a grid", ("seeds", "side", "truncation"), "grid.png", write_grid),
-    "single": Kind("single images", ("seeds", "truncation"), "single", write_single),
+    "grid": Kind("a grid", ("seeds", "side", "truncation"), "grid.png"),
+    "single": Kind("single images", ("seeds", "truncation"), "single"),
     "interpolation": Kind(
-        "--latent=interpolate", ("latent", "seeds", "truncation"),
-        "interpolation.png", write_interpolation,
+        "--latent=interpolate", ("latent", "seeds", "truncation"), "interpolation.png"
     ),
-    "nearest": Kind(
-        "--nearest", ("nearest", "seeds", "truncation"), "nearest.png", write_nearest
-    ),
-    "gif": Kind("--gif", ("gif",), "training.gif", write_training),
-}  # fmt: skip
+    "nearest": Kind("--nearest", ("nearest", "seeds", "truncation"), "nearest.png"),
+    "gif": Kind("--gif", ("gif",), "training.gif"),
+}
 
 
 def kind_of(values: flags.FlagValues) -> str:

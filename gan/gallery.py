@@ -1,0 +1,140 @@
+"""What can be drawn of a generator: grids, single files, interpolations, neighbours, animations."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan import drawing, evaluation, history, latents, pictures, recipe, samples
+from gan.config import Config
+from gan.files import replacing
+from gan.knobs import UserError
+from gan.latents import Numbers
+
+PAIRS = 5  # of neighbours in an interpolation, if no seeds are given
+STEPS = 10  # images from one seed to the next, both included
+NEAREST = 20  # samples beside their nearest training images, if no seeds are given
+AT_ONCE = 1000  # single images that are in memory
+FRAMES = 60  # most of an animation of training
+
+
+@dataclasses.dataclass
+class Request:
+    """What to draw."""
+
+    run_dir: Path
+    generator: Any  # keras.Model; None is enough for an animation of training
+    config: Config | None  # of the run, if it is one
+    seeds: range | None
+    side: int
+    truncation: float
+
+    @property
+    def makes_points(self) -> bool:
+        """Whether the generator makes points instead of images."""
+        return len(self.generator.output_shape) == 2
+
+    def draw(self, seeds: Numbers, labels: Numbers | None = None) -> np.ndarray:
+        """Returns the images of seeds."""
+        return samples.sample(self.generator, seeds, labels=labels, truncation=self.truncation)
+
+
+def write_grid(request: Request, out: Path) -> str:
+    """Writes one picture: seeds in rows, or a row a class if conditional; points are scattered."""
+    side, classes = request.side, pictures.shown_classes(request.generator)
+    if request.makes_points:
+        clouds = [request.draw(range(pictures.POINTS_SHOWN))]
+        if request.config:
+            data = recipe.dataset_of(request.config, print)
+            clouds.insert(0, pictures.real_examples(data, pictures.POINTS_SHOWN, 0))
+        picture = drawing.scatter(*clouds)
+    elif len(classes) and request.seeds is None:
+        seeds = np.tile(np.arange(side), len(classes))
+        picture = drawing.image_grid(request.draw(seeds, np.repeat(classes, side)), side)
+    else:
+        images = request.draw(request.seeds or range(side**2))
+        columns = min(side, len(images))
+        blank = np.full([-len(images) % columns, *images.shape[1:]], 255, np.uint8)
+        picture = drawing.image_grid(np.concatenate([images, blank]), columns)
+    drawing.write_png(out, picture)
+    return str(out)
+
+
+def write_single(request: Request, out: Path) -> str:
+    """Writes a PNG file for each seed, or all images into one npz file."""
+    seeds = request.seeds
+    assert seeds is not None
+    if out.suffix == ".npz":
+        with replacing(out) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, images=request.draw(seeds), seeds=np.asarray(seeds))
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        for start in range(0, len(seeds), AT_ONCE):
+            part = seeds[start : start + AT_ONCE]
+            for seed, image in zip(part, request.draw(part), strict=True):
+                drawing.write_png(out / f"{seed:05d}.png", image)
+    return f"{out}: {len(seeds)} images"
+
+
+def write_interpolation(request: Request, out: Path) -> str:
+    """Writes a row for the way from each seed to the next, and an animation of all of them."""
+    seeds = request.seeds or range(PAIRS + 1)
+    if len(seeds) < 2:
+        raise UserError(f"--seeds={seeds[0]}: must be two or more to interpolate between")
+    ends = latents.latents_of(seeds, request.generator.inputs[0].shape[-1])
+    if request.truncation:
+        ends = latents.truncated(ends, request.truncation)
+    ways = [latents.between(*pair, STEPS) for pair in itertools.pairwise(ends)]
+    path = np.concatenate(ways)
+    classes = pictures.shown_classes(request.generator)
+    rows = [
+        samples.draw(request.generator, path, np.full(len(path), label))
+        for label in (classes if len(classes) else [0])  # not looked at where there are none
+    ]
+    drawing.write_png(out, drawing.image_grid(np.concatenate(rows), STEPS))
+    frames = [
+        drawing.image_grid(np.stack(frame), 1)
+        for i, frame in enumerate(zip(*rows, strict=True))
+        if i == 0 or i % STEPS  # a way begins where the one before it ended
+    ]
+    animation = out.with_suffix(".gif")
+    drawing.write_gif(animation, frames, 0.1)
+    return f"{out}, {animation}: seeds {seeds[0]} to {seeds[-1]}"
+
+
+def write_nearest(request: Request, out: Path) -> str:
+    """Writes images above their nearest training images."""
+    assert request.config is not None
+    data = recipe.dataset_of(request.config, print)
+    images = request.draw(request.seeds or range(NEAREST))
+    rows = evaluation.with_nearest(images, request.config.dataset, data, print)
+    drawing.write_png(out, drawing.image_grid(np.concatenate(list(rows.values())), len(images)))
+    return f"{out}: {', '.join(rows)}"
+
+
+def write_training(request: Request, out: Path) -> str:
+    """Writes the pictures that training left, with the step on each, as an animation."""
+    grids = history.pictures_of(request.run_dir)
+    if not grids:
+        raise UserError(f"--run_dir={request.run_dir}: has no pictures of its training yet")
+    pages = [
+        drawing.captioned(drawing.read_png(path), f"step {step:,}")
+        for step, path in history.spread(grids, FRAMES)
+    ]
+    if len({page.shape for page in pages}) > 1:
+        raise UserError(f"--run_dir={request.run_dir}: its pictures have different sizes")
+    drawing.write_gif(out, pages, 0.1)
+    return f"{out}: {len(pages)} pictures"
+
+
+# What each writes, and says of it; the rows of the table in gan/commands/sample.py.
+WRITERS: dict[str, Callable[[Request, Path], str]] = {
+    "grid": write_grid,
+    "single": write_single,
+    "interpolation": write_interpolation,
+    "nearest": write_nearest,
+    "gif": write_training,
+}
