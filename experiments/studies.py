@@ -22,6 +22,8 @@ class Study(NamedTuple):
 CHECKPOINTS_ONLY = {"checkpoint_every": 2000, "keep_checkpoints": 1000, "evaluate_every": 0}
 LAST_ONLY = {"evaluate_every": 0}
 USUAL = {"evaluate_every": 1000, "checkpoint_every": 10_000}
+USUAL_START = {**USUAL, "steps": 5000}  # convolutions need 20 minutes for these on two cores
+FIVE = tuple(range(5))
 CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
 
 STUDIES: dict[str, Study] = {
@@ -64,7 +66,9 @@ STUDIES: dict[str, Study] = {
     ),
     "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
     # What runs of a preset look like, for ``tapegan compare``; see experiments/reference.py.
-    "usual_mlp": Study("mlp", seeds=tuple(range(5)), variants={"mlp": {}}, common=USUAL),
+    "usual_mlp": Study("mlp", seeds=FIVE, variants={"mlp": {}}, common=USUAL),
+    "usual_dcgan": Study("dcgan", seeds=FIVE, variants={"dcgan": {}}, common=USUAL_START),
+    "usual_r3gan": Study("r3gan", seeds=FIVE, variants={"r3gan": {}}, common=USUAL_START),
     "tiny_modes": Study(  # likewise, where modes are counted
         "ring",
         seeds=(0, 1),
