@@ -76,14 +76,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "g_learning_rate_decay": "cosine",
         "learning_rate_decay_steps": 20_000,
     },
-    # The best images from few parameters: Chen et al. 2016, arXiv:1606.03657, networks and
-    # learning rates. Fewer latents leave fewer images between two digits.
+    # Good images from few parameters: Chen et al. 2016, arXiv:1606.03657, networks and learning
+    # rates. After twice as many steps they are worse, see docs/results.md.
     "small": {
         "generator": "infogan",
         "discriminator": "infogan",
         "latent_dim": 32,
         "batch_size": 64,
-        "steps": 20_000,
+        "steps": 10_000,
         "g_learning_rate": 1e-3,
     },
     # A minute on any machine, to see that an installation works.
