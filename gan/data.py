@@ -24,6 +24,7 @@ class Batch(NamedTuple):
 # Streams of latents; a new one gets the next number, so that old seeds keep their meaning.
 TRAINING, SAMPLES, EVALUATION = 0, 1, 2
 STEP = 3  # what the step draws itself: points of gradient penalties, augmentations
+STANDING = 4  # see gan/standing.py
 
 SEEDS = 2**31  # how many a run can have
 
@@ -97,7 +98,7 @@ def draw_latents(shape: Sequence[int], seed: int, stream: int, step: tf.Tensor |
     Args:
         shape: Of the result.
         seed: 0..2**63-1, the run's or `noise_seed`.
-        stream: `TRAINING`, `SAMPLES` or `EVALUATION`.
+        stream: One of the numbers above, as `TRAINING`.
         step: int64 scalar from 0.
     """
     key = tf.constant([seed, stream], tf.int64)

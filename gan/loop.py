@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from gan.failures import NotFinite, TrainingFailed, writing
 from gan.logs import Console, MetricsLog
 from gan.recipe import pipeline
 from gan.signals import StopRequest
+from gan.standing import ROUGHLY, measure, measured_inputs
 from gan.step import GanState, checked
 from gan.strategy import Replicas
 
@@ -47,6 +49,15 @@ class Run:
 
     def __post_init__(self) -> None:
         self.saved_step: int | None = self.step or None  # of the newest checkpoint
+        self.measured = (self.step, True)  # of the averaged generator's statistics: step, closely
+        classes = self.data.classes if self.config.conditional else 0
+        inputs = measured_inputs(self.config.latent_dim, classes)
+        self._measure = {
+            closely: self.replicas.everywhere(
+                functools.partial(measure, self.state.ema_generator, batches)
+            )
+            for closely, batches in ((True, inputs), (False, inputs[:ROUGHLY]))
+        }
 
     @property
     def step(self) -> int:
@@ -64,6 +75,19 @@ class Run:
         ema = self.config.sample_weights == "ema"
         return self.state.ema_generator if ema else self.state.generator
 
+    def measure_average(self, closely: bool = True) -> None:
+        """Gives the averaged generator statistics of its own, before anyone looks at it.
+
+        All workers must call. Without an average it is the generator itself, statistics included.
+        """
+        if self.config.ema_half_life and self.measured not in (
+            (self.step, True),
+            (self.step, closely),
+        ):
+            with self.clock("averages"):
+                self._measure[closely]()
+            self.measured = (self.step, closely)
+
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[None]:
         """Times a block that writes files, and says of one that cannot what it means."""
@@ -79,6 +103,7 @@ class Run:
 
     def save(self) -> None:
         """Saves a checkpoint of this step, once all replicas hold the same."""
+        self.measure_average()
         with self.clock("checkpoints"):
             self.replicas.check_equal(self.state)
         with self.task("checkpoints"):
@@ -148,6 +173,12 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
             at_end = step == config.steps or signal_name is not None
             if signal_name:
                 console.say(f"{signal_name}: saving step {step}; once more ends at once")
+            if at_end or any(
+                e and step % e == 0 for e in (config.evaluate_every, config.checkpoint_every)
+            ):
+                run.measure_average()
+            elif step % config.sample_every == 0:
+                run.measure_average(closely=False)
             if config.evaluate_every and step % config.evaluate_every == 0:
                 for name, evaluator in run.evaluators.items():
                     with clock("evaluations"):

@@ -225,7 +225,7 @@ def ema_update(state: GanState, step: tf.Tensor, batch_size: int, half_life: int
 
     The half-life of the weights' average, in images, grows with the images seen until it is
     `half_life`; with 0 the average is the generator itself. BatchNorm's moving statistics are
-    copied: their own average would not belong to the averaged weights any better.
+    copied, until gan/standing.py measures those of the averaged weights.
 
     References:
         Karras et al. 2022, arXiv:2206.00364, appendix F (half-life in images, ramped up).

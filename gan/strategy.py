@@ -121,6 +121,17 @@ class Replicas:
             name: self.strategy.experimental_local_results(results[name])[0] for name in results
         }
 
+    def everywhere(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Returns a function that does `work` on every replica; all workers must call it."""
+        if self.strategy is None:
+            return work
+
+        @tf.function  # eagerly the replicas would wait for each other at every operation
+        def work_everywhere() -> None:
+            self.strategy.run(work)
+
+        return work_everywhere  # type: ignore[no-any-return]
+
     def gathered(self, numbers_of: Callable[[int], Sequence[int]]) -> np.ndarray:
         """Returns numbers of all replicas, [count, n] int64, the same on each worker.
 

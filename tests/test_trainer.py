@@ -57,7 +57,7 @@ def test_a_run_directory_holds_what_the_contract_says(tiny_config, tmp_path, cap
     assert (summary["status"], summary["step"], summary["traces"]) == ("completed", 14, 1)
     assert summary["kimg"] == pytest.approx(14 * 16 / 1000)
     tasks = {"data", "networks", "pictures", "pipeline", "first call", "steps", "records",
-             "checkpoints"}  # fmt: skip
+             "checkpoints", "averages"}  # fmt: skip
     assert set(summary["seconds_by_task"]) == tasks
     outside = ("data", "networks")  # before the loop starts
     inside = [t for name, t in summary["seconds_by_task"].items() if name not in outside]
