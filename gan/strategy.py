@@ -130,7 +130,7 @@ class Replicas:
         def work_everywhere() -> None:
             self.strategy.run(work)
 
-        return work_everywhere  # type: ignore[no-any-return]
+        return work_everywhere
 
     def gathered(self, numbers_of: Callable[[int], Sequence[int]]) -> np.ndarray:
         """Returns numbers of all replicas, [count, n] int64, the same on each worker.
