@@ -27,9 +27,12 @@ def synthetic(monkeypatch):
 
 
 @pytest.fixture
-def tiny_config(synthetic):
+def tiny_config(synthetic, monkeypatch):
     """Returns a function that makes a configuration which trains in a moment."""
+    from gan import standing
     from gan.config import Config
+
+    monkeypatch.setattr(standing, "BATCHES", 2)
 
     def make(**changes):
         defaults = {
