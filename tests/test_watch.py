@@ -111,7 +111,7 @@ def test_a_real_collapse_stops_the_run(sign, tmp_path):
     run_dir = tmp_path / "run"
     every = 600 if sign == "mode_collapse" else 0
     done = command(
-        "experiments.train", "--preset=tiny", "--steps=4000", *COLLAPSES[sign],
+        "experiments.train", "--preset=tiny", "--steps=12000", *COLLAPSES[sign],
         f"--evaluate_every={every}", "--sample_every=5000", "--on_collapse=stop",
         f"--run_dir={run_dir}",
     )  # fmt: skip
