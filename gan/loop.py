@@ -49,7 +49,6 @@ class Run:
 
     def __post_init__(self) -> None:
         self.saved_step: int | None = self.step or None  # of the newest checkpoint
-        self.measured = (self.step, True)  # of the averaged generator's statistics: step, closely
         classes = self.data.classes if self.config.conditional else 0
         inputs = measured_inputs(self.config.latent_dim, classes)
         self._measure = {
@@ -80,13 +79,9 @@ class Run:
 
         All workers must call. Without an average it is the generator itself, statistics included.
         """
-        if self.config.ema_half_life and self.measured not in (
-            (self.step, True),
-            (self.step, closely),
-        ):
+        if self.config.ema_half_life:
             with self.clock("averages"):
                 self._measure[closely]()
-            self.measured = (self.step, closely)
 
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[None]:
@@ -103,7 +98,6 @@ class Run:
 
     def save(self) -> None:
         """Saves a checkpoint of this step, once all replicas hold the same."""
-        self.measure_average()
         with self.clock("checkpoints"):
             self.replicas.check_equal(self.state)
         with self.task("checkpoints"):
@@ -216,6 +210,8 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
             collapsed = False
             if config.on_collapse == "stop":  # only the chief has seen evaluations, and all records
                 (collapsed,) = run.replicas.anyone([run.replicas.chief and bool(signs)])
+            if collapsed:  # at a step where nothing else may have been due
+                run.measure_average()
             if step % config.checkpoint_every == 0 or at_end or collapsed:
                 run.save()
             if collapsed:

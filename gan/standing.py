@@ -38,7 +38,7 @@ def measure(generator: keras.Model, inputs: list[list[np.ndarray]]) -> None:
         Brock et al. 2019, arXiv:1809.11096, section 3 and appendix A ("standing statistics").
         Izmailov et al. 2018, arXiv:1803.05407, section 3.2, for averaged weights.
     """
-    norms = replicas.batch_norms(generator)
+    norms = [n for n in replicas.batch_norms(generator) if n.momentum < 1.0]  # 1: frozen
     kept = [(v, n.momentum) for n in norms for v in (n.moving_mean, n.moving_variance)]
     if not kept:
         return
