@@ -84,6 +84,7 @@ STUDIES: dict[str, Study] = {
         },
         common={
             "steps": 100,
+            "jit_compile": False,
             "checkpoint_every": 50,
             "keep_checkpoints": 1000,
             "evaluate_every": 0,

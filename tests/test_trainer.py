@@ -24,8 +24,6 @@ from gan.state import build_state
 from gan.step import METRICS
 from gan.trainer import train
 
-BRIGHT = "brightness_translation_cutout"
-
 CONTRACT = {
     "config.json", "metrics.jsonl", "samples/reals.png", "samples/step_00000000.png",
     "checkpoints/checkpoint", "generator.keras", "losses.png", "summary.json",
@@ -166,13 +164,24 @@ def test_every_penalty_trains_and_resumes_exactly(penalty, jit, tiny_config, tmp
     assert [whole[name] for name in METRICS] == [parts[name] for name in METRICS]
 
 
-@pytest.mark.parametrize(("augment", "jit"), [*((n, False) for n in AUGMENTATIONS), (BRIGHT, True)])
-def test_every_augmentation_trains_and_resumes_exactly(augment, jit, tiny_config, tmp_path):
-    settings = {"augment": augment, "jit_compile": jit, "log_every": 1}
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_every_augmentation_trains_and_resumes_exactly(augment, tiny_config, tmp_path):
+    settings = {"augment": augment, "log_every": 1}
     whole = train(tiny_config(**settings, steps=4), tmp_path / "once", quiet=True)
     train(tiny_config(**settings, steps=2), tmp_path / "twice", quiet=True)
     parts = train(tiny_config(**settings, steps=4), tmp_path / "twice", quiet=True)
     assert [whole[name] for name in METRICS] == [parts[name] for name in METRICS]
+
+
+def test_augmentation_does_the_same_under_xla(tiny_config, tmp_path):
+    """Without brightness: XLA has other uniform floats for the same key."""
+    settings = {"augment": "translation_cutout", "steps": 1, "steps_per_call": 1, "log_every": 1}
+    plain, compiled = (
+        train(tiny_config(**settings, jit_compile=jit), tmp_path / str(jit), quiet=True)
+        for jit in (False, True)
+    )
+    for name in METRICS:
+        assert compiled[name] == pytest.approx(plain[name], rel=1e-3, abs=1e-5), name
 
 
 def test_a_penalty_refuses_batch_norm_in_the_discriminator(tiny_config, tmp_path):
