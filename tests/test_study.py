@@ -169,7 +169,7 @@ def test_a_run_counts_as_done_only_when_it_did_all_steps(tmp_path):
 
 
 def test_a_run_of_an_older_table_is_refused_one_of_another_machine_is_not(tmp_path):
-    table = studies.STUDIES["tiny"]
+    table = studies.STUDIES["mlp"]
     (run, *_) = studies.runs_of(table, tmp_path)
     study_training.refuse_another_run(table, run)  # a new one
     config = from_preset(table.preset, run.changes)
