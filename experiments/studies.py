@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan.presets import PRESETS
+from gan.presets import PRESETS, R3
 
 
 class Study(NamedTuple):
@@ -25,6 +25,7 @@ USUAL = {"evaluate_every": 1000, "checkpoint_every": 10_000}
 USUAL_START = {**USUAL, "steps": 5000}  # convolutions are slow on CPUs
 FIVE = tuple(range(5))
 CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
+FASTER = {name: PRESETS["mlp_r3"][name] for name in ("d_learning_rate", "g_learning_rate")}
 
 STUDIES: dict[str, Study] = {
     "mlp": Study(
@@ -51,7 +52,13 @@ STUDIES: dict[str, Study] = {
     "r3": Study(
         "mlp",
         seeds=(0, 1, 2),
-        variants={"mlp": {}, "mlp_r3": PRESETS["mlp_r3"]},
+        # Two presets, and each at the rates of the other.
+        variants={
+            "mlp": {},
+            "mlp_r3": PRESETS["mlp_r3"],
+            "mlp_faster": FASTER,
+            "mlp_r3_slower": R3,
+        },
         common=CHECKPOINTS_ONLY,
         curve=CURVE,
     ),
