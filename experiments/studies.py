@@ -13,7 +13,7 @@ class Study(NamedTuple):
     preset: str
     seeds: tuple[int, ...]
     variants: dict[str, dict[str, Any]]  # name -> what it changes
-    common: dict[str, Any]  # what all runs change
+    common: dict[str, Any]  # what all runs change; the data set belongs here
     curve: tuple[int, ...] = ()  # steps of the checkpoints that the plot shows
     num_images: int = 10_000  # of the final evaluation; where modes are counted the field's number
 
@@ -68,8 +68,8 @@ STUDIES: dict[str, Study] = {
     "small_fashion": Study(
         "small",
         seeds=(0, 1),
-        variants={"small": {"dataset": "fashion_mnist"}},
-        common=LAST_ONLY,
+        variants={"small": {}},
+        common={"dataset": "fashion_mnist", **LAST_ONLY},
     ),
     "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
     # What runs of a preset look like, for ``tapegan compare``; see experiments/reference.py.

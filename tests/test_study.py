@@ -25,9 +25,10 @@ def test_every_run_of_every_study_is_a_valid_configuration(name, tmp_path):
     runs = studies.runs_of(table, tmp_path)
     assert len(runs) == len({run.directory for run in runs})
     assert len(runs) == len(table.seeds) * len(table.variants)
+    data = from_preset(table.preset, table.common).dataset  # what all of them are judged by
     for run in runs:
         config = from_preset(table.preset, run.changes)
-        assert config.seed == run.seed
+        assert (config.seed, config.dataset) == (run.seed, data)
         assert all(step % config.checkpoint_every == 0 for step in table.curve)
         if table.curve:
             assert config.keep_checkpoints * config.checkpoint_every >= config.steps
