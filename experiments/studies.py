@@ -84,7 +84,7 @@ STUDIES: dict[str, Study] = {
     ),
     "tiny": Study(  # a minute, to see that it works
         "tiny",
-        seeds=(0, 1),
+        seeds=(0,),
         variants={
             "alternating": {},
             "diverging": {"d_learning_rate": 1e38},  # a run that fails is counted

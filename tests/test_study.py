@@ -95,27 +95,26 @@ def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tm
         rows = list(csv.DictReader(file))
     assert [(r["run"], r["weights"], r["status"]) for r in rows] == [
         ("alternating-0", "raw", "completed"), ("alternating-0", "ema", "completed"),
-        ("alternating-1", "raw", "completed"), ("alternating-1", "ema", "completed"),
-        ("diverging-0", "", "failed"), ("diverging-1", "", "failed"),
+        ("diverging-0", "", "failed"),
     ]  # fmt: skip
     assert set(METRICS) | {f.name for f in dataclasses.fields(Config)} <= set(rows[0])
-    for row in rows[:4]:
+    for row in rows[:2]:
         assert (row["generator"], row["steps"], row["schedule"]) == ("tiny", "100", "alternating")
         assert float(row["fcd"]) > 100
         assert float(row["seconds"]) > 0
-    for row in rows[4:]:  # what was tried is known of failed runs too
+    for row in rows[2:]:  # what was tried is known of failed runs too
         assert (row["generator"], row["steps"], float(row["d_learning_rate"])) == (
             "tiny", "100", 1e38,
         )  # fmt: skip
         assert row["fcd"] == ""
     table = (out / "tiny/results.md").read_text()
-    assert "| diverging | ema | 0 of 2 | failed |" in table
-    assert "| alternating | ema | 2 of 2 | " in table
+    assert "| diverging | ema | 0 of 1 | failed |" in table
+    assert "| alternating | ema | 1 of 1 | " in table
     assert tf.io.decode_png((out / "tiny/fcd.png").read_bytes()).shape[1] > 800
 
     again = command(*arguments)
     assert again.returncode == 0
-    assert "4 runs, 4 of them done" in again.stdout
+    assert "2 runs, 2 of them done" in again.stdout
     assert "training" not in again.stdout
     assert "evaluating" not in again.stdout
     assert (out / "tiny/results.md").read_text() == table
