@@ -8,7 +8,7 @@ RUN ?= runs/mlp
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help train sample evaluate export report explorer tensorboard bench study test lint format clean
+.PHONY: help train sample evaluate export report compare explorer tensorboard bench study test lint format clean
 
 help:  ## Show this
 	@echo "make TARGET [ARGS=\"--flag=value ...\"] [RUN=runs/mlp]"
@@ -29,6 +29,9 @@ export: $(VENV)/.dev  ## Write the generator of RUN for other programs: SavedMod
 
 report: $(VENV)/.dev  ## Write RUN/report.html: losses, samples, metrics, and with `make explorer` more
 	@$(BIN)/python -m experiments.report --runs=$(RUN) $(ARGS)
+
+compare: $(VENV)/.base  ## Say whether RUN is normal: its curves over those of usual runs
+	@$(BIN)/python -m experiments.compare --runs=$(RUN) $(ARGS)
 
 explorer:  ## Fetch ONNX Runtime Web (npm), for a latent explorer in reports
 	@command -v npm >/dev/null || { echo "error: npm is needed (Debian: apt install npm)" >&2; exit 1; }

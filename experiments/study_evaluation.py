@@ -42,7 +42,7 @@ def count_modes(
             if record is None:
                 print(f"counting the modes of {run.directory.name}, {weights}", flush=True)
                 generator, _ = samples.load_generator(run.directory, modes.data, weights)
-                drawn = samples.sample(generator, range(modes.count))
+                drawn = samples.to_judge(generator, modes.data, modes.count)
                 record = {**about, **evaluation.mode_record(modes, drawn)}
                 logs.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
             rows.append({**about_run(run, weights, records), **record["metrics"]})
@@ -111,7 +111,7 @@ def judge_images(
             return record
         print(f"evaluating {run.directory.name}, step {step}, {weights}, {network}", flush=True)
         generator, _ = samples.load_generator(run.directory, data, weights, str(step))
-        images = samples.sample(generator, range(count))
+        images = samples.to_judge(generator, data, count)
         found = real.compute(against, against.real.extractor(images), images, names)
         record = {**about, **evaluation.record(against, count, found)}
         logs.append_record(run.directory / run_files.EVALUATIONS_FILE, record)

@@ -81,7 +81,7 @@ def evaluate(
     if data.has_modes:
         raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
     if isinstance(images, keras.Model):
-        images = samples.sample(images, range(num_images))
+        images = samples.to_judge(images, data, num_images)
     if not isinstance(images, np.ndarray):
         raise UserError(f"images: are {type(images).__name__}, must be an array or a generator")
     if images.dtype != np.uint8 or images.shape[1:] != data.shape:
@@ -100,8 +100,8 @@ def train(
     run_dir: str | Path,
     preset: str = "mlp",
     *,
-    generator: keras.Model | None = None,
-    discriminator: keras.Model | None = None,
+    generator: keras.Model | str | None = None,
+    discriminator: keras.Model | str | None = None,
     **knobs: Any,
 ) -> dict[str, Any]:
     """Trains, or goes on with a run, and returns its summary.
@@ -109,9 +109,10 @@ def train(
     Args:
         run_dir: Where the run is stored.
         preset: A key of ``gan.presets.PRESETS``.
-        generator: Functional model from [batch, latent_dim] to float32 images [batch, H, W, C] in
-            -1..1, instead of the preset's.
-        discriminator: Functional model from such images to float32 logits [batch, 1], likewise.
+        generator: Instead of the preset's: a key of ``gan.models.GENERATORS``, or a functional
+            model from [batch, latent_dim] to float32 images [batch, H, W, C] in -1..1.
+        discriminator: Likewise: a name, or a functional model from such images to float32 logits
+            [batch, 1].
         **knobs: Fields of ``gan.config.Config`` that differ from the preset, such as steps=2000.
 
     Raises:
@@ -119,14 +120,16 @@ def train(
         TrainingFailed: A number is not finite, or the run directory cannot be written any more.
     """
     devices.prepare()
-    config = runs.with_choices_of(Path(run_dir), from_preset(preset, knobs))
+    networks = {"generator": generator, "discriminator": discriminator}
+    named = {name: given for name, given in networks.items() if isinstance(given, str)}
+    own = {name: given for name, given in networks.items() if isinstance(given, keras.Model)}
+    config = runs.with_choices_of(Path(run_dir), from_preset(preset, {**knobs, **named}))
     runs.check_run_dir(Path(run_dir), devices.resolve(config))  # refused before anything is loaded
     data = dataset_of(config, print)
     return trainer.train(
         config,
         run_dir,
-        generator=generator,
-        discriminator=discriminator,
+        **own,
         data=data,
         evaluators=evaluation.evaluators(config, data, print),
     )

@@ -218,6 +218,24 @@ class Config:
                 raise UserError(
                     f"--{name}={getattr(self, name)}: is for --dataset={FOLDER}PATH only"
                 )
+        if self.loss in ("non_saturating", "minimax") and self.real_label > 1:
+            raise UserError(
+                f"--real_label={self.real_label}: is a probability in --loss={self.loss}, must be "
+                "at most 1"
+            )
+        if self.penalty_decay != 1 and not self.penalty_decay_steps:
+            raise UserError(
+                f"--penalty_decay={self.penalty_decay}: needs --penalty_decay_steps, in which the "
+                "weight falls"
+            )
+        for player in ("d", "g"):
+            decay = getattr(self, f"{player}_learning_rate_decay")
+            if decay != "constant" and self.steps > self.learning_rate_decay_steps:
+                raise UserError(
+                    f"--steps={self.steps}: {player.upper()} learns nothing after "
+                    f"--learning_rate_decay_steps={self.learning_rate_decay_steps}, with "
+                    f"--{player}_learning_rate_decay={decay}; both must be raised, in a new run"
+                )
         if self.augment != "none" and self.dataset in POINT_DATASETS:
             raise UserError(f"--augment={self.augment}: is for images, valid is none")
         if self.image_channels == 2:
@@ -233,6 +251,12 @@ class Config:
                     f"--{name}={getattr(self, name)}: --schedule=classic has none, "
                     f"valid is {valid or 0}"
                 )
+        watched = self.evaluate_every and self.dataset not in (*POINT_DATASETS, "stacked_mnist")
+        if self.on_collapse == "stop" and not (self.has_log_odds or watched):
+            raise UserError(
+                "--on_collapse=stop: none of the rules in docs/evaluation.md looks at this run, "
+                "valid is warn"
+            )
         if self.keep_best != "none" and not self.evaluate_every:
             raise UserError(
                 f"--keep_best={self.keep_best}: --evaluate_every=0 gives it nothing to compare, "

@@ -66,6 +66,18 @@ class Dataset(NamedTuple):
             return 0
         return (int(self.train_labels.max()) + 1) ** self.stack
 
+    def random_labels(self, count: int, seed: int) -> np.ndarray:
+        """Returns labels [count] int64 as frequent as among examples; more begin with the same.
+
+        Raises:
+            TypeError: It has none.
+        """
+        if self.train_labels is None:
+            raise TypeError("there are no labels")
+        parts = np.random.default_rng(seed).choice(self.train_labels, (count, self.stack))
+        base = int(self.train_labels.max()) + 1
+        return parts.astype(np.int64) @ base ** np.arange(self.stack)[::-1]
+
 
 # (data_dir, say) -> Dataset; `say` is told in one line what takes time
 Loader = Callable[[str, Callable[[str], None]], Dataset]

@@ -20,7 +20,7 @@ from gan.knobs import UserError
 from gan.metrics import METRICS, nearest
 from gan.modes import BETTER, Modes
 from gan.real import Found, Reference
-from gan.samples import sample
+from gan.samples import to_judge
 
 # The light evaluation during training.
 LIGHT_IMAGES = 2000
@@ -57,7 +57,7 @@ def evaluators(
         count = modes.count if data.mixture else LIGHT_STACKS
 
         def count_modes(generator: keras.Model, step: int) -> dict[str, Any]:
-            return {"seed": 0, **mode_record(modes, sample(generator, range(count)))}
+            return {"seed": 0, **mode_record(modes, to_judge(generator, data, count))}
 
         return {"light": count_modes}
     if data.train_labels is None or data.test_labels is None:
@@ -66,7 +66,7 @@ def evaluators(
     reference = real.load(config.dataset, data, say=say).reference(count=LIGHT_IMAGES)
 
     def light(generator: keras.Model, step: int) -> dict[str, Any]:
-        images = sample(generator, range(LIGHT_IMAGES))
+        images = to_judge(generator, data, LIGHT_IMAGES)
         found = real.compute(reference, reference.real.extractor(images), images, LIGHT_METRICS)
         return {"seed": 0, **record(reference, len(images), found)}
 

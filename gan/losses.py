@@ -19,6 +19,7 @@ class Loss(NamedTuple):
     discriminator: LossFunction
     generator: LossFunction
     has_labels: bool = False  # whether the first one also takes real_label and fake_label
+    boundary: float = 0.0  # a logit above it says "real": what accuracies count
 
 
 def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
@@ -136,7 +137,7 @@ def relativistic_generator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf
 LOSSES: dict[str, Loss] = {
     "non_saturating": Loss(cross_entropy_discriminator, non_saturating_generator, True),
     "minimax": Loss(cross_entropy_discriminator, minimax_generator, True),
-    "least_squares": Loss(least_squares_discriminator, least_squares_generator, True),
+    "least_squares": Loss(least_squares_discriminator, least_squares_generator, True, 0.5),
     "hinge": Loss(hinge_discriminator, critic_generator),
     "wasserstein": Loss(wasserstein_discriminator, critic_generator),
     "relativistic": Loss(relativistic_discriminator, relativistic_generator),
@@ -154,4 +155,6 @@ def smoothed(loss: Loss, real_label: float, fake_label: float) -> Loss:
     if not loss.has_labels:
         raise ValueError("this loss has no labels to smooth")
     discriminator = partial(loss.discriminator, real_label=real_label, fake_label=fake_label)
-    return loss._replace(discriminator=discriminator)
+    # 0 stays 0; the middle of the labels 1 and 0 becomes that of the others.
+    boundary = loss.boundary * (real_label + fake_label)
+    return loss._replace(discriminator=discriminator, boundary=boundary)

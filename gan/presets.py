@@ -18,7 +18,7 @@ POINTS: dict[str, Any] = {
     "learning_rate_decay_steps": 40_000, "ema_half_life": 50_000, "steps_per_call": 500,
     "sample_every": 2000,
 }  # fmt: skip
-# Networks of Chen et al. 2016, arXiv:1606.03657.
+# Networks in the manner of Chen et al. 2016, arXiv:1606.03657, but narrower.
 INFOGAN: dict[str, Any] = {
     **R3, "generator": "infogan", "discriminator": "infogan", "d_norm": "none", "batch_size": 64,
     "steps": 20_000, "penalty_decay_steps": 10_000, "g_learning_rate_decay": "cosine",
@@ -28,8 +28,8 @@ INFOGAN: dict[str, Any] = {
 # Differences from the default, which is the recipe of the original script on the tape step.
 PRESETS: dict[str, dict[str, Any]] = {
     "mlp": {},
-    # The original script to the letter: two Adam updates of D, fakes from G in inference mode.
-    "classic": {"schedule": "classic"},
+    # The original script: two Adam updates of D, fakes from G in inference mode, no average.
+    "classic": {"schedule": "classic", "sample_weights": "raw"},
     # Radford et al. 2016, arXiv:1511.06434.
     "dcgan": {"generator": "dcgan", "discriminator": "dcgan"},
     # Mirza and Osindero 2014, arXiv:1411.1784, on the networks of the script.

@@ -66,6 +66,20 @@ def sample(
     return np.concatenate(parts)
 
 
+def to_judge(generator: keras.Model, data: Dataset, count: int, noise_seed: int = 0) -> np.ndarray:
+    """Returns the images of the seeds 0 to `count` - 1 that evaluations look at.
+
+    Conditional generators draw classes as often as they are among the training images, as real
+    images have them, and not equally often.
+
+    References:
+        Karras et al. 2020, arXiv:2006.06676: their evaluations draw labels from the data set.
+    """
+    known = classes_of(generator) == data.classes > 0
+    labels = data.random_labels(count, noise_seed) if known else None
+    return sample(generator, range(count), labels=labels, noise_seed=noise_seed)
+
+
 def draw(generator: keras.Model, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns what a generator makes of latents [n, latent_dim], as data sets store it.
 

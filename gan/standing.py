@@ -21,8 +21,10 @@ def measured_inputs(latent_dim: int, classes: int) -> list[list[np.ndarray]]:
     Each holds latents [BATCH, latent_dim] float32 and, with classes, labels [BATCH] int32.
     """
     latents = draw_latents([BATCHES, BATCH, latent_dim], 0, STANDING, 0).numpy()
-    labels = [np.arange(BATCH, dtype=np.int32) % classes] if classes else []
-    return [[batch, *labels] for batch in latents]
+    if not classes:
+        return [[batch] for batch in latents]
+    labels = np.arange(BATCHES * BATCH, dtype=np.int32).reshape(BATCHES, BATCH) % classes
+    return [list(pair) for pair in zip(latents, labels, strict=True)]
 
 
 def measure(generator: keras.Model, inputs: list[list[np.ndarray]]) -> None:

@@ -85,7 +85,7 @@ def discriminator_update(state: GanState, batch: Batch, game: Game, key: tf.Tens
         scaled_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
     norm = descend(tape, scaled_loss, state.d_optimizer, state.discriminator)
     clip_weights(state.discriminator, game.d_weight_clip)
-    metrics = discriminator_metrics(d_loss, real_logits, fake_logits)
+    metrics = discriminator_metrics(d_loss, real_logits, fake_logits, game.loss.boundary)
     return {**metrics, "loss/penalty": d_penalty, "grads/d_norm": norm}
 
 
@@ -121,7 +121,7 @@ def simultaneous_update(state: GanState, batch: Batch, game: Game, key: tf.Tenso
     d_norm = descend(d_tape, scaled_d_loss, state.d_optimizer, state.discriminator)
     g_norm = descend(g_tape, scaled_g_loss, state.g_optimizer, state.generator)
     clip_weights(state.discriminator, game.d_weight_clip)
-    metrics = discriminator_metrics(d_loss, real_logits, fake_logits)
+    metrics = discriminator_metrics(d_loss, real_logits, fake_logits, game.loss.boundary)
     metrics |= {"loss/g": g_loss, "loss/penalty": d_penalty}
     return {**metrics, "grads/d_norm": d_norm, "grads/g_norm": g_norm}
 
@@ -208,15 +208,18 @@ def clip_weights(network: keras.Model, bound: float) -> None:
 
 
 def discriminator_metrics(
-    d_loss: tf.Tensor, real_logits: tf.Tensor, fake_logits: tf.Tensor
+    d_loss: tf.Tensor, real_logits: tf.Tensor, fake_logits: tf.Tensor, boundary: float = 0.0
 ) -> Metrics:
-    """Returns D's loss, mean logits and the share of real and of fake images it gets right."""
+    """Returns D's loss, mean logits and the share of real and of fake images it gets right.
+
+    Right are real images with a logit above `boundary`, and fake ones with no such logit.
+    """
     return {
         "loss/d": d_loss,
         "logits/real": tf.reduce_mean(real_logits),
         "logits/fake": tf.reduce_mean(fake_logits),
-        "accuracy/real": tf.reduce_mean(tf.cast(real_logits > 0.0, tf.float32)),
-        "accuracy/fake": tf.reduce_mean(tf.cast(fake_logits <= 0.0, tf.float32)),
+        "accuracy/real": tf.reduce_mean(tf.cast(real_logits > boundary, tf.float32)),
+        "accuracy/fake": tf.reduce_mean(tf.cast(fake_logits <= boundary, tf.float32)),
     }
 
 

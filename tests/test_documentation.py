@@ -16,7 +16,7 @@ from test_bad_input import COMMANDS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OF_MAKE = {"bench": "benchmark"}  # targets that are called otherwise than their command
-RUN_FLAG = {"report": "runs"}  # where RUN goes, if not to run_dir
+RUN_FLAG = {"report": "runs", "compare": "runs"}  # where RUN goes, if not to run_dir
 NO_FLAGS = ("test", "lint", "help", "format", "clean", "tensorboard", "explorer")
 
 MODULE = re.compile(r"(?:.* )?python -m experiments\.(\w+)(?![\w/.])(.*)")

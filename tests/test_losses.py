@@ -78,6 +78,7 @@ def test_smoothed_labels(loss, value, by_real, by_fake):
     assert losses.numpy().item() == pytest.approx(value, abs=1e-5)
     assert gradients == pytest.approx([by_real, by_fake], abs=1e-5)
     assert changed.generator is LOSSES[loss].generator
+    assert changed.boundary == pytest.approx(0.55 if loss == "least_squares" else 0.0)
 
 
 def test_only_losses_with_labels_are_smoothed():

@@ -209,6 +209,23 @@ def test_commands_and_files_in_the_documentation_exist():
             assert (path.parent / link).exists(), link
 
 
+def test_the_files_of_the_layout_stand_in_the_order_in_which_they_import():
+    rows = re.findall(r"^\| (\[gan/.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    place = {
+        name: row
+        for row, names in enumerate(rows)
+        for name in re.findall(r"gan/(\w+)\.py\]", names)
+    }
+    assert set(place) == {path.stem for path in (ROOT / "gan").glob("*.py")} - {"__init__"}
+    for name, row in place.items():
+        text = (ROOT / f"gan/{name}.py").read_text()
+        found = re.findall(r"^from gan\.(\w+) import", text, re.MULTILINE)
+        for names in re.findall(r"^from gan import (.*)", text, re.MULTILINE):
+            found += [one.split(" as ")[0] for one in names.split(", ")]
+        for other in found:
+            assert place[other] <= row, f"{name} imports {other}, which stands below it"
+
+
 def code(text):
     """The code blocks and code spans of a Markdown text."""
     return re.findall(r"```.*?```|`[^`]+`", text, re.DOTALL)

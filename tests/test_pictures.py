@@ -67,6 +67,26 @@ def test_samples_of_a_conditional_generator_go_round_the_classes():
         samples.classes_of(without_embedding)
 
 
+def test_images_to_judge_have_the_classes_of_the_training_images():
+    """Unequal ones; classes that are not the data set's go round."""
+    labels = np.repeat([0, 1, 2], [70, 20, 10])
+    data = Dataset(np.zeros([100, 8, 8, 1], np.uint8), labels)
+
+    def classes(seed=0, count=3000, data=data):
+        images = samples.to_judge(conditional_generator(), data, count, seed)
+        return images[:, 4, 4, 0] // 127
+
+    shares = np.bincount(classes()) / 3000
+    np.testing.assert_allclose(shares, [0.7, 0.2, 0.1], atol=0.03)  # over 3 sd of a share
+    assert classes(count=50).tolist() == classes()[:50].tolist()
+    assert classes(seed=1).tolist() != classes().tolist()
+    assert classes(count=4, data=data._replace(train_labels=None)).tolist() == [0, 1, 2, 0]
+    assert classes(count=4, data=data._replace(train_labels=labels % 2)).tolist() == [0, 1, 2, 0]
+    stacks = data._replace(stack=2).random_labels(30_000, 0)
+    expected = np.outer([0.7, 0.2, 0.1], [0.7, 0.2, 0.1]).ravel()
+    np.testing.assert_allclose(np.bincount(stacks) / 30_000, expected, atol=0.01)
+
+
 def test_points_are_scattered_over_real_ones():
     data = load_dataset("gaussian_ring", "", print)
     generator = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])

@@ -62,6 +62,8 @@ def test_what_is_measured_with_is_normal_and_has_every_class():
     assert latents.std() == pytest.approx(1.0, abs=0.02)
     assert len(np.unique(latents[:, 0])) > 8000  # no batch twice
     assert set(inputs[0][1]) == set(range(10))
+    many = np.concatenate([batch[1] for batch in measured_inputs(7, 1000)])  # stacks of digits
+    assert np.bincount(many).tolist() == [9] * 192 + [8] * 808
     assert [len(batch) for batch in measured_inputs(7, 0)] == [1] * 16
 
 

@@ -9,7 +9,7 @@ from gan.data import Batch
 from gan.game import Game
 from gan.losses import LOSSES, Loss
 from gan.penalties import PENALTIES, WeightedPenalty
-from gan.recipe import compiled_steps
+from gan.recipe import compiled_steps, game_of
 from gan.state import build_state
 from gan.step import (
     METRICS,
@@ -267,6 +267,20 @@ def test_metrics_are_what_they_are_called(state, monkeypatch):
         "loss/d": 7.0, "logits/real": 0.5, "logits/fake": -1.0,
         "accuracy/real": 0.5, "accuracy/fake": 0.75,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
+def test_a_least_squares_d_that_cannot_tell_is_right_half_of_the_time(schedule, tiny_config):
+    """It says 1/2 of everything, of which 0 is no boundary."""
+    config = tiny_config(loss="least_squares", schedule=schedule)
+    update = discriminator_update if schedule == "alternating" else simultaneous_update
+    for said, right in ((0.49, (0.0, 1.0)), (0.51, (1.0, 0.0))):
+        state = build_state(config, SHAPE)
+        for variable in state.discriminator.trainable_variables:
+            variable.assign(tf.zeros_like(variable))
+        state.discriminator.layers[-1].bias.assign([said])
+        metrics = update(state, SEEN, game_of(config), KEY)
+        assert (float(metrics["accuracy/real"]), float(metrics["accuracy/fake"])) == right
 
 
 def test_the_gradient_norm_is_over_all_tensors(tiny_config):

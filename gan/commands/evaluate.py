@@ -152,7 +152,7 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
             flag["num_images"] = Modes(config.dataset, data, None).count
     generator, step = samples.load_generator(run_dir, data, flag["weights"], flag["checkpoint"])
     console.say(f"drawing {flag['num_images']:,} images of step {step}, {flag['weights']} weights")
-    images = samples.sample(generator, range(flag["num_images"]), noise_seed=flag["seed"])
+    images = samples.to_judge(generator, data, flag["num_images"], flag["seed"])
     about = {
         "step": step,
         "kimg": step * config.d_steps * config.batch_size / 1000,
