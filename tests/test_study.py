@@ -35,7 +35,7 @@ def test_every_run_of_every_study_is_a_valid_configuration(name, tmp_path):
             assert max(table.curve) == config.steps
 
 
-def test_the_mlp_study_is_the_one_that_the_readme_reports(tmp_path):
+def test_the_mlp_study_is_the_one_that_the_documentation_reports(tmp_path):
     runs = studies.runs_of(studies.STUDIES["mlp"], tmp_path)
     configs = [from_preset("mlp", run.changes) for run in runs]
     assert {(c.schedule, c.seed) for c in configs} == {
