@@ -121,6 +121,9 @@ def train(
     """
     devices.prepare()
     networks = {"generator": generator, "discriminator": discriminator}
+    for name, given in networks.items():
+        if not isinstance(given, keras.Model | str | None):
+            raise UserError(f"{name}: is {type(given).__name__}, must be a Keras model or a name")
     named = {name: given for name, given in networks.items() if isinstance(given, str)}
     own = {name: given for name, given in networks.items() if isinstance(given, keras.Model)}
     config = runs.with_choices_of(Path(run_dir), from_preset(preset, {**knobs, **named}))

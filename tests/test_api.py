@@ -74,6 +74,8 @@ def test_images_and_generators_are_evaluated(run_dir):
         (lambda g: gan.evaluate(np.zeros((9, 28, 28, 1), np.uint8)), "must be at least 1000"),
         (lambda g: gan.train("x", stepps=3), "stepps"),
         (lambda g: gan.train("x", "mpl"), "--preset=mpl: must be one of mlp"),
+        (lambda g: gan.train("x", generator=[g]), "generator: is list, must be a Keras model or a"),
+        (lambda g: gan.train("x", discriminator="vgg"), "--discriminator=vgg: must be one of mlp"),
     ],
 )
 def test_mistakes_are_named(call, message, run_dir, tmp_path, monkeypatch):
