@@ -35,7 +35,7 @@ def test_a_dry_run_prints_the_resolved_configuration_and_writes_nothing(
     changed = {k: v for k, v in printed["config"].items() if v != getattr(Config(), k)}
     assert changed == {
         "schedule": "classic", "steps": 7, "jit_compile": False, "precision": "float32",
-        "strategy": "none",
+        "strategy": "none", "sample_weights": "raw",
     }  # fmt: skip
     assert list(tmp_path.iterdir()) == []
     # A run that exists has made its choice.
