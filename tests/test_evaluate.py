@@ -352,6 +352,17 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     assert again.values["fcd"] == pytest.approx(second["metrics"]["fcd"], rel=1e-6)
 
 
+def test_a_generator_of_anywhere_is_judged_as_that_of_a_run(mnist_run, tmp_path, monkeypatch):
+    out, file = tmp_path / "records.jsonl", tmp_path / "mine.keras"
+    shutil.copy(mnist_run / "generator.keras", file)
+    assert call(monkeypatch, f"--samples={file}", f"--out={out}", "--metrics=fcd") == 0
+    assert call(monkeypatch, f"--run_dir={mnist_run}", "--metrics=fcd") == 0
+    alone = json.loads(out.read_text())
+    (of_run,) = logs.read_records(mnist_run / "evaluations.jsonl")
+    assert (alone["num_images"], alone["read_as"]) == (10_000, "drawn by it")
+    assert alone["metrics"] == of_run["metrics"]
+
+
 def test_the_split_is_that_of_the_flag(mnist_run, monkeypatch):
     judged = []
 

@@ -29,7 +29,7 @@ def define(values: flags.FlagValues) -> None:
         run_dir=knob("runs/mlp", "a run"),
         weights=knob("ema", "which generator", choices=("ema", "raw")),
         checkpoint=knob("latest", "latest, best, or a step"),
-        samples=knob("", "judge these instead: directory of PNGs, or npz"),
+        samples=knob("", "judge these instead: directory of PNGs, npz, or a generator.keras"),
         dataset=knob("mnist", "what --samples are compared with", choices=DATASETS),
         data_dir=knob("", "directory of that data set; empty: look for it"),
         num_images=knob(
@@ -132,8 +132,16 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
         data = load_dataset(flag["dataset"], flag["data_dir"], console.say)
         if data.mixture:
             raise UserError(f"--dataset={flag['dataset']}: has points, --samples are images")
-        images, how = samples.read_samples(Path(flag["samples"]), data.shape)
-        console.say(f"read {len(images):,} images ({how})")
+        path = Path(flag["samples"])
+        if path.suffix == ".keras":
+            drawing = samples.read_generator(path)
+            if drawing.output_shape[1:] != data.shape:
+                made = list(drawing.output_shape[1:])
+                raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")
+            images, how = samples.to_judge(drawing, data, flag["num_images"]), "drawn by it"
+        else:
+            images, how = samples.read_samples(path, data.shape)
+        console.say(f"{len(images):,} images ({how})")
         return flag["dataset"], data, images, {"samples": flag["samples"], "read_as": how}, None
     run_dir = Path(flag["run_dir"])
     config = runs.read_config(run_dir)
