@@ -221,4 +221,9 @@ def block_dataset(
     steps = tf.data.Dataset.range(first_step, last).map(latents)
     steps = steps.batch(steps_per_call, drop_remainder=True)
     zipped = tf.data.Dataset.zip((examples.map(in_block), steps))
-    return zipped.map(lambda seen, drawn: Batch(seen[0], seen[1], drawn)).prefetch(1)
+    blocks = zipped.map(lambda seen, drawn: Batch(seen[0], seen[1], drawn)).prefetch(1)
+    # Its thread sleeps for up to a minute, and an iterator does not end before it: neither would
+    # a run, after its last checkpoint.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return blocks.with_options(options)

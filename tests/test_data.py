@@ -122,6 +122,11 @@ def test_latents_stay_what_they_are():
     )
 
 
+def test_no_thread_of_autotune_keeps_a_run_from_ending():
+    knobs = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
+    assert block_dataset(Dataset(NUMBERED), **knobs).options().autotune.enabled is False
+
+
 def test_labels_go_with_their_images():
     data = Dataset(NUMBERED, 9 - NUMBERED.ravel())
     knobs = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
