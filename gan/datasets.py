@@ -75,8 +75,13 @@ class Dataset(NamedTuple):
         if self.train_labels is None:
             raise TypeError("there are no labels")
         parts = np.random.default_rng(seed).choice(self.train_labels, (count, self.stack))
-        base = int(self.train_labels.max()) + 1
-        return parts.astype(np.int64) @ base ** np.arange(self.stack)[::-1]
+        return self.stacked(*parts.T)
+
+    def stacked(self, *labels: np.ndarray) -> np.ndarray:
+        """Returns the label [N] int64 of each stack: those [N] of its images as digits."""
+        base = round(self.classes ** (1 / self.stack))
+        powers = base ** np.arange(len(labels) - 1, -1, -1)
+        return np.tensordot(powers, np.stack(labels).astype(np.int64), 1)
 
 
 # (data_dir, say) -> Dataset; `say` is told in one line what takes time

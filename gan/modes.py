@@ -104,7 +104,7 @@ class Modes:
         if self.data.mixture:
             return mixture_metrics(samples, self.data.mixture)
         parts = np.split(samples, self.data.stack, axis=-1)
-        return stacked_metrics(self.stacked(*map(self.classify, parts)), self.data.classes)
+        return stacked_metrics(self.data.stacked(*map(self.classify, parts)), self.data.classes)
 
     def floors(self, count: int) -> dict[str, Floor]:
         """Returns what `count` real examples get, over `FLOOR_DRAWS` draws."""
@@ -117,7 +117,7 @@ class Modes:
                 assert self.data.train_labels is not None
                 rng = np.random.default_rng([1, draw])
                 digits = rng.choice(self.data.train_labels, (self.data.stack, count))
-                draws.append(stacked_metrics(self.stacked(*digits), self.data.classes))
+                draws.append(stacked_metrics(self.data.stacked(*digits), self.data.classes))
         columns = {name: [one[name] for one in draws] for name in draws[0]}
         return {n: Floor(float(np.mean(c)), float(np.std(c, ddof=1))) for n, c in columns.items()}
 
@@ -133,12 +133,6 @@ class Modes:
         """Returns the class [N] that the classifier gives to images of one channel."""
         assert self.extractor is not None
         return self.extractor(images).probabilities.argmax(1)
-
-    def stacked(self, *labels: np.ndarray) -> np.ndarray:
-        """Returns the mode of each stack: the labels of its channels as digits."""
-        base = round(self.data.classes ** (1 / self.data.stack))
-        powers = base ** np.arange(len(labels) - 1, -1, -1)
-        return np.tensordot(powers, np.stack(labels).astype(np.int64), 1)
 
     @property
     def provenance(self) -> dict[str, Any] | None:

@@ -65,7 +65,7 @@ def test_stacks_are_counted_by_the_digits_of_their_channels():
     assert (data.classes, data.shape) == (1000, (1, 1, 3))
     found = modes.Modes("stacked_mnist", data, extractor)
     samples = np.array([[1, 2, 3], [1, 2, 3], [9, 9, 9], [0, 0, 0]], np.uint8).reshape(4, 1, 1, 3)
-    labels = found.stacked(*map(found.classify, np.split(samples, 3, axis=-1)))
+    labels = found.data.stacked(*map(found.classify, np.split(samples, 3, axis=-1)))
     assert labels.tolist() == [123, 123, 999, 0]
     metrics = found.compute(samples)
     assert metrics["modes"] == 3.0
