@@ -22,7 +22,7 @@ class Study(NamedTuple):
 CHECKPOINTS_ONLY = {"checkpoint_every": 2000, "keep_checkpoints": 1000, "evaluate_every": 0}
 LAST_ONLY = {"evaluate_every": 0}
 USUAL = {"evaluate_every": 1000, "checkpoint_every": 10_000}
-USUAL_START = {**USUAL, "steps": 3000}  # convolutions are slow on CPUs
+USUAL_START = {**USUAL, "steps": 5000}  # convolutions are slow on CPUs
 FIVE = tuple(range(5))
 CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
 FASTER = {name: PRESETS["mlp_r3"][name] for name in ("d_learning_rate", "g_learning_rate")}
