@@ -106,13 +106,17 @@ def write_gif(path: Path, frames: Sequence[np.ndarray], seconds: float) -> None:
 def write_bands(
     path: Path,
     bands: Mapping[str, Mapping[str, Sequence[float]]],
+    limits: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     runs: Mapping[str, Mapping[str, Mapping[int, float]]],
 ) -> None:
     """Draws the curves of runs over the bands of usual ones, see gan/reference.py.
 
+    What runs did after the last step of a band is not shown.
+
     Args:
         path: A PNG file.
         bands: metric -> {"steps", "median", "low", "high"}.
+        limits: metric -> the lowest and the highest usual values.
         runs: name -> metric -> step -> value.
     """
     import matplotlib
@@ -120,21 +124,31 @@ def write_bands(
     from matplotlib.figure import Figure
 
     shown = [name for name, band in bands.items() if band["steps"]]
-    figure = Figure(figsize=(10, 2.4 * -(-len(shown) // 2)), layout="constrained")
+    rows = len(shown) // 2 + 1  # one place is left for the legend
+    figure = Figure(figsize=(10, 2.4 * rows), layout="constrained")
     FigureCanvasAgg(figure)
+    lines: list[Any] = []
     for place, name in enumerate(shown, 1):
-        axes, band = figure.add_subplot(-(-len(shown) // 2), 2, place), bands[name]
-        axes.fill_between(band["steps"], band["low"], band["high"], color="0.8")
-        axes.plot(band["steps"], band["median"], color="0.5", linewidth=1)
-        drawn = []
+        axes, band = figure.add_subplot(rows, 2, place), bands[name]
+        last = band["steps"][-1]
+        lines = [
+            axes.fill_between(band["steps"], *limits[name], color="0.92"),
+            axes.fill_between(band["steps"], band["low"], band["high"], color="0.8"),
+            *axes.plot(band["steps"], band["median"], color="0.5", linewidth=1),
+        ]
         for curves in runs.values():
-            points = sorted(curves.get(name, {}).items())
-            drawn += axes.plot(*zip(*points, strict=True) if points else ([], []))
+            points = sorted(one for one in curves.get(name, {}).items() if one[0] <= last)
+            marker = "o" if len(points) == 1 else ""
+            lines += axes.plot(*zip(*points, strict=True) if points else ([], []), marker=marker)
+        if name == "fcd":
+            axes.set_yscale("log")  # it falls by orders of magnitude
         axes.set_title(name, fontsize=9)
         axes.grid(alpha=0.3)
-        if place == 1:
-            with matplotlib.rc_context({"text.parse_math": False}):  # a name may have a $
-                axes.legend(drawn, runs.keys(), fontsize=7)
+    with matplotlib.rc_context({"text.parse_math": False}):  # a name may have a $
+        names = ["usual", "range of the seeds", "their median", *runs]
+        figure.add_subplot(rows, 2, 2 * rows).axis("off")
+        figure.axes[-1].legend(lines, names, loc="center", fontsize=9)
+        figure.supxlabel("step", fontsize=9)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100)
 

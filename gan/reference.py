@@ -136,6 +136,13 @@ def widened(low: float, high: float, median: float) -> tuple[float, float]:
     return low - spread, high + spread
 
 
+def limits_of(band: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float]]:
+    """Returns the lowest and the highest usual value at each step of a band."""
+    ranges = zip(band["low"], band["high"], band["median"], strict=True)
+    limits = [widened(low, high, median) for low, high, median in ranges]
+    return [low for low, _ in limits], [high for _, high in limits]
+
+
 def departures(
     curves: Curves, bands: Mapping[str, Mapping[str, Sequence[float]]]
 ) -> list[Departure]:
@@ -148,13 +155,11 @@ def departures(
     for name, band in bands.items():
         outside: list[Departure] = []
         common = 0
-        for step, median, low, high in zip(
-            band["steps"], band["median"], band["low"], band["high"], strict=True
-        ):
+        for step, low, high in zip(band["steps"], *limits_of(band), strict=True):
             if int(step) not in curves.get(name, {}):
                 continue
             common += 1
-            one = Departure(name, int(step), curves[name][int(step)], *widened(low, high, median))
+            one = Departure(name, int(step), curves[name][int(step)], low, high)
             if one.low <= one.value <= one.high:
                 outside = []
                 continue

@@ -40,7 +40,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     weights = {f"weights/{path.name}" for path in (ROOT / "gan/weights").iterdir()}
     assert len(weights) == 6  # three networks and their floors
     page = {f"page/{path.name}" for path in (ROOT / "gan/page").iterdir()}
-    assert packaged == {f"gan/{name}" for name in modules | weights | page} | {"gan/py.typed"}
+    curves = {f"references/{preset}.json" for preset in ("mlp", "dcgan", "r3gan")}
+    assert packaged == {f"gan/{name}" for name in modules | weights | page | curves | {"py.typed"}}
     (metadata,) = [n for n in names if n.endswith("METADATA")]
     text = zipfile.ZipFile(wheel).read(metadata).decode()
     for line in ("Name: tapegan", "Requires-Python: >=3.10", "License-Expression: MIT",

@@ -56,6 +56,8 @@ def test_a_band_is_median_and_range_at_common_steps():
 )
 def test_usual_is_the_range_and_as_much_on_either_side(low, high, median, limits):
     assert reference.widened(low, high, median) == pytest.approx(limits)
+    band = {"low": [low], "high": [high], "median": [median]}
+    assert np.ravel(reference.limits_of(band)) == pytest.approx(limits)
 
 
 BAND = {"loss/d": {"steps": [1000, 2000, 3000, 4000], "median": [1.0] * 4, "low": [0.9] * 4,
@@ -126,11 +128,14 @@ def test_the_nearest_reference_is_chosen(shipped):
 
 
 def test_the_bands_that_come_with_the_package():
-    for preset, one in reference.shipped().items():
+    shipped = reference.shipped()
+    assert set(shipped) == {"mlp", "dcgan", "r3gan"}
+    for preset, one in shipped.items():
+        assert one["seeds"] == [0, 1, 2, 3, 4]
         assert reference.differences(from_preset(preset), one) == {}, preset
         assert set(one["bands"]) == set(reference.METRICS)
         for band in one["bands"].values():
-            assert len(band["steps"]) >= 10
+            assert band["steps"] == list(range(1000, 30_001 if preset == "mlp" else 5001, 1000))
             assert np.all(np.array(band["low"]) <= band["median"])
             assert np.all(np.array(band["median"]) <= band["high"])
 
@@ -167,8 +172,10 @@ def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, 
 
 def test_the_picture_has_the_band_and_the_runs(tmp_path):
     runs = {"_mine$_{$": {"loss/d": {1000: 1.0, 2000: 3.0}}}  # any name
-    drawing.write_bands(tmp_path / "a.png", BAND, runs)
+    limits = {"loss/d": ([0.7] * 4, [1.3] * 4)}
+    drawing.write_bands(tmp_path / "a.png", BAND, limits, runs)
     image = drawing.read_png(tmp_path / "a.png")
     colours = {tuple(pixel) for pixel in image.reshape(-1, 3).tolist()}
-    assert (204, 204, 204) in colours  # the band
+    assert (204, 204, 204) in colours  # the range of the seeds
+    assert (235, 235, 235) in colours  # what is usual
     assert (31, 119, 180) in colours  # the run

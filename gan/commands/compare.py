@@ -55,7 +55,8 @@ def main(values: flags.FlagValues) -> int:
         values["out"].value or (run_dirs[0] if len(run_dirs) == 1 else Path()) / "compare.png"
     )
     try:
-        drawing.write_bands(out, usual["bands"], curves)
+        limits = {name: reference.limits_of(band) for name, band in usual["bands"].items()}
+        drawing.write_bands(out, usual["bands"], limits, curves)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     print("\n".join([*lines, f"{out}: the curves over their bands"]))
