@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan.api import evaluate, load, sample, train
+    from gan.api import UserError, evaluate, load, sample, train
 
 # Both must be set before TensorFlow and Keras are imported. An explicit setting of the user wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up chatter; 0 shows it
@@ -12,11 +12,11 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 __version__ = "0.1.0"
 
-__all__ = ["evaluate", "load", "sample", "train"]
+__all__ = ["UserError", "evaluate", "load", "sample", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the functions of gan/api.py, and with them TensorFlow, when one is first used."""
+    """Imports the names of gan/api.py, and with them TensorFlow, when one is first used."""
     if name not in __all__:
         raise AttributeError(f"module 'gan' has no attribute {name!r}")
     from gan import api

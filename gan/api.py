@@ -18,11 +18,13 @@ from gan.presets import from_preset
 from gan.recipe import dataset_of
 
 
-def load(path: str | Path) -> keras.Model:
-    """Returns the generator of a run that has ended, or the one in a Keras file.
+def load(path: str | Path, checkpoint: str = "", weights: str = "ema") -> keras.Model:
+    """Returns the generator of a run, or the one in a Keras file.
 
     Args:
         path: A run directory, or a file such as its generator.keras. No code in it is run.
+        checkpoint: Of a run: "latest", "best" or a step; "": the generator that it ended with.
+        weights: Of the checkpoint: "ema", their average, or "raw".
 
     Returns:
         Model from latents [batch, latent_dim], and labels [batch] if it is conditional, to float32
@@ -32,7 +34,7 @@ def load(path: str | Path) -> keras.Model:
         UserError: There is none, or it is no generator.
     """
     devices.prepare()
-    return samples.load(Path(path))
+    return samples.load(Path(path), str(checkpoint), weights)
 
 
 def sample(

@@ -14,6 +14,7 @@ from gan.knobs import UserError
 GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
 GRID_GAP = 2  # pixels between images, before scaling
 GRID_SCALE = 3  # screen pixels a pixel
+LONGEST = 1_000_000  # most pixels of a side that TensorFlow's encoder takes
 CAPTION_HEIGHT = 20  # screen pixels
 
 
@@ -39,6 +40,11 @@ def image_grid(images: np.ndarray, columns: int = GRID_SIDE) -> np.ndarray:
         left = gap + (i % columns) * (width + gap)
         grid[top : top + height, left : left + width] = image
     return grid.repeat(GRID_SCALE, axis=0).repeat(GRID_SCALE, axis=1)
+
+
+def place_of(pixels: int) -> int:
+    """Returns how many screen pixels a grid gives to so many pixels of an image."""
+    return (pixels + GRID_GAP) * GRID_SCALE
 
 
 def scatter(*clouds: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan import runs
 from gan.knobs import UserError
 from gan.latents import latents_of
 from gan.samples import classes_of
@@ -82,9 +83,12 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
                 f"--formats={name}: needs {module}, install the extra `export`"
             ) from None
     model, path = in_float32(generator), directory / form.name
+    runs.check_output(path)
+    if (path.is_dir() and not (path / SAVED_MODEL).is_file()) or (
+        path.is_file() and not path.suffix
+    ):
+        raise UserError(f"{path}: is something else, nothing was written")
     directory.mkdir(parents=True, exist_ok=True)
-    if path.is_dir() and not (path / SAVED_MODEL).is_file():
-        raise UserError(f"{path}: is a directory of something else, nothing was written")
     inputs = inputs_of(model)
     expected, drawn_here = (one(inputs.for_keras).numpy() for one in (model, generator))
     # Beside its place, so that nothing is left of what failed.

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ STEPS = 10  # images from one seed to the next, both included
 NEAREST = 20  # samples beside their nearest training images, if no seeds are given
 AT_ONCE = 1000  # single images that are in memory
 FRAMES = 60  # most of an animation of training
+MOST_BYTES = 2**31  # of images in one file
 
 
 @dataclasses.dataclass
@@ -28,7 +29,7 @@ class Request:
     run_dir: Path
     generator: Any  # keras.Model; None is enough for an animation of training
     config: Config | None  # of the run, if it is one
-    seeds: range | None
+    seeds: Sequence[int] | None
     side: int
     truncation: float
 
@@ -36,6 +37,24 @@ class Request:
     def makes_points(self) -> bool:
         """Whether the generator makes points instead of images."""
         return len(self.generator.output_shape) == 2
+
+    def check_count(self, count: int, columns: int = 0) -> None:
+        """Refuses more images than a picture with so many columns may hold; 0: than an npz file.
+
+        Raises:
+            UserError: Says how many may be asked for.
+        """
+        height, width, channels = self.generator.output_shape[1:]
+        most, what = MOST_BYTES // (height * width * channels), "an npz file"
+        if columns:
+            place = drawing.place_of(height), drawing.place_of(width)
+            in_memory = MOST_BYTES // (4 * channels * place[0] * place[1])  # and copies of it
+            most = min(drawing.LONGEST // place[0] * columns, in_memory)
+            what = f"a picture of {columns} columns"
+        if count > most:
+            raise UserError(
+                f"--seeds: make {count:,} images, {what} may hold {most:,}, and --out=DIR any number"
+            )
 
     def draw(self, seeds: Numbers, labels: Numbers | None = None) -> np.ndarray:
         """Returns the images of seeds."""
@@ -55,12 +74,18 @@ def write_grid(request: Request, out: Path) -> str:
         seeds = np.tile(np.arange(side), len(classes))
         picture = drawing.image_grid(request.draw(seeds, np.repeat(classes, side)), side)
     else:
+        request.check_count(len(request.seeds or ()), side)
         images = request.draw(request.seeds or range(side**2))
         columns = min(side, len(images))
-        blank = np.full([-len(images) % columns, *images.shape[1:]], 255, np.uint8)
-        picture = drawing.image_grid(np.concatenate([images, blank]), columns)
+        picture = drawing.image_grid(in_rows(images, columns), columns)
     drawing.write_png(out, picture)
     return str(out)
+
+
+def in_rows(images: np.ndarray, columns: int) -> np.ndarray:
+    """Returns images [n, H, W, C] uint8 and as many white ones as fill the last row."""
+    blank = np.full([-len(images) % columns, *images.shape[1:]], 255, np.uint8)
+    return np.concatenate([images, blank])
 
 
 def write_single(request: Request, out: Path) -> str:
@@ -68,14 +93,18 @@ def write_single(request: Request, out: Path) -> str:
     seeds = request.seeds
     assert seeds is not None
     if out.suffix == ".npz":
+        request.check_count(len(seeds))
         with replacing(out) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, images=request.draw(seeds), seeds=np.asarray(seeds))
     else:
         out.mkdir(parents=True, exist_ok=True)
+        others = {path.name for path in out.glob("*.png")} - {f"{seed:05d}.png" for seed in seeds}
         for start in range(0, len(seeds), AT_ONCE):
             part = seeds[start : start + AT_ONCE]
             for seed, image in zip(part, request.draw(part), strict=True):
                 drawing.write_png(out / f"{seed:05d}.png", image)
+        if others:
+            return f"{out}: {len(seeds)} images, beside {len(others)} others that were there"
     return f"{out}: {len(seeds)} images"
 
 
@@ -84,12 +113,13 @@ def write_interpolation(request: Request, out: Path) -> str:
     seeds = request.seeds or range(PAIRS + 1)
     if len(seeds) < 2:
         raise UserError(f"--seeds={seeds[0]}: must be two or more to interpolate between")
+    classes = pictures.shown_classes(request.generator)
+    request.check_count((len(seeds) - 1) * STEPS * max(1, len(classes)), STEPS)
     ends = latents.latents_of(seeds, request.generator.inputs[0].shape[-1])
     if request.truncation:
         ends = latents.truncated(ends, request.truncation)
     ways = [latents.between(*pair, STEPS) for pair in itertools.pairwise(ends)]
     path = np.concatenate(ways)
-    classes = pictures.shown_classes(request.generator)
     rows = [
         samples.draw(request.generator, path, np.full(len(path), label))
         for label in (classes if len(classes) else [0])  # not looked at where there are none
@@ -102,16 +132,24 @@ def write_interpolation(request: Request, out: Path) -> str:
     ]
     animation = out.with_suffix(".gif")
     drawing.write_gif(animation, frames, 0.1)
-    return f"{out}, {animation}: seeds {seeds[0]} to {seeds[-1]}"
+    return f"{out}, {animation}: from seed to seed, {len(ways)} ways"
 
 
 def write_nearest(request: Request, out: Path) -> str:
     """Writes images above their nearest training images."""
     assert request.config is not None
+    seeds = request.seeds or range(NEAREST)
+    request.check_count(3 * len(seeds), NEAREST)
     data = recipe.dataset_of(request.config, print)
-    images = request.draw(request.seeds or range(NEAREST))
+    images = request.draw(seeds)
     rows = evaluation.with_nearest(images, request.config.dataset, data, print)
-    drawing.write_png(out, drawing.image_grid(np.concatenate(list(rows.values())), len(images)))
+    columns = min(NEAREST, len(images))
+    lines = [
+        in_rows(row[start : start + columns], columns)
+        for start in range(0, len(images), columns)
+        for row in rows.values()
+    ]
+    drawing.write_png(out, drawing.image_grid(np.concatenate(lines), columns))
     return f"{out}: {', '.join(rows)}"
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan.config import Config, from_dict
+from gan.history import History
 from gan.knobs import UserError
 
 WINDOW = 1000  # steps; a point is the mean over the records of so many, for single ones scatter
@@ -63,6 +64,7 @@ class Departure(NamedTuple):
 
     metric: str
     step: int
+    until: int | None  # the last step outside; None: all points from `step` on are
     value: float
     low: float
     high: float
@@ -73,9 +75,12 @@ class Departure(NamedTuple):
         return "above" if self.value > self.high else "below"
 
     def __str__(self) -> str:
+        when = f"since step {self.step:,}"
+        if self.until is not None:
+            when = f"at steps {self.step:,} to {self.until:,}"
         return (
-            f"{self.metric} is {self.value:.3g} at step {self.step:,}, usual is {self.low:.3g} to "
-            f"{self.high:.3g}: {CAUSES[self.metric, self.side]}"
+            f"not as usual {when}: {self.metric} is {self.value:.3g} there, usual is "
+            f"{self.low:.3g} to {self.high:.3g}: {CAUSES[self.metric, self.side]}"
         )
 
 
@@ -126,52 +131,60 @@ def band_of(runs: Sequence[Curves]) -> dict[str, dict[str, list[float]]]:
     return bands
 
 
-def widened(low: float, high: float, median: float) -> tuple[float, float]:
-    """Returns the limits of what is usual: the range over seeds, as wide again on either side.
+def limits_of(name: str, band: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float]]:
+    """Returns the lowest and the highest usual value of a metric at each step of its band.
 
-    One more run of the kind would leave the bare range of five at every third point. Where the
-    seeds agree to 2 % of the median, or 0.02, that is taken for their range.
+    The range over seeds, and as wide again on either side: one more run of the kind would leave the
+    bare range of five at every third point. The widest range of a point and its neighbours counts,
+    for five seeds may agree by chance, and at least 2 % of the median, or 0.02. FCD falls by orders
+    of magnitude: there all this is of its logarithm.
     """
-    spread = max(high - low, 0.02 * abs(median), 0.02)
-    return low - spread, high + spread
-
-
-def limits_of(band: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float]]:
-    """Returns the lowest and the highest usual value at each step of a band."""
-    ranges = zip(band["low"], band["high"], band["median"], strict=True)
-    limits = [widened(low, high, median) for low, high, median in ranges]
-    return [low for low, _ in limits], [high for _, high in limits]
+    low, high, median = (np.asarray(band[key], float) for key in ("low", "high", "median"))
+    if name == "fcd":
+        low, high, median = np.log(low), np.log(high), np.zeros_like(median)
+    spread = np.maximum(high - low, np.maximum(0.02 * np.abs(median), 0.02))
+    padded = np.pad(spread, 1)
+    spread = np.max([padded[:-2], spread, padded[2:]], axis=0)
+    limits = low - spread, high + spread
+    lows, highs = map(np.exp, limits) if name == "fcd" else limits
+    return lows.tolist(), highs.tolist()
 
 
 def departures(
-    curves: Curves, bands: Mapping[str, Mapping[str, Sequence[float]]]
+    curves: Curves,
+    bands: Mapping[str, Mapping[str, Sequence[float]]],
+    names: Sequence[str] = METRICS,
 ) -> list[Departure]:
-    """Returns where curves leave their bands, the earliest first.
+    """Returns where curves leave their bands, one a metric: what lasts first, then by step.
 
     A curve leaves its band where it is outside, on one side, at `AT_ONCE` points in a row; or at
-    its only point.
+    its only point. Of several times in a row the one that lasts counts, or else the first.
     """
     found = []
-    for name, band in bands.items():
-        outside: list[Departure] = []
+    for name in names:
+        band, curve = bands[name], curves.get(name, {})
+        times: list[list[Departure]] = [[]]  # points in a row that are outside on one side
         common = 0
-        for step, low, high in zip(band["steps"], *limits_of(band), strict=True):
-            if int(step) not in curves.get(name, {}):
+        for step, low, high in zip(band["steps"], *limits_of(name, band), strict=True):
+            if int(step) not in curve:
                 continue
             common += 1
-            one = Departure(name, int(step), curves[name][int(step)], low, high)
-            if one.low <= one.value <= one.high:
-                outside = []
-                continue
-            if outside and outside[0].side != one.side:
-                outside = []
-            outside.append(one)
-            if len(outside) == AT_ONCE:
-                found.append(outside[0])
-                break
-        if common == 1 and outside:
-            found += outside
-    return sorted(found, key=lambda one: (one.step, METRICS.index(one.metric)))
+            one = Departure(name, int(step), None, curve[int(step)], low, high)
+            inside = low <= one.value <= high
+            if inside or (times[-1] and times[-1][0].side != one.side):
+                times.append([])
+            if not inside:
+                times[-1].append(one)
+        lasting = times.pop()
+        enough = min(AT_ONCE, common)
+        over = [time for time in times if len(time) >= enough]
+        if lasting and len(lasting) >= enough:
+            found.append(lasting[0])
+        elif over:
+            found.append(over[0][0]._replace(until=over[0][-1].step))
+    return sorted(
+        found, key=lambda one: (one.until is not None, one.step, METRICS.index(one.metric))
+    )
 
 
 def shipped() -> dict[str, dict[str, Any]]:
@@ -211,4 +224,51 @@ def chosen(config: Config, name: str = "") -> dict[str, Any]:
             f"--reference: there is none for {config.dataset}, only of the presets "
             f"{', '.join(references)}"
         )
-    return min(alike, key=lambda one: len(differences(config, one)))
+    return min(alike, key=lambda one: (len(differences(config, one)), one["preset"] != "mlp"))
+
+
+def comparable(config: Config, reference: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Returns the metrics that mean the same in a run as in a reference, and why not the others.
+
+    D's outputs do not where D minimises something else. A point that is the mean of fewer records
+    scatters more than the band was made for.
+    """
+    other = from_dict(reference["config"])
+    for name in ("loss", "penalty"):
+        if getattr(config, name) != getattr(other, name):
+            return ("fcd",), f"another {name} is minimised"
+    if config.log_every > other.log_every:
+        return ("fcd",), f"it logs less often than every {other.log_every} steps"
+    return METRICS, ""
+
+
+def verdict(run: History, reference: Mapping[str, Any]) -> str:
+    """Returns the line about a run: what it differs in, since when it is not as usual, and why.
+
+    Raises:
+        UserError: It has nothing to compare yet.
+    """
+    curves, bands = curves_of(run.records, run.evaluations), reference["bands"]
+    names, why = comparable(run.config, reference)
+    last = max(
+        (step for name in names for step in curves[name] if step in bands[name]["steps"]), default=0
+    )
+    if not last:
+        missing = f"no FCD, and {why}: nothing" if why else f"no {WINDOW:,} steps"
+        raise UserError(f"--runs={run.path}: has {missing} to compare yet")
+    about = []
+    if changed := differences(run.config, reference) | dict.fromkeys(run.own_networks, "own"):
+        about.append(
+            f"differs in {', '.join(f'{name}={value}' for name, value in changed.items())}"
+        )
+    if why:
+        about.append(f"only FCD is compared, for {why}")
+    outside = departures(curves, bands, names)
+    if outside:
+        also = ", ".join(one.metric for one in outside[1:])
+        found = f"{outside[0]}{f'; also {also}' if also else ''}"
+    else:
+        goes_on = run.records[-1]["step"] - last >= WINDOW
+        found = f"as usual up to step {last:,}{', where usual runs end' if goes_on else ''}"
+    said = f" ({'; '.join(about)})" if about else ""
+    return f"{reference['preset']}{said}: {found}"

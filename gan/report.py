@@ -39,9 +39,10 @@ LIGHT = ("fcd", "coverage", "classes", "modes", "reverse_kl", "high_quality", "s
 
 
 class Page(NamedTuple):
-    """A page, and why an explorer is missing in it; "" if it is there, or was not asked for."""
+    """A page, and which generators are missing in its explorer, and why; "" if none is."""
 
     text: str
+    has_explorer: bool
     no_explorer: str
 
 
@@ -74,7 +75,7 @@ def page(run_dirs: Sequence[Path], ort: Path | None = None) -> Page:
         version=gan.__version__,
         date=datetime.now(timezone.utc).isoformat(" ", "minutes"),
     )
-    return Page(text, no_explorer)
+    return Page(text, bool(walk), no_explorer)
 
 
 def section(title: str, body: str) -> str:

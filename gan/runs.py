@@ -27,6 +27,7 @@ FILES = (
     CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, EVALUATIONS_FILE, GENERATOR_FILE, LOSS_PLOT_FILE,
 )  # fmt: skip
 DIRECTORIES = (SAMPLES_DIR, CHECKPOINTS_DIR, BEST_DIR, TENSORBOARD_DIR)
+OF_TRAINING = re.compile(r"(reals|step_\d+)\.png")  # in SAMPLES_DIR
 CHECKPOINT_LIST = "checkpoint"  # TensorFlow's name for it
 CHECKPOINT_LINE = re.compile(
     r'(all_)?model_checkpoint_paths?: "step-\d+"'
@@ -197,6 +198,28 @@ def write_config(
         (run_dir / SAMPLES_DIR).mkdir(exist_ok=True)
     except OSError as error:
         raise UserError(f"--run_dir={run_dir}: cannot be written ({error.strerror})") from None
+
+
+def check_output(path: Path, suffix: str = "") -> None:
+    """Refuses a place for something new where training keeps a file of a run.
+
+    Raises:
+        UserError: It is such a place, or a directory, or has not the suffix that it must have.
+    """
+    flag = f"--out={path}"
+    if suffix and (path.suffix != suffix or path.is_dir()):
+        raise UserError(f"{flag}: must be a file whose name ends in {suffix}")
+    place = path.parent.resolve() / path.name
+    for run_dir in place.parents:
+        if not (run_dir / CONFIG_FILE).is_file():
+            continue
+        first, *others = place.relative_to(run_dir).parts
+        if (
+            (first in FILES and not others)
+            or first in (CHECKPOINTS_DIR, TENSORBOARD_DIR)
+            or (first == SAMPLES_DIR and others and OF_TRAINING.fullmatch(others[0]))
+        ):
+            raise UserError(f"{flag}: is kept by the run {run_dir}, must be another place")
 
 
 def ended_summary(run_dir: Path, step: int) -> dict[str, Any] | None:

@@ -43,16 +43,19 @@ def sample(
     Raises:
         UserError: A seed, label or bound is out of range, or there are no seeds.
     """
+    if not isinstance(generator, keras.Model):
+        kind = type(generator).__name__
+        raise UserError(f"generator: is {kind}, must be a Keras model, as gan.load returns")
     numbers, classes = np.asarray(seeds), classes_of(generator)
     whole = numbers.ndim == 1 and numbers.size and np.issubdtype(numbers.dtype, np.integer)
     if not whole or numbers.min() < 0:
         raise UserError("seeds: must be a list of whole numbers from 0 on, at least one")
-    if not 0 <= truncation < np.inf:
-        raise UserError(f"truncation={truncation}: must be a number at least 0")
+    if not isinstance(truncation, int | float) or not 0 <= truncation < np.inf:
+        raise UserError(f"truncation={truncation!r}: must be a number at least 0")
     chosen = numbers % max(1, classes) if labels is None else np.asarray(labels)
     if labels is not None and not classes:
         raise UserError("labels: are for conditional generators only")
-    inside = not classes or bool(np.all((chosen >= 0) & (chosen < classes)))
+    inside = not classes or bool(np.all(np.isin(chosen, np.arange(classes))))
     if chosen.shape != numbers.shape or not inside:
         raise UserError(f"labels: must be one in 0..{classes - 1} for each seed")
     latents = latents_of(numbers, generator.inputs[0].shape[-1], noise_seed)
@@ -136,13 +139,24 @@ def load_generator(
     return generator, runs.step_of(path)
 
 
-def load(path: Path) -> keras.Model:
-    """Returns the generator of a run that has ended, or the one in a Keras file.
+def load(path: Path, checkpoint: str = "", weights: str = "ema") -> keras.Model:
+    """Returns the generator of a run, or the one in a Keras file.
+
+    Args:
+        path: A run, or a Keras file.
+        checkpoint: Of a run: "latest", "best" or a step; "": the generator that it ended with.
+        weights: Of the checkpoint: "ema" or "raw".
 
     Raises:
         UserError: There is none, or it is no generator.
     """
-    return read_generator(path) if path.is_file() else load_saved_generator(path)
+    if path.is_file():
+        return read_generator(path)
+    if not checkpoint:
+        return load_saved_generator(path)
+    config = runs.read_config(path)
+    find_checkpoint(path, checkpoint)  # found missing before data are loaded
+    return load_generator(path, dataset_of(config, print), weights, checkpoint)[0]
 
 
 def load_saved_generator(run_dir: Path) -> keras.Model:
@@ -153,7 +167,10 @@ def load_saved_generator(run_dir: Path) -> keras.Model:
     """
     config, path = runs.read_config(run_dir), run_dir / runs.GENERATOR_FILE
     if not path.exists():
-        raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
+        raise UserError(
+            f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends; "
+            "checkpoints have one: --checkpoint=latest"
+        )
     generator = read_generator(path)
     made, points = generator.output_shape, config.dataset in POINT_DATASETS
     if len(made) != (2 if points else 4):

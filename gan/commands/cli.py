@@ -85,7 +85,8 @@ def run(
         usage: One line about the command, for --help.
         define_flags: Defines the flags.
         main: Gets the parsed flags, returns the exit status.
-        positional: A flag of text that arguments without a name are for; it becomes their list.
+        positional: A flag of text that arguments without a name are for: `runs` becomes their list,
+            any other takes one.
     """
     os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
@@ -102,8 +103,10 @@ def run(
             )
         if extra and (not positional or values[positional].present):
             raise UserError(f"{extra[0]}: is not a flag, flags are --name=value")
+        if len(extra) > 1 and positional != "runs":
+            raise UserError(f"{extra[1]}: is one too many, {extra[0]} is --{positional} already")
         if extra:
-            values[positional].value = extra
+            values[positional].value = extra if positional == "runs" else extra[0]
         sys.exit(main(values))
     except (flags.Error, UserError) as error:
         sys.exit(complain(error, BAD_INPUT))
@@ -117,6 +120,32 @@ def run(
         sys.exit(complain(UserError(f"{error.filename}: {error.strerror}"), BAD_INPUT))
     except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
         sys.exit(INTERRUPTED)
+
+
+def define_generator(values: flags.FlagValues) -> None:
+    """Defines the flags that say which generator a command is about."""
+    define(
+        values,
+        run_dir=knob("runs/mlp", "a run, or a generator.keras of anywhere; also as an argument"),
+        checkpoint=knob(
+            "",
+            "of a run: latest, best, or a step; empty: generator.keras, which it has when it ended",
+        ),
+        weights=knob("ema", "which generator of the checkpoint", choices=("ema", "raw")),
+    )
+
+
+def check_generator(values: flags.FlagValues) -> None:
+    """Refuses flags of `define_generator` that do not go together.
+
+    Raises:
+        UserError: Names the flag.
+    """
+    run_dir, checkpoint = values["run_dir"].value, values["checkpoint"].value
+    if values["weights"].present and not checkpoint:
+        raise UserError(f"--weights={values['weights'].value}: needs --checkpoint, such as latest")
+    if checkpoint and Path(run_dir).is_file():
+        raise UserError(f"--checkpoint={checkpoint}: is for runs, {run_dir} is a file")
 
 
 def paths(values: flags.FlagValues, name: str) -> list[Path]:

@@ -25,7 +25,7 @@ def main(values: flags.FlagValues) -> int:
     """Writes the picture, says a line about each run, and returns the exit status."""
     run_dirs = cli.paths(values, "runs")
     with cli.silenced():
-        from gan import drawing, history, reference
+        from gan import drawing, history, reference, runs
     usual, curves, lines = None, {}, []
     for run_dir in run_dirs:
         of_files = history.read(run_dir)
@@ -36,26 +36,15 @@ def main(values: flags.FlagValues) -> int:
                 f"--runs={run_dir}: is nearest to {found['preset']}, {run_dirs[0]} to "
                 f"{usual['preset']}; --reference chooses one for all"
             )
-        of_run = reference.curves_of(of_files.records, of_files.evaluations)
-        steps = sorted(set(of_run["loss/d"]) & set(usual["bands"]["loss/d"]["steps"]))
-        if not steps:
-            raise UserError(f"--runs={run_dir}: has no {reference.WINDOW:,} steps to compare yet")
-        curves[str(run_dir)] = of_run
-        changed = reference.differences(of_files.config, usual)
-        changed |= dict.fromkeys(of_files.own_networks, "own")
-        said = ", ".join(f"{name}={value}" for name, value in changed.items())
-        outside = reference.departures(of_run, usual["bands"])
-        verdict = str(outside[0]) if outside else f"as usual up to step {steps[-1]:,}"
-        about = f" (differs in {said})" if said else ""
-        more = sorted({one.metric for one in outside[1:]} - {outside[0].metric}) if outside else []
-        also = f"; also {', '.join(more)}" if more else ""
-        lines.append(f"{run_dir} beside {usual['preset']}{about}: {verdict}{also}")
+        curves[str(run_dir)] = reference.curves_of(of_files.records, of_files.evaluations)
+        lines.append(f"{run_dir} beside {reference.verdict(of_files, usual)}")
     assert usual is not None
     out = Path(
         values["out"].value or (run_dirs[0] if len(run_dirs) == 1 else Path()) / "compare.png"
     )
+    runs.check_output(out, ".png")
     try:
-        limits = {name: reference.limits_of(band) for name, band in usual["bands"].items()}
+        limits = {name: reference.limits_of(name, band) for name, band in usual["bands"].items()}
         drawing.write_bands(out, usual["bands"], limits, curves)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None

@@ -26,7 +26,7 @@ def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
     cli.define(
         values,
-        run_dir=knob("runs/mlp", "a run"),
+        run_dir=knob("runs/mlp", "a run; also as an argument"),
         weights=knob("ema", "which generator", choices=("ema", "raw")),
         checkpoint=knob("latest", "latest, best, or a step"),
         samples=knob("", "judge these instead: directory of PNGs, npz, or a generator.keras"),
@@ -128,6 +128,7 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
         if flag["out"] and (out.is_dir() or not out.absolute().parent.is_dir()):
             raise UserError(f"--out={out}: must be a file in a directory that exists")
         if flag["out"]:
+            runs.check_output(out)
             logs.read_text(out)
         data = load_dataset(flag["dataset"], flag["data_dir"], console.say)
         if data.mixture:
@@ -173,4 +174,4 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
 
 def run() -> NoReturn:
     """Runs the command line."""
-    cli.run(USAGE, define, main)
+    cli.run(USAGE, define, main, positional="run_dir")

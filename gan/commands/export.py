@@ -15,9 +15,9 @@ FORMATS = ("keras", "savedmodel", "tflite", "tflite_float16", "onnx")  # the row
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
+    cli.define_generator(values)
     cli.define(
         values,
-        run_dir=knob("runs/mlp", "a run, or a generator.keras of anywhere"),
         formats=knob("", f"separated by commas: {', '.join(FORMATS)}; empty: all that can be made"),
         out=knob("", "directory (default: RUN_DIR/export, or export beside the generator)"),
     )
@@ -29,11 +29,12 @@ def main(values: flags.FlagValues) -> int:
     for name in asked:
         if name not in FORMATS:
             raise UserError(f"--formats={name}: must be among {', '.join(FORMATS)}")
+    cli.check_generator(values)
     run_dir = Path(values["run_dir"].value)
     with cli.silenced():
         from gan import api, devices, export
     devices.prepare()
-    generator = api.load(run_dir)
+    generator = api.load(run_dir, values["checkpoint"].value, values["weights"].value)
     home = run_dir.parent if run_dir.is_file() else run_dir
     out = Path(values["out"].value or home / "export")
     if out.is_symlink() and not values["out"].value:  # of a run that may come from anybody
@@ -71,4 +72,4 @@ def size(path: Path) -> int:
 
 def run() -> NoReturn:
     """Runs the command line."""
-    cli.run(USAGE, define, main)
+    cli.run(USAGE, define, main, positional="run_dir")

@@ -31,16 +31,17 @@ def main(values: flags.FlagValues) -> int:
     """Writes the page and returns the exit status."""
     run_dirs = cli.paths(values, "runs")
     with cli.silenced():
-        from gan import devices, report
+        from gan import devices, report, runs
         from gan.files import replacing
     devices.prepare()
     explorer = explorer_of(values["explorer"].value)
     out = Path(
         values["out"].value or (Path() if len(run_dirs) > 1 else run_dirs[0]) / "report.html"
     )
+    runs.check_output(out, ".html")
     with cli.silenced():
         page = report.page(run_dirs, explorer)
-    if page.no_explorer and values["explorer"].present:
+    if page.no_explorer and not page.has_explorer and values["explorer"].present:
         raise UserError(f"--explorer={explorer}: {page.no_explorer}")
     try:
         with replacing(out) as temporary:
@@ -49,7 +50,7 @@ def main(values: flags.FlagValues) -> int:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     print(f"{out}: {len(page.text):,} characters")
     if page.no_explorer:
-        print(f"without the latent explorer: {page.no_explorer}")
+        print(f"not in the latent explorer: {page.no_explorer}")
     return cli.DONE
 
 

@@ -17,12 +17,12 @@ PICTURES = (".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pdf", "
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
+    cli.define_generator(values)
     cli.define(
         values,
-        run_dir=knob("runs/mlp", "a run, or a generator.keras of anywhere"),
         seeds=knob(
             "",
-            "which images, 0-99 or 7: the same seed is always the same image; empty: the first, as "
+            "which images, 0-99 or 3,41,7: the same seed is always the same image; empty: the first, as "
             "many as the picture has room for",
         ),
         side=knob(10, "images a row of a grid; without --seeds also its rows", low=1, below=101),
@@ -47,6 +47,7 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> int:
     """Writes what was asked for and returns the exit status."""
     name = kind_of(values)
+    cli.check_generator(values)
     kind, flag = KINDS[name], {key: values[key].value for key in values}
     seeds, run_dir = seeds_of(flag["seeds"]), Path(flag["run_dir"])
     bare = run_dir.is_file()
@@ -60,12 +61,13 @@ def main(values: flags.FlagValues) -> int:
         refuse_for_points(values)
     generator = None
     if name != "gif":
-        generator = samples.load(run_dir)
+        generator = samples.load(run_dir, flag["checkpoint"], flag["weights"])
     request = gallery.Request(run_dir, generator, config, seeds, flag["side"], flag["truncation"])
     if generator and request.makes_points:
         refuse_for_points(values)
     place = run_dir.parent if bare else run_dir / runs.SAMPLES_DIR
     out = Path(flag["out"] or place / kind.default_out)
+    runs.check_output(out, "" if name == "single" else Path(kind.default_out).suffix)
     try:
         print(gallery.WRITERS[name](request, out))
     except OSError as error:
@@ -91,7 +93,7 @@ class Kind(NamedTuple):
     """Something that can be drawn."""
 
     said: str  # in messages
-    flags: tuple[str, ...]  # besides --run_dir and --out
+    flags: tuple[str, ...]  # besides --out and those of the generator
     default_out: str  # --out ends like it, unless it is a directory
 
 
@@ -102,7 +104,7 @@ KINDS = {
         "--latent=interpolate", ("latent", "seeds", "truncation"), "interpolation.png"
     ),
     "nearest": Kind("--nearest", ("nearest", "seeds", "truncation"), "nearest.png"),
-    "gif": Kind("--gif", ("gif",), "training.gif"),
+    "gif": Kind("--gif", ("gif",), "training.gif"),  # of the run's pictures, not of a generator
 }
 
 
@@ -128,6 +130,8 @@ def kind_of(values: flags.FlagValues) -> str:
     for flag in ("seeds", "side", "latent", "truncation", "nearest", "gif"):
         if values[flag].value != values[flag].default and flag not in kind.flags:
             raise UserError(f"--{flag}={values[flag].value}: is not for {kind.said}")
+    if name == "gif" and values["checkpoint"].value:
+        raise UserError(f"--checkpoint={values['checkpoint'].value}: is not for {kind.said}")
     if name == "single" and not seeds:
         raise UserError(f"--out={out}: needs --seeds, such as --seeds=0-99")
     if name == "single" and suffix.lower() in PICTURES:
@@ -137,20 +141,21 @@ def kind_of(values: flags.FlagValues) -> str:
     return name
 
 
-def seeds_of(text: str) -> range | None:
-    """Returns the seeds of "3-7" or "7", None for "".
+def seeds_of(text: str) -> list[int] | None:
+    """Returns the seeds of "3-7", "7" or "3,41,0-9", None for "".
 
     Raises:
         UserError: It is something else.
     """
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", text)
-    if not found or int(found[2] or found[1]) < int(found[1]):
-        raise UserError(f"--seeds={text}: must be a number or a range such as 0-99")
-    return range(int(found[1]), int(found[2] or found[1]) + 1)
+    seeds: list[int] = []
+    for part in text.split(",") if text else ():
+        found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", part)
+        if not found or int(found[2] or found[1]) < int(found[1]):
+            raise UserError(f"--seeds={text}: must be numbers and ranges, such as 0-99 or 3,41,7")
+        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+    return seeds or None
 
 
 def run() -> NoReturn:
     """Runs the command line."""
-    cli.run(USAGE, define, main)
+    cli.run(USAGE, define, main, positional="run_dir")
