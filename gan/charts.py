@@ -10,7 +10,7 @@ import numpy as np
 INK = "#010203"  # stands for the page's own colour of text
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
 DASHES = ("-", "--")
-MOST_POINTS = 600  # a line; more cannot be seen
+PLACES = 100  # along the steps; where a line has more points, a place shows their mean and range
 
 
 class Line(NamedTuple):
@@ -23,13 +23,32 @@ class Line(NamedTuple):
     dash: int = 0
 
 
-def chart(title: str, lines: Sequence[Line], level: float | None = None) -> str:
+def in_places(line: Line) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns steps, means, lowest and highest values of a line, each [at most `PLACES`].
+
+    Neighbours share a place, so that no spike is lost; the last point is in the last place.
+    """
+    steps, values = np.asarray(line.steps, float), np.asarray(line.values, float)
+    starts = np.unique(np.linspace(0, len(steps), PLACES, endpoint=False).astype(int))
+    counts = np.diff([*starts, len(steps)])
+    return (
+        steps[starts + counts - 1],
+        np.add.reduceat(values, starts) / counts,
+        np.minimum.reduceat(values, starts),
+        np.maximum.reduceat(values, starts),
+    )
+
+
+def chart(
+    title: str, lines: Sequence[Line], level: float | None = None, logarithmic: bool = False
+) -> str:
     """Returns lines over the steps as an ``<svg>`` element.
 
     Args:
         title: Above it.
-        lines: What to draw; values that are not finite are gaps.
+        lines: What to draw, at least one point each; values that are not finite are gaps.
         level: Where a thin horizontal line is.
+        logarithmic: Whether the values' axis is, for what falls by orders of magnitude.
     """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -46,19 +65,26 @@ def chart(title: str, lines: Sequence[Line], level: float | None = None) -> str:
         axes = figure.subplots()
         named = {}
         for line in lines:
-            every = -(-len(line.steps) // MOST_POINTS) or 1
+            steps, means, lowest, highest = in_places(line)
+            colour = COLOURS[line.colour % len(COLOURS)]
+            if len(steps) < len(line.steps):
+                axes.fill_between(steps, lowest, highest, color=colour, alpha=0.15, linewidth=0)
             (drawn,) = axes.plot(
-                line.steps[::every],
-                np.asarray(line.values[::every], float),
+                steps,
+                means,
                 DASHES[line.dash],
-                color=COLOURS[line.colour % len(COLOURS)],
+                color=colour,
                 linewidth=1,
-                marker="." if len(line.steps) < 20 else None,
+                marker="." if len(steps) < 20 else None,
             )
             if line.name:
                 named[line.name] = drawn
         if level is not None:
             axes.axhline(level, color=INK, linewidth=0.6, linestyle=":")
+        if logarithmic:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")  # the usual one needs what parse_math forbids
+            axes.yaxis.set_minor_formatter("")
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("step")
         axes.grid(color=INK, alpha=0.15)

@@ -50,10 +50,10 @@ class Request:
             place = drawing.place_of(height), drawing.place_of(width)
             in_memory = MOST_BYTES // (4 * channels * place[0] * place[1])  # and copies of it
             most = min(drawing.LONGEST // place[0] * columns, in_memory)
-            what = f"a picture of {columns} columns"
+            what = f"a picture {columns} wide"
         if count > most:
             raise UserError(
-                f"--seeds: make {count:,} images, {what} may hold {most:,}, and --out=DIR any number"
+                f"--seeds: ask for {count:,} images, {what} may hold {most:,}, --out=DIR any number"
             )
 
     def draw(self, seeds: Numbers, labels: Numbers | None = None) -> np.ndarray:

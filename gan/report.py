@@ -36,6 +36,7 @@ CHARTS: tuple[tuple[str, tuple[str, ...], float | None], ...] = (
 )
 # Of the light evaluation, as far as it has them.
 LIGHT = ("fcd", "coverage", "classes", "modes", "reverse_kl", "high_quality", "sd_ratio")
+FALLING = ("fcd", "reverse_kl")  # by orders of magnitude
 
 
 class Page(NamedTuple):
@@ -176,13 +177,14 @@ def draw_charts(of_runs: Sequence[History]) -> list[str]:
                 values = [r["metrics"][metric] for r in kept]
                 lines.append(Line(str(one.path) if several else "", steps, values, i))
         if lines:
-            drawn.append(charts.chart(f"{metric} of the light evaluation", lines))
+            falls = metric in FALLING and all(value > 0 for one in lines for value in one.values)
+            drawn.append(charts.chart(f"{metric} of the light evaluation", lines, None, falls))
     return drawn
 
 
 def last_evaluation(one: History) -> Mapping[str, Any]:
-    """Returns the newest evaluation of a run: of those by hand as they usually are, else any."""
-    full = [r for r in one.evaluations if r.get("source") == "evaluate"]
+    """Returns the newest evaluation of a run: a whole one as they usually are, else any."""
+    full = [r for r in one.evaluations if r.get("source") in ("evaluate", "study")]
     usual = [r for r in full if r.get("weights") == "ema" and "-cnn-a-" in str(features_of(r))]
     found: Mapping[str, Any] = (usual or full or one.evaluations or [{}])[-1]
     return found

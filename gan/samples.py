@@ -13,6 +13,7 @@ from gan.data import to_stored, to_uint8
 from gan.datasets import Dataset
 from gan.knobs import UserError
 from gan.latents import Numbers, latents_of, truncated
+from gan.recipe import dataset_of
 from gan.state import build_generator, check_network
 
 LEAST_IMAGES = 1000  # fewer say too little: 128 features have a covariance of 8,256 numbers

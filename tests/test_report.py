@@ -229,10 +229,33 @@ def test_any_name_may_stand_in_a_legend(name):
     assert html.escape(name, quote=False) in charts.chart("t", lines)
 
 
-def test_of_a_long_line_the_last_points_stay():
-    steps = list(range(1, 1200))
-    svg = charts.chart("t", [charts.Line("", steps, [0.0] * 1100 + [7.0] * 99)])
-    assert ">7<" in svg or ">6<" in svg
+def test_of_a_long_line_no_spike_is_lost():
+    values = np.zeros(1199)
+    values[[503, 600, 1198]] = 5.0, -3.0, 7.0
+    line = charts.Line("", range(1, 1200), values)
+    steps, means, lowest, highest = charts.in_places(line)
+    assert len(steps) == len(means) == 100
+    assert (steps[0], steps[-1]) == (11, 1199)
+    assert sorted(set(highest)) == [0.0, 5.0, 7.0]
+    assert sorted(set(lowest)) == [-3.0, 0.0]
+    assert means.min() == pytest.approx(-3.0 / 12)  # 11 or 12 points a place
+    assert highest[-1] == 7.0
+
+
+def test_a_short_line_is_drawn_point_by_point():
+    line = charts.Line("", [10, 20, 40], [1.0, float("nan"), 2.0])
+    steps, means, lowest, highest = charts.in_places(line)
+    assert steps.tolist() == [10, 20, 40]
+    for drawn in (means, lowest, highest):
+        np.testing.assert_array_equal(drawn, [1.0, np.nan, 2.0])
+
+
+def test_what_falls_by_orders_of_magnitude_has_a_logarithmic_axis():
+    lines = [charts.Line("", [1, 2, 3], [500.0, 40.0, 1.0])]
+    assert re.findall(r">(1|10|100|200|400)</text>", charts.chart("t", lines, None, True)) == [
+        "1", "10", "100",
+    ]  # fmt: skip
+    assert ">200</text>" in charts.chart("t", lines)
 
 
 def test_the_charts_are_of_metrics_that_there_are():
@@ -265,7 +288,9 @@ def test_the_command(run_dirs, monkeypatch, tmp_path, capsys):
     assert (tmp_path / "report.html").exists()
 
 
-def test_without_a_generator_the_page_has_no_explorer(run_dir, tmp_path, monkeypatch, capsys):
+def test_without_a_generator_the_page_has_no_explorer(
+    run_dir, run_dirs, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(explorer, "onnx_of", None)  # not called
     for name in (explorer.ORT_SCRIPT, explorer.ORT_WASM):
         (tmp_path / name).write_text("x")
@@ -275,6 +300,14 @@ def test_without_a_generator_the_page_has_no_explorer(run_dir, tmp_path, monkeyp
     assert "has no generator.keras yet" in page.no_explorer
     assert call(monkeypatch, f"--runs={run_dir}", f"--explorer={tmp_path}") == 2
     assert "has no generator.keras yet" in capsys.readouterr().err
+    monkeypatch.setattr(explorer, "onnx_of", lambda generator: b"")
+    assert (
+        call(
+            monkeypatch, run_dir, run_dirs[0], f"--explorer={tmp_path}", f"--out={tmp_path}/a.html"
+        )
+        == 0
+    )
+    assert "not in the latent explorer: --run_dir=" in capsys.readouterr().out
     monkeypatch.setattr(command, "EXPLORER", str(tmp_path))  # as if it was found
     assert call(monkeypatch, f"--runs={run_dir}") == 0
     assert "without the latent explorer: " in capsys.readouterr().out

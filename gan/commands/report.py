@@ -50,7 +50,8 @@ def main(values: flags.FlagValues) -> int:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     print(f"{out}: {len(page.text):,} characters")
     if page.no_explorer:
-        print(f"not in the latent explorer: {page.no_explorer}")
+        missing = "not in" if page.has_explorer else "without"
+        print(f"{missing} the latent explorer: {page.no_explorer}")
     return cli.DONE
 
 

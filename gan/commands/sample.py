@@ -22,8 +22,8 @@ def define(values: flags.FlagValues) -> None:
         values,
         seeds=knob(
             "",
-            "which images, 0-99 or 3,41,7: the same seed is always the same image; empty: the first, as "
-            "many as the picture has room for",
+            "which images, 0-99 or 3,41,7: the same seed is always the same image; empty: the "
+            "first, as many as the picture has room for",
         ),
         side=knob(10, "images a row of a grid; without --seeds also its rows", low=1, below=101),
         latent=knob(
