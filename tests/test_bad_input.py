@@ -30,7 +30,7 @@ PROCESSES = [  # (command, flags, environment variables, what the line says firs
     ("train", "--preset=dcgan", {"KERAS_HOME": "@/keras", "MPLBACKEND": "x"},
      "image_data_format=channels_first: Keras' setting, see its file keras.json, must be channels"),
     ("evaluate", "--run_dir=@/runs/bad_list", {}, "@/runs/bad_list/config.json: is not a config"),
-    ("sample", "--seeds=9-3", {}, "--seeds=9-3: must be a number or a range such as 0-99"),
+    ("sample", "--seeds=9-3", {}, "--seeds=9-3: must be numbers and ranges, such as 0-99 or"),
     ("study", "--jobs=-1", {}, "--jobs=-1: must be an integer at least 1"),
     ("benchmark", "--table=speed", {}, "--table=speed: must be one of loops, scaling"),
     ("train_features", "--network=cnn", {}, "--network=cnn: must be one of cnn-a, cnn-b"),

@@ -1,5 +1,6 @@
 """Exported generators, run in their own runtimes."""
 
+import shutil
 import sys
 
 import keras
@@ -99,6 +100,18 @@ def test_what_is_not_an_export_is_not_replaced(tmp_path):
         with pytest.raises(UserError, match="is something else"):
             export.export(generator_of("tiny"), name, tmp_path)
     assert len(list(tmp_path.rglob("thesis.txt"))) == 2
+    shutil.rmtree(tmp_path / "savedmodel")
+    (tmp_path / "savedmodel").write_text("mine")
+    with pytest.raises(UserError, match="is something else"):
+        export.export(generator_of("tiny"), "savedmodel", tmp_path)
+
+
+def test_the_generator_of_a_run_is_not_replaced(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"generator.keras: is kept by the run .*, must be another"):
+        export.export(generator_of("tiny"), "keras", tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["config.json"]
+    assert export.export(generator_of("tiny"), "keras", tmp_path / "export")[1] == 0.0
 
 
 @pytest.fixture

@@ -135,8 +135,8 @@ def test_single_images_by_their_seed(tmp_path, tiny_config, monkeypatch, capsys)
     np.testing.assert_array_equal(tf.io.decode_png(one), expected)
     capsys.readouterr()
     for bad, message in (
-        ("--seeds=9-3", "--seeds=9-3: must be a number or a range such as 0-99"),
-        ("--seeds=x", "--seeds=x: must be a number or a range such as 0-99"),
+        ("--seeds=9-3", "--seeds=9-3: must be numbers and ranges, such as 0-99 or 3,41,7"),
+        ("--seeds=x", "--seeds=x: must be numbers and ranges, such as 0-99 or 3,41,7"),
     ):
         assert call(monkeypatch, run, bad) == 2
         assert capsys.readouterr().err == f"error: {message}\n"
@@ -168,6 +168,40 @@ def test_a_grid_shows_the_first_seeds_or_those_that_are_named(trained, tmp_path,
     blank = np.full_like(images[:1], 255)
     expected = drawing.image_grid(np.concatenate([images, blank]), 2)
     np.testing.assert_array_equal(picture(out), expected)
+
+
+def test_seeds_may_be_listed(trained, tmp_path, monkeypatch):
+    out = tmp_path / "a.png"
+    arguments = ("--side=2", "--seeds=41,3,7-8", f"--out={out}")
+    assert call(monkeypatch, trained, *arguments) == 0  # a run without --run_dir=
+    images = samples.sample(samples.load_saved_generator(trained), [41, 3, 7, 8])
+    np.testing.assert_array_equal(picture(out), drawing.image_grid(images, 2))
+
+
+def test_a_checkpoint_draws_before_the_run_has_ended(trained, tmp_path, monkeypatch, capsys):
+    run, out = tmp_path / "run", tmp_path / "a.npz"
+    shutil.copytree(trained, run)
+    (run / "generator.keras").unlink()
+    assert call(monkeypatch, run, "--side=3") == 2
+    assert "checkpoints have one: --checkpoint=latest" in capsys.readouterr().err
+    drawn = {}
+    for weights in ("ema", "raw"):
+        arguments = ("--seeds=0-3", "--checkpoint=4", f"--weights={weights}", f"--out={out}")
+        assert call(monkeypatch, run, *arguments) == 0
+        with np.load(out) as file:
+            drawn[weights] = file["images"]
+    ended = samples.sample(samples.load_saved_generator(trained), range(4))
+    np.testing.assert_array_equal(drawn["ema"], ended)
+    assert not np.array_equal(drawn["raw"], ended)
+
+
+def test_single_files_beside_others_are_said(trained, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "many"
+    assert call(monkeypatch, trained, "--seeds=0-4", f"--out={out}") == 0
+    assert call(monkeypatch, trained, "--seeds=3-4", "--truncation=0.5", f"--out={out}") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{out}: 5 images", f"{out}: 2 images, beside 3 others that were there",
+    ]  # fmt: skip
 
 
 def test_a_generator_of_anywhere_draws_the_same(trained, tmp_path, monkeypatch, capsys):
@@ -234,6 +268,12 @@ def test_the_nearest_training_images(trained, tmp_path, monkeypatch, capsys):
     assert call(monkeypatch, f"--run_dir={trained}", *arguments) == 0
     assert f"{out}: samples, nearest in pixels, nearest in features" in capsys.readouterr().out
     assert picture(out).shape == (3 * (3 * 30 + 2), 3 * (3 * 30 + 2), 1)
+    first, more = picture(out), ("--nearest", "--seeds=0-20", f"--out={out}")
+    assert call(monkeypatch, f"--run_dir={trained}", *more) == 0
+    wide = picture(out)
+    assert wide.shape == (3 * (6 * 30 + 2), 3 * (20 * 30 + 2), 1)  # 20 columns, then one
+    np.testing.assert_array_equal(wide[: len(first) - 6, : len(first) - 6], first[:-6, :-6])
+    assert wide[-200:, 100:].min() == 255
 
 
 def test_nearest_is_nearest():

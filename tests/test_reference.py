@@ -1,6 +1,7 @@
 """Bands of usual runs, and runs that leave them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from conftest import status_of
 from gan import drawing, reference
 from gan.commands import compare
 from gan.config import Config
+from gan.history import History
 from gan.knobs import UserError
 from gan.presets import from_preset
 from gan.trainer import train
@@ -55,9 +57,22 @@ def test_a_band_is_median_and_range_at_common_steps():
     ],
 )
 def test_usual_is_the_range_and_as_much_on_either_side(low, high, median, limits):
-    assert reference.widened(low, high, median) == pytest.approx(limits)
     band = {"low": [low], "high": [high], "median": [median]}
-    assert np.ravel(reference.limits_of(band)) == pytest.approx(limits)
+    assert np.ravel(reference.limits_of("loss/d", band)) == pytest.approx(limits)
+
+
+def test_the_widest_range_of_a_point_and_its_neighbours_counts():
+    band = {"low": [0, 4, 5, 5, 5], "high": [5, 5, 5, 5, 6], "median": [5] * 5}
+    lows, highs = reference.limits_of("loss/g", band)
+    assert lows == pytest.approx([-5, -1, 4, 4, 4])
+    assert highs == pytest.approx([10, 10, 6, 6, 7])
+
+
+def test_limits_of_fcd_are_factors():
+    band = {"low": [100.0, 2.0], "high": [200.0, 2.0], "median": [150.0, 2.0]}
+    lows, highs = reference.limits_of("fcd", band)
+    assert lows == pytest.approx([50, 1])
+    assert highs == pytest.approx([400, 4])
 
 
 BAND = {"loss/d": {"steps": [1000, 2000, 3000, 4000], "median": [1.0] * 4, "low": [0.9] * 4,
@@ -65,33 +80,94 @@ BAND = {"loss/d": {"steps": [1000, 2000, 3000, 4000], "median": [1.0] * 4, "low"
 
 
 @pytest.mark.parametrize(
-    ("values", "step"),
+    ("values", "step", "until"),
     [
-        ([1.0, 1.29, 0.71, 1.0], None),
-        ([1.0, 1.31, 1.0, 1.31], None),  # never twice in a row
-        ([1.0, 1.31, 0.69, 1.0], None),  # on the one side and on the other
-        ([1.0, 1.31, 1.31, 1.0], 2000),
-        ([1.0, 1.0, 0.69, 0.69], 3000),
-        ([1.0, 1.0, 1.0, 1.5], None),  # not yet twice
-        ([1.31], 1000),  # all that there is
-        ([1.0], None),
+        ([1.0, 1.29, 0.71, 1.0], None, None),
+        ([1.0, 1.31, 1.0, 1.31], None, None),  # never twice in a row
+        ([1.0, 1.31, 0.69, 1.0], None, None),  # on the one side and on the other
+        ([1.0, 1.31, 1.31, 1.0], 2000, 3000),
+        ([1.31, 1.31, 0.69, 0.69], 3000, None),  # what lasts counts
+        ([1.0, 1.0, 0.69, 0.69], 3000, None),
+        ([0.69, 0.69, 0.69, 0.69], 1000, None),
+        ([1.0, 1.0, 1.0, 1.5], None, None),  # not yet twice
+        ([1.31], 1000, None),  # all that there is
+        ([1.0], None, None),
     ],
 )
-def test_a_departure_is_two_points_in_a_row(values, step):
+def test_a_departure_is_two_points_in_a_row(values, step, until):
     curves = {"loss/d": dict(zip([1000, 2000, 3000, 4000], values, strict=False))}
-    found = reference.departures(curves, BAND)
-    assert [one.step for one in found] == ([] if step is None else [step])
+    found = reference.departures(curves, BAND, ["loss/d"])
+    assert [(one.step, one.until) for one in found] == ([] if step is None else [(step, until)])
     if found:
         assert found[0].side == ("above" if found[0].value > 1 else "below")
         assert (found[0].low, found[0].high) == (pytest.approx(0.7), pytest.approx(1.3))
 
 
+def test_what_lasts_comes_first():
+    curves = {"loss/d": dict(zip([1000, 2000, 3000, 4000], [2, 2, 1, 1], strict=True)),
+              "loss/g": dict(zip([1000, 2000, 3000, 4000], [1, 1, 2, 2], strict=True))}  # fmt: skip
+    bands = {"loss/d": BAND["loss/d"], "loss/g": BAND["loss/d"]}
+    found = reference.departures(curves, bands, ["loss/d", "loss/g"])
+    assert [one.metric for one in found] == ["loss/g", "loss/d"]
+
+
 def test_every_departure_has_a_cause():
     for name in reference.METRICS:
         for value, side in ((5.0, "above"), (-5.0, "below")):
-            one = reference.Departure(name, 1000, value, 0.0, 1.0)
+            one = reference.Departure(name, 1000, None, value, 0.0, 1.0)
             assert one.side == side
-            assert str(one).startswith(f"{name} is {value:.3g} at step 1,000, usual is 0 to 1: ")
+            said = f"not as usual since step 1,000: {name} is {value:.3g} there, usual is 0 to 1: "
+            assert str(one).startswith(said)
+    assert str(one._replace(until=3000)).startswith("not as usual at steps 1,000 to 3,000: fcd is ")
+
+
+def test_what_does_not_mean_the_same_is_not_compared():
+    like = {"config": {}}
+    assert reference.comparable(Config(log_every=50), like) == (reference.METRICS, "")
+    for changed, why in (
+        (Config(loss="hinge"), "another loss is minimised"),
+        (Config(penalty="r1", d_norm="none"), "another penalty is minimised"),
+        (Config(log_every=500), "it logs less often than every 100 steps"),
+    ):
+        assert reference.comparable(changed, like) == (("fcd",), why)
+
+
+def run_of(losses, fcd=None, **changes):
+    """A run with these losses of D at each 1,000 steps."""
+    evaluations = [
+        {"step": 1000 * (i + 1), "evaluator": "light", "metrics": {"fcd": value}}
+        for i, value in enumerate(fcd or [])
+    ]
+    found = records(np.repeat(losses, 10))
+    return History(Path("mine"), Config(**changes), [], {}, {}, found, evaluations, [])
+
+
+USUAL = {
+    "preset": "mlp",
+    "config": {},
+    "bands": {
+        name: {"steps": [1000, 2000], "median": [0.5] * 2, "low": [0.4] * 2, "high": [0.6] * 2}
+        for name in reference.METRICS
+    },
+}
+
+
+def test_a_verdict_is_a_line():
+    assert reference.verdict(run_of([0.5]), USUAL) == "mlp: as usual up to step 1,000"
+    assert reference.verdict(run_of([0.5] * 3), USUAL) == (
+        "mlp: as usual up to step 2,000, where usual runs end"
+    )
+    assert reference.verdict(run_of([0.9, 0.9], [2.0, 2.0], latent_dim=8), USUAL) == (
+        "mlp (differs in latent_dim=8): not as usual since step 1,000: loss/d is 0.9 there, usual "
+        "is 0.2 to 0.8: D is too weak: its learning rate, or its size, is too small, or a penalty "
+        "or augmentation holds it down; also fcd"
+    )
+    assert reference.verdict(run_of([9.0, 9.0], [0.5, 0.5], loss="wasserstein"), USUAL) == (
+        "mlp (differs in loss=wasserstein; only FCD is compared, for another loss is minimised): "
+        "as usual up to step 2,000"
+    )
+    with pytest.raises(UserError, match="--runs=mine: has no FCD, and another loss is minimised"):
+        reference.verdict(run_of([9.0, 9.0], loss="wasserstein"), USUAL)
 
 
 def test_differences_are_knobs_that_train_something_else():
@@ -105,7 +181,7 @@ def test_differences_are_knobs_that_train_something_else():
 @pytest.fixture
 def shipped(monkeypatch):
     """Two references whose losses are about 1."""
-    band = {"steps": [1000, 2000], "median": [1, 1], "low": [0, 0], "high": [2, 2]}
+    band = {"steps": [1000, 2000], "median": [1, 1], "low": [0.1, 0.1], "high": [2, 2]}
     bands = dict.fromkeys(reference.METRICS, band)
     made = {
         name: {"preset": name, "config": config, "bands": bands}
@@ -121,6 +197,8 @@ def test_the_nearest_reference_is_chosen(shipped):
     assert reference.chosen(from_preset("tiny", {"loss": "hinge"}))["preset"] == "tiny"
     assert reference.chosen(Config())["preset"] == "mlp"
     assert reference.chosen(Config(), "tiny")["preset"] == "tiny"
+    both = {"generator": "dcgan", "discriminator": "dcgan"}  # as far from one as from the other
+    assert reference.chosen(Config(**both))["preset"] == "mlp"
     with pytest.raises(UserError, match="--reference=dcgan: must be one of tiny, mlp"):
         reference.chosen(Config(), "dcgan")
     with pytest.raises(UserError, match="there is none for fashion_mnist"):
