@@ -78,6 +78,8 @@ def evaluate(
         UserError: There is no such metric or data set, or too few images.
     """
     devices.prepare()
+    if isinstance(names, str):
+        raise UserError(f"names: are {names!r}, must be a list such as [{names!r}]")
     evaluation.check_names(names)
     data = load_dataset(dataset, data_dir, print)
     if data.has_modes:

@@ -64,7 +64,7 @@ def test_images_and_generators_are_evaluated(run_dir):
         (lambda g: gan.sample(g, [[1]]), "seeds: must be a list of whole numbers"),
         (lambda g: gan.sample("runs/mlp", [1]), "generator: is str, must be a Keras model, as gan"),
         (lambda g: gan.sample(g, [1], truncation="0.7"), "truncation='0.7': must be a number at "),
-        (lambda g: gan.evaluate(g, names="fcd"), "names: are 'fcd', must be a list such as ['fcd"),
+        (lambda g: gan.evaluate(g, names="fcd"), "names: are 'fcd', must be a list such as ..fcd"),
         (lambda g: gan.sample(g, [1], truncation=-0.5), "truncation=-0.5: must be a number at le"),
         (lambda g: gan.sample(g, [1], truncation=float("nan")), "truncation=nan: must be a number"),
         (lambda g: gan.evaluate([1, 2]), "images: are list, must be an array or a generator"),

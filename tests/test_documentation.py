@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 
 import pytest
 from absl import flags
@@ -114,16 +115,39 @@ def test_the_python_of_the_docs_runs(tmp_path, monkeypatch):
     assert set(names["record"]["metrics"]) == {"fcd", "recall"}
 
 
-@pytest.mark.parametrize("arguments", [
-    ["sample", "--seeds=0-3", "--out=these.png"], ["sample", "--latent=interpolate"],
-    ["sample", "--gif"], ["report"], ["export", "--formats=savedmodel"],
-], ids=" ".join)  # fmt: skip
-def test_commands_of_the_docs_on_a_run(arguments, tmp_path, monkeypatch):
-    """One of a kind, to its end; the other tests have the rest."""
-    monkeypatch.chdir(tmp_path)
-    train(from_preset("tiny", {"steps": 2, "evaluate_every": 0}), "runs/mlp", quiet=True)
-    name, *rest = arguments
+USUAL_RUN = ("--run_dir=runs/mlp", "--runs=runs/mlp")  # the flag may as well be left out
+AFTER_TRAINING = sorted(
+    {
+        (name, *(one for one in arguments if one not in USUAL_RUN))
+        for _, name, *arguments in FOUND
+        if name in ("sample", "report", "export", "compare")
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def runs_of_the_docs(tmp_path_factory):
+    """A directory with the runs that the pages speak of."""
+    place = tmp_path_factory.mktemp("docs")
+    run_dir = place / "runs/mlp"
+    train(from_preset("tiny", {"steps": 2, "evaluate_every": 0}), run_dir, quiet=True)
+    record = json.loads((run_dir / "metrics.jsonl").read_text().splitlines()[-1])
+    lines = [json.dumps({**record, "step": step}) for step in range(100, 2001, 100)]
+    (run_dir / "metrics.jsonl").write_text("\n".join(lines) + "\n")  # enough to compare
+    for other in ("a", "b", "mine"):
+        shutil.copytree(run_dir, place / "runs" / other)
+    return place
+
+
+@pytest.mark.parametrize("found", AFTER_TRAINING, ids=" ".join)
+def test_a_command_of_the_docs_does_what_it_says(found, runs_of_the_docs, monkeypatch, capsys):
+    """To its end, with fewer images; `evaluate` has a file of tests of its own."""
+    monkeypatch.chdir(runs_of_the_docs)
+    name, *arguments = (one.replace("0-9999", "0-9") for one in found)
     values = flags.FlagValues()
     COMMANDS[name].define(values)
-    values([name, *rest])
+    if extra := values([name, *arguments])[1:]:
+        values["runs"].value = extra
     assert COMMANDS[name].main(values) == 0
+    written = re.split(":|, ", capsys.readouterr().out.strip().splitlines()[-1])[0]
+    assert (runs_of_the_docs / written).exists()

@@ -26,6 +26,10 @@ def main(values: flags.FlagValues) -> int:
     run_dirs = cli.paths(values, "runs")
     with cli.silenced():
         from gan import drawing, history, reference, runs
+    out = Path(
+        values["out"].value or (run_dirs[0] if len(run_dirs) == 1 else Path()) / "compare.png"
+    )
+    runs.check_output(out, ".png")
     usual, curves, lines = None, {}, []
     for run_dir in run_dirs:
         of_files = history.read(run_dir)
@@ -39,10 +43,6 @@ def main(values: flags.FlagValues) -> int:
         curves[str(run_dir)] = reference.curves_of(of_files.records, of_files.evaluations)
         lines.append(f"{run_dir} beside {reference.verdict(of_files, usual)}")
     assert usual is not None
-    out = Path(
-        values["out"].value or (run_dirs[0] if len(run_dirs) == 1 else Path()) / "compare.png"
-    )
-    runs.check_output(out, ".png")
     try:
         limits = {name: reference.limits_of(name, band) for name, band in usual["bands"].items()}
         drawing.write_bands(out, usual["bands"], limits, curves)
