@@ -6,22 +6,28 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import pytest
 
+import gan
 from conftest import ROOT
 from gan.presets import from_preset
 from gan.trainer import train
+
+BESIDE = ("docs", "experiments", "tests")  # in the source, not in the wheel
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     out, source = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("source")
     # A copy, because setuptools would put a stale build/ of the checkout into the wheel.
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "gan", source / "gan", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in ROOT.iterdir():
+        if path.is_file() and not path.name.startswith("."):
+            shutil.copy(path, source)
+    for name in ("gan", *BESIDE):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     build = [sys.executable, "-m", "build", "--outdir", str(out), str(source)]
     done = subprocess.run(build, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -47,6 +53,23 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     for line in ("Name: tapegan", "Requires-Python: >=3.10", "License-Expression: MIT",
                  "Requires-Dist: tensorflow<2.22,>=2.20", "Provides-Extra: gpu"):  # fmt: skip
         assert line in text
+
+
+def test_the_source_holds_all_that_its_tests_need(wheel):
+    (archive,) = wheel.parent.glob("tapegan-*.tar.gz")
+    with tarfile.open(archive) as file:
+        names = {name.split("/", 1)[1] for name in file.getnames() if "/" in name}
+    here = [path for place in BESIDE for path in (ROOT / place).rglob("*.*")]
+    expected = {str(path.relative_to(ROOT)) for path in here if path.suffix != ".pyc"}
+    assert len(expected) > 100
+    assert expected | {"Makefile", "CHANGELOG.md", "CITATION.cff", "LICENSE"} <= names
+    assert not [name for name in names if "__pycache__" in name or name.startswith("runs")]
+
+
+def test_the_citations_are_of_this_version():
+    for name in ("CITATION.cff", "README.md"):
+        found = re.findall(r"(?m)^ *version(?:: | = \{)(\d[\d.]*)", (ROOT / name).read_text())
+        assert found == [gan.__version__], name
 
 
 def test_twine_has_nothing_to_complain_about(wheel):

@@ -170,10 +170,12 @@ def test_a_grid_shows_the_first_seeds_or_those_that_are_named(trained, tmp_path,
     np.testing.assert_array_equal(picture(out), expected)
 
 
-def test_seeds_may_be_listed(trained, tmp_path, monkeypatch):
+def test_seeds_may_be_listed(trained, tmp_path, monkeypatch, capsys):
     out = tmp_path / "a.png"
     arguments = ("--side=2", "--seeds=41,3,7-8", f"--out={out}")
     assert call(monkeypatch, trained, *arguments) == 0  # a run without --run_dir=
+    assert call(monkeypatch, trained, "other", *arguments) == 2
+    assert "error: other: is one too many, " in capsys.readouterr().err
     images = samples.sample(samples.load_saved_generator(trained), [41, 3, 7, 8])
     np.testing.assert_array_equal(picture(out), drawing.image_grid(images, 2))
 

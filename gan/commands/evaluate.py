@@ -17,9 +17,10 @@ SPLITS = ("test", "train")
 # Flags that mean nothing where modes are counted.
 FOR_IMAGES = ("split", "metrics", "classification_accuracy")
 
-# Flags that mean nothing with --samples, and nothing without it.
+# Flags that mean nothing with --samples, nothing without it, and what is to be drawn.
 FOR_RUNS = ("weights", "checkpoint", "num_images", "seed", "classification_accuracy")
 FOR_SAMPLES = ("dataset", "out")
+FOR_GENERATORS = ("num_images", "seed")  # also --samples=FILE.keras
 
 
 def define(values: flags.FlagValues) -> None:
@@ -49,8 +50,9 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> int:
     """Evaluates, prints the table, writes record and picture, and returns the exit status."""
     flag = {name: values[name].value for name in values}
+    draws = flag["samples"].endswith(".keras")
     for name in FOR_RUNS if flag["samples"] else FOR_SAMPLES:
-        if values[name].present:
+        if values[name].present and not (draws and name in FOR_GENERATORS):
             valid = "is for runs, not for --samples" if flag["samples"] else "is for --samples"
             raise UserError(f"--{name}={flag[name]}: {valid}")
     with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
@@ -139,7 +141,8 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
             if drawing.output_shape[1:] != data.shape:
                 made = list(drawing.output_shape[1:])
                 raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")
-            images, how = samples.to_judge(drawing, data, flag["num_images"]), "drawn by it"
+            images = samples.to_judge(drawing, data, flag["num_images"], flag["seed"])
+            how = "drawn by it"
         else:
             images, how = samples.read_samples(path, data.shape)
         console.say(f"{len(images):,} images ({how})")
