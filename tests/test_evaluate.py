@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 
 import keras
 import numpy as np
@@ -11,9 +10,9 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from conftest import status_of
 from gan import evaluation, features, logs, metrics, real, samples
 from gan.checkpoints import checkpoint_manager, restore
-from gan.commands import cli
 from gan.commands import evaluate as command_line
 from gan.datasets import Dataset, load_dataset
 from gan.knobs import UserError
@@ -191,10 +190,7 @@ def test_bad_files_are_refused(tmp_path):
 
 
 def call(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        cli.run("usage", command_line.define, command_line.main)
-    return end.value.code
+    return status_of(monkeypatch, command_line, *arguments)
 
 
 def test_the_flags_offer_the_rows_of_the_tables():
@@ -355,11 +351,12 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
 def test_a_generator_of_anywhere_is_judged_as_that_of_a_run(mnist_run, tmp_path, monkeypatch):
     out, file = tmp_path / "records.jsonl", tmp_path / "mine.keras"
     shutil.copy(mnist_run / "generator.keras", file)
-    assert call(monkeypatch, f"--samples={file}", f"--out={out}", "--metrics=fcd") == 0
-    assert call(monkeypatch, f"--run_dir={mnist_run}", "--metrics=fcd") == 0
+    flags = ("--metrics=fcd", "--num_images=1500", "--seed=3")
+    assert call(monkeypatch, f"--samples={file}", f"--out={out}", *flags) == 0
+    assert call(monkeypatch, mnist_run, *flags) == 0
     alone = json.loads(out.read_text())
     (of_run,) = logs.read_records(mnist_run / "evaluations.jsonl")
-    assert (alone["num_images"], alone["read_as"]) == (10_000, "drawn by it")
+    assert (alone["num_images"], alone["read_as"], alone["seed"]) == (1500, "drawn by it", 3)
     assert alone["metrics"] == of_run["metrics"]
 
 

@@ -142,11 +142,12 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
                 made = list(drawing.output_shape[1:])
                 raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")
             images = samples.to_judge(drawing, data, flag["num_images"], flag["seed"])
-            how = "drawn by it"
+            how, about = "drawn by it", {"seed": flag["seed"]}
         else:
-            images, how = samples.read_samples(path, data.shape)
+            (images, how), about = samples.read_samples(path, data.shape), {}
         console.say(f"{len(images):,} images ({how})")
-        return flag["dataset"], data, images, {"samples": flag["samples"], "read_as": how}, None
+        about |= {"samples": flag["samples"], "read_as": how}
+        return flag["dataset"], data, images, about, None
     run_dir = Path(flag["run_dir"])
     config = runs.read_config(run_dir)
     logs.read_text(run_dir / runs.EVALUATIONS_FILE)
