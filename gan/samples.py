@@ -151,6 +151,10 @@ def load(path: Path, checkpoint: str = "", weights: str = "ema") -> keras.Model:
     Raises:
         UserError: There is none, or it is no generator.
     """
+    if weights not in ("ema", "raw"):
+        raise UserError(f"weights={weights}: must be one of ema, raw")
+    if checkpoint and path.is_file():
+        raise UserError(f"--checkpoint={checkpoint}: is for runs, {path} is a file")
     if path.is_file():
         return read_generator(path)
     if not checkpoint:

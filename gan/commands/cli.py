@@ -141,11 +141,8 @@ def check_generator(values: flags.FlagValues) -> None:
     Raises:
         UserError: Names the flag.
     """
-    run_dir, checkpoint = values["run_dir"].value, values["checkpoint"].value
-    if values["weights"].present and not checkpoint:
+    if values["weights"].present and not values["checkpoint"].value:
         raise UserError(f"--weights={values['weights'].value}: needs --checkpoint, such as latest")
-    if checkpoint and Path(run_dir).is_file():
-        raise UserError(f"--checkpoint={checkpoint}: is for runs, {run_dir} is a file")
 
 
 def paths(values: flags.FlagValues, name: str) -> list[Path]:
