@@ -60,6 +60,9 @@ def test_samples_of_a_conditional_generator_go_round_the_classes():
     images = samples.sample(conditional_generator(), range(7))
     assert images[:, 4, 4, 0].tolist() == [0, 128, 255, 0, 128, 255, 0]
     assert samples.classes_of(conditional_generator()) == 3
+    for labels in ([0.5], [3], [-1], [0, 1]):
+        with pytest.raises(UserError, match=r"labels: must be one in 0\.\.2 for each seed"):
+            samples.sample(conditional_generator(), [7], labels=labels)
     latents, labels = keras.Input([4]), keras.Input([], dtype="int32")
     joined = keras.layers.Concatenate()([latents, keras.layers.Reshape([1])(labels)])
     without_embedding = keras.Model([latents, labels], joined)

@@ -196,7 +196,7 @@ def test_the_usual_evaluation_is_shown_and_each_beside_its_own_floor(run_dirs, r
                 "floors": {"fcd": {"mean": floor, "sd": 0.5}}, **usual, **more}  # fmt: skip
 
     rows = [
-        evaluation(3.0, 1.0),
+        evaluation(3.0, 1.0, source="study"),
         evaluation(4.0, 2.0, weights="raw"),
         evaluation(5.0, 2.0, features={"name": "mnist-cnn-b-v1"}),
     ]
