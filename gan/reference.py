@@ -53,7 +53,8 @@ CAUSES: dict[tuple[str, str], str] = {
     ("logits/fake", "above"): "D is less sure than usual, or drifts",
     ("logits/fake", "below"): "D grows too sure: a penalty or a lower learning rate of D calms it",
     ("fcd", "above"): "worse images than usual: too few modes, or training is behind",
-    ("fcd", "below"): "better images than usual: are they copies? make evaluate tells",
+    ("fcd", "below"): "better images than usual; where that is a surprise, make evaluate tells "
+    "whether they are copies",
 }
 
 Curves = dict[str, dict[int, float]]  # metric -> step -> value
@@ -137,12 +138,14 @@ def limits_of(name: str, band: Mapping[str, Sequence[float]]) -> tuple[list[floa
     The range over seeds, and as wide again on either side: one more run of the kind would leave the
     bare range of five at every third point. The widest range of a point and its neighbours counts,
     for five seeds may agree by chance, and at least 2 % of the median, or 0.02. FCD falls by orders
-    of magnitude: there all this is of its logarithm.
+    of magnitude: there all this is of its logarithm, and at least 10 %, for what 2,000 images say
+    scatters so much by itself.
     """
     low, high, median = (np.asarray(band[key], float) for key in ("low", "high", "median"))
+    least = np.maximum(0.02 * np.abs(median), 0.02)
     if name == "fcd":
-        low, high, median = np.log(low), np.log(high), np.zeros_like(median)
-    spread = np.maximum(high - low, np.maximum(0.02 * np.abs(median), 0.02))
+        low, high, least = np.log(low), np.log(high), np.log(1.1)
+    spread = np.maximum(high - low, least)
     padded = np.pad(spread, 1)
     spread = np.max([padded[:-2], spread, padded[2:]], axis=0)
     limits = low - spread, high + spread
@@ -254,8 +257,8 @@ def verdict(run: History, reference: Mapping[str, Any]) -> str:
         (step for name in names for step in curves[name] if step in bands[name]["steps"]), default=0
     )
     if not last:
-        missing = f"no FCD, and {why}: nothing" if why else f"no {WINDOW:,} steps"
-        raise UserError(f"--runs={run.path}: has {missing} to compare yet")
+        missing = f"no light FCD at {WINDOW:,} steps, and {why}" if why else f"no {WINDOW:,} steps"
+        raise UserError(f"--runs={run.path}: has nothing to compare yet, {missing}")
     about = []
     if changed := differences(run.config, reference) | dict.fromkeys(run.own_networks, "own"):
         about.append(

@@ -69,10 +69,10 @@ def test_the_widest_range_of_a_point_and_its_neighbours_counts():
 
 
 def test_limits_of_fcd_are_factors():
-    band = {"low": [100.0, 2.0], "high": [200.0, 2.0], "median": [150.0, 2.0]}
+    band = {"low": [100.0, 2.0, 2.0], "high": [200.0, 2.0, 2.0], "median": [150.0, 2.0, 2.0]}
     lows, highs = reference.limits_of("fcd", band)
-    assert lows == pytest.approx([50, 1])
-    assert highs == pytest.approx([400, 4])
+    assert lows == pytest.approx([50, 1, 2 / 1.1])  # at least 10 %
+    assert highs == pytest.approx([400, 4, 2.2])
 
 
 BAND = {"loss/d": {"steps": [1000, 2000, 3000, 4000], "median": [1.0] * 4, "low": [0.9] * 4,
@@ -166,7 +166,7 @@ def test_a_verdict_is_a_line():
         "mlp (differs in loss=wasserstein; only FCD is compared, for another loss is minimised): "
         "as usual up to step 2,000"
     )
-    with pytest.raises(UserError, match="--runs=mine: has no FCD, and another loss is minimised"):
+    with pytest.raises(UserError, match="--runs=mine: has nothing to compare yet, no light FCD"):
         reference.verdict(run_of([9.0, 9.0], loss="wasserstein"), USUAL)
 
 
@@ -245,7 +245,7 @@ def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, 
     assert "(differs in d_learning_rate=0.01, generator=own)" in capsys.readouterr().out
     train(from_preset("tiny", {**changes, "steps": 900}), "c", quiet=True)
     assert call(monkeypatch, "c") == 2
-    assert "--runs=c: has no 1,000 steps to compare yet" in capsys.readouterr().err
+    assert "--runs=c: has nothing to compare yet, no 1,000 steps" in capsys.readouterr().err
 
 
 def test_the_picture_has_the_band_and_the_runs(tmp_path):
