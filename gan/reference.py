@@ -17,6 +17,7 @@ from gan.history import History
 from gan.knobs import UserError
 
 WINDOW = 1000  # steps; a point is the mean over the records of so many, for single ones scatter
+AGAIN = 1.5  # times the range over seeds, on either side of it, are usual too
 AT_ONCE = 2  # points in a row that are outside before that is said
 
 # What is compared; the last one is that of the light evaluation.
@@ -135,11 +136,11 @@ def band_of(runs: Sequence[Curves]) -> dict[str, dict[str, list[float]]]:
 def limits_of(name: str, band: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float]]:
     """Returns the lowest and the highest usual value of a metric at each step of its band.
 
-    The range over seeds, and as wide again on either side: one more run of the kind would leave the
-    bare range of five at every third point. The widest range of a point and its neighbours counts,
-    for five seeds may agree by chance, and at least 2 % of the median, or 0.02. FCD falls by orders
-    of magnitude: there all this is of its logarithm, and at least 10 %, for what 2,000 images say
-    scatters so much by itself.
+    The range over seeds, and one and a half times as much again on either side: one more run of the
+    kind would leave the bare range of five at every third point. The widest range of a point and
+    its neighbours counts, for five seeds may agree by chance, and at least 2 % of the median, or
+    0.02. FCD falls by orders of magnitude: there all this is of its logarithm, and at least 10 %,
+    for what 2,000 images say scatters so much by itself.
     """
     low, high, median = (np.asarray(band[key], float) for key in ("low", "high", "median"))
     least = np.maximum(0.02 * np.abs(median), 0.02)
@@ -148,7 +149,7 @@ def limits_of(name: str, band: Mapping[str, Sequence[float]]) -> tuple[list[floa
     spread = np.maximum(high - low, least)
     padded = np.pad(spread, 1)
     spread = np.max([padded[:-2], spread, padded[2:]], axis=0)
-    limits = low - spread, high + spread
+    limits = low - AGAIN * spread, high + AGAIN * spread
     lows, highs = map(np.exp, limits) if name == "fcd" else limits
     return lows.tolist(), highs.tolist()
 

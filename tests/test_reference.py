@@ -51,12 +51,12 @@ def test_a_band_is_median_and_range_at_common_steps():
 @pytest.mark.parametrize(
     ("low", "high", "median", "limits"),
     [
-        (1.0, 2.0, 1.5, (0.0, 3.0)),
-        (0.5, 0.5, 0.5, (0.48, 0.52)),  # seeds that agree
-        (100.0, 100.5, 100.0, (98.0, 102.5)),  # 2 % of the median
+        (1.0, 2.0, 1.5, (-0.5, 3.5)),
+        (0.5, 0.5, 0.5, (0.47, 0.53)),  # seeds that agree
+        (100.0, 100.5, 100.0, (97.0, 103.5)),  # 2 % of the median
     ],
 )
-def test_usual_is_the_range_and_as_much_on_either_side(low, high, median, limits):
+def test_usual_is_the_range_and_more_on_either_side(low, high, median, limits):
     band = {"low": [low], "high": [high], "median": [median]}
     assert np.ravel(reference.limits_of("loss/d", band)) == pytest.approx(limits)
 
@@ -64,19 +64,19 @@ def test_usual_is_the_range_and_as_much_on_either_side(low, high, median, limits
 def test_the_widest_range_of_a_point_and_its_neighbours_counts():
     band = {"low": [0, 4, 5, 5, 5], "high": [5, 5, 5, 5, 6], "median": [5] * 5}
     lows, highs = reference.limits_of("loss/g", band)
-    assert lows == pytest.approx([-5, -1, 4, 4, 4])
-    assert highs == pytest.approx([10, 10, 6, 6, 7])
+    assert lows == pytest.approx([-7.5, -3.5, 3.5, 3.5, 3.5])
+    assert highs == pytest.approx([12.5, 12.5, 6.5, 6.5, 7.5])
 
 
 def test_limits_of_fcd_are_factors():
-    band = {"low": [100.0, 2.0, 2.0], "high": [200.0, 2.0, 2.0], "median": [150.0, 2.0, 2.0]}
+    band = {"low": [100.0, 2.0, 2.0], "high": [400.0, 2.0, 2.0], "median": [150.0, 2.0, 2.0]}
     lows, highs = reference.limits_of("fcd", band)
-    assert lows == pytest.approx([50, 1, 2 / 1.1])  # at least 10 %
-    assert highs == pytest.approx([400, 4, 2.2])
+    assert lows == pytest.approx([100 / 8, 2 / 8, 2 / 1.1**1.5])  # at least 10 %
+    assert highs == pytest.approx([400 * 8, 2 * 8, 2 * 1.1**1.5])
 
 
-BAND = {"loss/d": {"steps": [1000, 2000, 3000, 4000], "median": [1.0] * 4, "low": [0.9] * 4,
-                   "high": [1.1] * 4}}  # fmt: skip
+BAND = {"loss/d": {"steps": [1000, 2000, 3000, 4000], "median": [1.0] * 4, "low": [0.925] * 4,
+                   "high": [1.075] * 4}}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ USUAL = {
     "preset": "mlp",
     "config": {},
     "bands": {
-        name: {"steps": [1000, 2000], "median": [0.5] * 2, "low": [0.4] * 2, "high": [0.6] * 2}
+        name: {"steps": [1000, 2000], "median": [0.5] * 2, "low": [0.425] * 2, "high": [0.575] * 2}
         for name in reference.METRICS
     },
 }
