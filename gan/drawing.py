@@ -117,7 +117,7 @@ def write_bands(
 ) -> None:
     """Draws the curves of runs over the bands of usual ones, see gan/reference.py.
 
-    What runs did after the last step of a band is not shown.
+    Shown are the steps that both a run and the band have.
 
     Args:
         path: A PNG file.
@@ -136,14 +136,19 @@ def write_bands(
     lines: list[Any] = []
     for place, name in enumerate(shown, 1):
         axes, band = figure.add_subplot(rows, 2, place), bands[name]
-        last = band["steps"][-1]
+        reached = max(
+            (step for curves in runs.values() for step in curves.get(name, {})), default=0
+        )
+        count = max(2, sum(step <= reached for step in band["steps"]))  # one point is no area
+        steps, low, high, median = (band[key][:count] for key in ("steps", "low", "high", "median"))
+        lowest, highest = (limit[:count] for limit in limits[name])
         lines = [
-            axes.fill_between(band["steps"], *limits[name], color="0.92"),
-            axes.fill_between(band["steps"], band["low"], band["high"], color="0.8"),
-            *axes.plot(band["steps"], band["median"], color="0.5", linewidth=1),
+            axes.fill_between(steps, lowest, highest, color="0.92"),
+            axes.fill_between(steps, low, high, color="0.8"),
+            *axes.plot(steps, median, color="0.5", linewidth=1),
         ]
         for curves in runs.values():
-            points = sorted(one for one in curves.get(name, {}).items() if one[0] <= last)
+            points = sorted(one for one in curves.get(name, {}).items() if one[0] <= steps[-1])
             marker = "o" if len(points) == 1 else ""
             lines += axes.plot(*zip(*points, strict=True) if points else ([], []), marker=marker)
         if name == "fcd":
