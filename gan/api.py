@@ -18,13 +18,14 @@ from gan.presets import from_preset
 from gan.recipe import dataset_of
 
 
-def load(path: str | Path, checkpoint: str = "", weights: str = "ema") -> keras.Model:
+def load(path: str | Path, checkpoint: str = "", weights: str = "") -> keras.Model:
     """Returns the generator of a run, or the one in a Keras file.
 
     Args:
         path: A run directory, or a file such as its generator.keras. No code in it is run.
         checkpoint: Of a run: "latest", "best" or a step; "": the generator that it ended with.
-        weights: Of the checkpoint: "ema", their average, or "raw".
+        weights: Of the checkpoint: "ema", their average, or "raw"; "": those that the run itself
+            draws from.
 
     Returns:
         Model from latents [batch, latent_dim], and labels [batch] if it is conditional, to float32

@@ -16,7 +16,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan import runs
 from gan.knobs import UserError
 from gan.latents import latents_of
 from gan.samples import classes_of
@@ -83,7 +82,6 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
                 f"--formats={name}: needs {module}, install the extra `export`"
             ) from None
     model, path = in_float32(generator), directory / form.name
-    runs.check_output(path)
     if (path.is_dir() and not (path / SAVED_MODEL).is_file()) or (
         path.is_file() and not path.suffix
     ):

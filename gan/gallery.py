@@ -42,7 +42,7 @@ class Request:
         """Refuses more images than a picture with so many columns may hold; 0: than an npz file.
 
         Raises:
-            UserError: Says how many may be asked for.
+            UserError: Says how many that are.
         """
         height, width, channels = self.generator.output_shape[1:]
         most, what = MOST_BYTES // (height * width * channels), "an npz file"
@@ -53,7 +53,7 @@ class Request:
             what = f"a picture {columns} wide"
         if count > most:
             raise UserError(
-                f"--seeds: ask for {count:,} images, {what} may hold {most:,}, --out=DIR any number"
+                f"--seeds: are {count:,} images of {height}x{width}, {what} holds at most {most:,}"
             )
 
     def draw(self, seeds: Numbers, labels: Numbers | None = None) -> np.ndarray:
@@ -71,11 +71,13 @@ def write_grid(request: Request, out: Path) -> str:
             clouds.insert(0, pictures.real_examples(data, pictures.POINTS_SHOWN, 0))
         picture = drawing.scatter(*clouds)
     elif len(classes) and request.seeds is None:
+        request.check_count(side * len(classes), side)
         seeds = np.tile(np.arange(side), len(classes))
         picture = drawing.image_grid(request.draw(seeds, np.repeat(classes, side)), side)
     else:
-        request.check_count(len(request.seeds or ()), side)
-        images = request.draw(request.seeds or range(side**2))
+        shown = request.seeds or range(side**2)
+        request.check_count(len(shown), side)
+        images = request.draw(shown)
         columns = min(side, len(images))
         picture = drawing.image_grid(in_rows(images, columns), columns)
     drawing.write_png(out, picture)
@@ -98,6 +100,7 @@ def write_single(request: Request, out: Path) -> str:
             np.savez_compressed(file, images=request.draw(seeds), seeds=np.asarray(seeds))
     else:
         out.mkdir(parents=True, exist_ok=True)
+        seeds = list(dict.fromkeys(seeds))  # one that is named twice is one file
         others = {path.name for path in out.glob("*.png")} - {f"{seed:05d}.png" for seed in seeds}
         for start in range(0, len(seeds), AT_ONCE):
             part = seeds[start : start + AT_ONCE]

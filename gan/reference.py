@@ -232,18 +232,24 @@ def chosen(config: Config, name: str = "") -> dict[str, Any]:
 
 
 def comparable(config: Config, reference: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
-    """Returns the metrics that mean the same in a run as in a reference, and why not the others.
+    """Returns the metrics that mean the same in a run as in a reference, and what is to be said.
 
     D's outputs do not where D minimises something else. A point that is the mean of fewer records
-    scatters more than the band was made for.
+    scatters more than the band was made for. FCD is of the weights that the run draws from.
     """
     other = from_dict(reference["config"])
-    for name in ("loss", "penalty"):
+    names: tuple[str, ...] = METRICS
+    why = ""
+    for name in ("loss", "real_label", "fake_label", "penalty"):
         if getattr(config, name) != getattr(other, name):
-            return ("fcd",), f"another {name} is minimised"
-    if config.log_every > other.log_every:
-        return ("fcd",), f"it logs less often than every {other.log_every} steps"
-    return METRICS, ""
+            names, why = ("fcd",), f"only FCD is compared, for {name} is another"
+    if config.log_every > other.log_every and not why:
+        names = ("fcd",)
+        why = f"only FCD is compared, for it logs less often than every {other.log_every} steps"
+    if config.sample_weights != other.sample_weights:
+        names = tuple(name for name in names if name != "fcd")
+        why = f"FCD is not compared, it is of the {config.sample_weights} weights"
+    return names, why
 
 
 def verdict(run: History, reference: Mapping[str, Any]) -> str:
@@ -254,25 +260,27 @@ def verdict(run: History, reference: Mapping[str, Any]) -> str:
     """
     curves, bands = curves_of(run.records, run.evaluations), reference["bands"]
     names, why = comparable(run.config, reference)
-    last = max(
-        (step for name in names for step in curves[name] if step in bands[name]["steps"]), default=0
-    )
-    if not last:
-        missing = f"no light FCD at {WINDOW:,} steps, and {why}" if why else f"no {WINDOW:,} steps"
-        raise UserError(f"--runs={run.path}: has nothing to compare yet, {missing}")
+    common = [step for name in names for step in curves[name] if step in bands[name]["steps"]]
+    if not common:
+        missing = f"points at multiples of {WINDOW:,} steps"
+        if names == ("fcd",):
+            missing = f"FCD at multiples of {WINDOW:,} steps (--evaluate_every), and {why}"
+        raise UserError(f"--runs={run.path}: has nothing to compare yet, it needs {missing}")
+    last, end = max(common), max(bands[name]["steps"][-1] for name in names if bands[name]["steps"])
     about = []
     if changed := differences(run.config, reference) | dict.fromkeys(run.own_networks, "own"):
         about.append(
             f"differs in {', '.join(f'{name}={value}' for name, value in changed.items())}"
         )
     if why:
-        about.append(f"only FCD is compared, for {why}")
+        about.append(why)
     outside = departures(curves, bands, names)
     if outside:
         also = ", ".join(one.metric for one in outside[1:])
         found = f"{outside[0]}{f'; also {also}' if also else ''}"
     else:
-        goes_on = run.records[-1]["step"] - last >= WINDOW
-        found = f"as usual up to step {last:,}{', where usual runs end' if goes_on else ''}"
+        reached = max(one["step"] for one in (*run.records, *run.evaluations))
+        ends = last == end and reached - last >= WINDOW
+        found = f"as usual up to step {last:,}{', where usual runs end' if ends else ''}"
     said = f" ({'; '.join(about)})" if about else ""
     return f"{reference['preset']}{said}: {found}"

@@ -177,7 +177,8 @@ def draw_charts(of_runs: Sequence[History]) -> list[str]:
                 values = [r["metrics"][metric] for r in kept]
                 lines.append(Line(str(one.path) if several else "", steps, values, i))
         if lines:
-            falls = metric in FALLING and all(value > 0 for one in lines for value in one.values)
+            values = [value for one in lines for value in one.values]
+            falls = metric in FALLING and 0 < 10 * min(values) < max(values)
             drawn.append(charts.chart(f"{metric} of the light evaluation", lines, None, falls))
     return drawn
 

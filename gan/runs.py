@@ -209,9 +209,10 @@ def check_output(path: Path, suffix: str = "") -> None:
     flag = f"--out={path}"
     if suffix and (path.suffix != suffix or path.is_dir()):
         raise UserError(f"{flag}: must be a file whose name ends in {suffix}")
-    place = path.parent.resolve() / path.name
-    for run_dir in place.parents:
-        if not (run_dir / CONFIG_FILE).is_file():
+    # As it is named, and where it leads if it is a link; realpath also bears links in circles.
+    for place in (Path(os.path.realpath(path.parent)) / path.name, Path(os.path.realpath(path))):
+        run_dir = next((one for one in place.parents if is_run(one)), None)
+        if run_dir is None:
             continue
         first, *others = place.relative_to(run_dir).parts
         if (
@@ -220,6 +221,15 @@ def check_output(path: Path, suffix: str = "") -> None:
             or (first == SAMPLES_DIR and others and OF_TRAINING.fullmatch(others[0]))
         ):
             raise UserError(f"{flag}: is kept by the run {run_dir}, must be another place")
+
+
+def is_run(directory: Path) -> bool:
+    """Returns whether a directory has the configuration of a run; other programs have a config."""
+    try:
+        values = json.loads((directory / CONFIG_FILE).read_text())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and isinstance(values.get("config"), dict)
 
 
 def ended_summary(run_dir: Path, step: int) -> dict[str, Any] | None:

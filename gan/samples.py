@@ -1,6 +1,7 @@
 """Images to judge: drawn from a run's generator, or read from files of anywhere else."""
 
 from collections.abc import Callable
+from numbers import Real
 from pathlib import Path
 
 import keras
@@ -51,7 +52,7 @@ def sample(
     whole = numbers.ndim == 1 and numbers.size and np.issubdtype(numbers.dtype, np.integer)
     if not whole or numbers.min() < 0:
         raise UserError("seeds: must be a list of whole numbers from 0 on, at least one")
-    if not isinstance(truncation, int | float) or not 0 <= truncation < np.inf:
+    if not isinstance(truncation, Real) or not 0 <= truncation < np.inf:
         raise UserError(f"truncation={truncation!r}: must be a number at least 0")
     chosen = numbers % max(1, classes) if labels is None else np.asarray(labels)
     if labels is not None and not classes:
@@ -62,12 +63,7 @@ def sample(
     latents = latents_of(numbers, generator.inputs[0].shape[-1], noise_seed)
     if truncation:
         latents = truncated(latents, truncation)
-    parts = []
-    for start in range(0, len(numbers), SAMPLE_BATCH):
-        part = slice(start, start + SAMPLE_BATCH)
-        parts.append(draw(generator, latents[part], chosen[part]))
-        advance(len(parts[-1]))
-    return np.concatenate(parts)
+    return draw(generator, latents, chosen, advance)
 
 
 def to_judge(generator: keras.Model, data: Dataset, count: int, noise_seed: int = 0) -> np.ndarray:
@@ -84,14 +80,24 @@ def to_judge(generator: keras.Model, data: Dataset, count: int, noise_seed: int 
     return sample(generator, range(count), labels=labels, noise_seed=noise_seed)
 
 
-def draw(generator: keras.Model, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def draw(
+    generator: keras.Model,
+    latents: np.ndarray,
+    labels: np.ndarray,
+    advance: Callable[[int], None] = lambda count: None,
+) -> np.ndarray:
     """Returns what a generator makes of latents [n, latent_dim], as data sets store it.
 
-    `labels` [n] integers are for conditional generators; others do not look at them.
+    `labels` [n] integers are for conditional generators; others do not look at them. `advance` is
+    told of each batch.
     """
-    conditional = len(generator.inputs) == 2
-    inputs = [latents, labels.astype(np.int32)] if conditional else latents
-    return to_stored(generator(inputs, training=False))
+    conditional, parts = len(generator.inputs) == 2, []
+    for start in range(0, len(latents), SAMPLE_BATCH):
+        part = slice(start, start + SAMPLE_BATCH)
+        inputs = [latents[part], labels[part].astype(np.int32)] if conditional else latents[part]
+        parts.append(to_stored(generator(inputs, training=False)))
+        advance(len(parts[-1]))
+    return np.concatenate(parts)
 
 
 def classes_of(generator: keras.Model) -> int:
@@ -140,28 +146,37 @@ def load_generator(
     return generator, runs.step_of(path)
 
 
-def load(path: Path, checkpoint: str = "", weights: str = "ema") -> keras.Model:
+def load(path: Path, checkpoint: str = "", weights: str = "") -> keras.Model:
     """Returns the generator of a run, or the one in a Keras file.
 
     Args:
         path: A run, or a Keras file.
         checkpoint: Of a run: "latest", "best" or a step; "": the generator that it ended with.
-        weights: Of the checkpoint: "ema" or "raw".
+        weights: Of the checkpoint: "ema" or "raw"; "": those that the run itself draws from.
 
     Raises:
         UserError: There is none, or it is no generator.
     """
-    if weights not in ("ema", "raw"):
-        raise UserError(f"weights={weights}: must be one of ema, raw")
+    if weights not in ("", "ema", "raw"):
+        raise UserError(f"--weights={weights}: must be one of ema, raw")
+    if weights and not checkpoint:
+        raise UserError(f"--weights={weights}: needs --checkpoint, such as latest")
     if checkpoint and path.is_file():
         raise UserError(f"--checkpoint={checkpoint}: is for runs, {path} is a file")
     if path.is_file():
         return read_generator(path)
-    if not checkpoint:
-        return load_saved_generator(path)
-    config = runs.read_config(path)
-    find_checkpoint(path, checkpoint)  # found missing before data are loaded
-    return load_generator(path, dataset_of(config, print), weights, checkpoint)[0]
+    config, own = runs.read_config(path), "generator" in runs.own_networks(path)
+    if checkpoint:
+        find_checkpoint(path, checkpoint)  # found missing before data are loaded
+        data = dataset_of(config, print)
+        return load_generator(path, data, weights or config.sample_weights, checkpoint)[0]
+    if not (path / runs.GENERATOR_FILE).exists() and not own:
+        find_checkpoint(path, "latest")
+        raise UserError(
+            f"--run_dir={path}: has no {runs.GENERATOR_FILE} yet, it comes when training ends; "
+            "its checkpoints have one: --checkpoint=latest"
+        )
+    return load_saved_generator(path)
 
 
 def load_saved_generator(run_dir: Path) -> keras.Model:
@@ -172,10 +187,7 @@ def load_saved_generator(run_dir: Path) -> keras.Model:
     """
     config, path = runs.read_config(run_dir), run_dir / runs.GENERATOR_FILE
     if not path.exists():
-        raise UserError(
-            f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends; "
-            "checkpoints have one: --checkpoint=latest"
-        )
+        raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
     generator = read_generator(path)
     made, points = generator.output_shape, config.dataset in POINT_DATASETS
     if len(made) != (2 if points else 4):

@@ -106,12 +106,22 @@ def test_what_is_not_an_export_is_not_replaced(tmp_path):
         export.export(generator_of("tiny"), "savedmodel", tmp_path)
 
 
-def test_the_generator_of_a_run_is_not_replaced(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"generator.keras: is kept by the run .*, must be another"):
-        export.export(generator_of("tiny"), "keras", tmp_path)
-    assert [one.name for one in tmp_path.iterdir()] == ["config.json"]
-    assert export.export(generator_of("tiny"), "keras", tmp_path / "export")[1] == 0.0
+def test_the_generator_of_a_run_is_not_replaced(saved, tmp_path, monkeypatch, capsys):
+    other, link = tmp_path / "other", tmp_path / "link"
+    other.mkdir()
+    (other / "config.json").write_text('{"config": {}}')
+    link.symlink_to(other)
+    for out in (other, link, other / "checkpoints"):
+        assert call(monkeypatch, saved, f"--out={out}") == 2
+        assert f"is kept by the run {other}, must be another place" in capsys.readouterr().err
+    assert [one.name for one in other.iterdir()] == ["config.json"]
+
+
+def test_other_programs_have_a_config_too(saved, tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("[]")
+    out = tmp_path / "checkpoints/mine"
+    assert call(monkeypatch, saved, "--formats=keras", f"--out={out}") == 0
+    assert [one.name for one in out.iterdir()] == ["generator.keras"]
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """Pictures and samples of conditional generators, of points and of single seeds."""
 
+import json
 import shutil
+import types
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -188,7 +191,7 @@ def test_a_checkpoint_draws_before_the_run_has_ended(trained, tmp_path, monkeypa
     shutil.copytree(trained, run)
     (run / "generator.keras").unlink()
     assert call(monkeypatch, run, "--side=3") == 2
-    assert "checkpoints have one: --checkpoint=latest" in capsys.readouterr().err
+    assert "its checkpoints have one: --checkpoint=latest" in capsys.readouterr().err
     drawn = {}
     for weights in ("ema", "raw"):
         arguments = ("--seeds=0-3", "--checkpoint=4", f"--weights={weights}", f"--out={out}")
@@ -200,10 +203,40 @@ def test_a_checkpoint_draws_before_the_run_has_ended(trained, tmp_path, monkeypa
     assert not np.array_equal(drawn["raw"], ended)
 
 
+def test_a_checkpoint_draws_what_the_run_itself_draws_from(trained, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    drawn = {w: samples.sample(samples.load(run, "4", w), range(4)) for w in ("", "ema", "raw")}
+    np.testing.assert_array_equal(drawn[""], drawn["ema"])
+    values = json.loads((run / "config.json").read_text())
+    values["config"]["sample_weights"] = "raw"  # as the preset classic
+    (run / "config.json").write_text(json.dumps(values))
+    again = samples.sample(samples.load(run, "4"), range(4))
+    np.testing.assert_array_equal(again, drawn["raw"])
+    for path in (run, run / "generator.keras"):
+        with pytest.raises(UserError, match="--weights=raw: needs --checkpoint"):
+            samples.load(path, weights="raw")
+    values["own_networks"] = ["generator"]
+    (run / "config.json").write_text(json.dumps(values))
+    (run / "generator.keras").unlink()
+    for checkpoint in ("", "4"):  # the network itself is nowhere yet
+        with pytest.raises(UserError, match=r"has no generator.keras yet, it comes when \w+ ends$"):
+            samples.load(run, checkpoint)
+
+
+@pytest.mark.parametrize(("columns", "most"), [(0, 2730), (10, 75), (1, 75)])
+def test_files_have_bounds(columns, most):
+    generator = types.SimpleNamespace(output_shape=(None, 512, 512, 3))
+    request = gallery.Request(Path("run"), generator, None, None, 10, 0.0)
+    request.check_count(most, columns)
+    with pytest.raises(UserError, match=f"images of 512x512, .* holds at most {most:,}$"):
+        request.check_count(most + 1, columns)
+
+
 def test_single_files_beside_others_are_said(trained, tmp_path, monkeypatch, capsys):
     out = tmp_path / "many"
     assert call(monkeypatch, trained, "--seeds=0-4", f"--out={out}") == 0
-    assert call(monkeypatch, trained, "--seeds=3-4", "--truncation=0.5", f"--out={out}") == 0
+    assert call(monkeypatch, trained, "--seeds=3-4,3", "--truncation=0.5", f"--out={out}") == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{out}: 5 images", f"{out}: 2 images, beside 3 others that were there",
     ]  # fmt: skip

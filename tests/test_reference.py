@@ -124,12 +124,22 @@ def test_every_departure_has_a_cause():
 def test_what_does_not_mean_the_same_is_not_compared():
     like = {"config": {}}
     assert reference.comparable(Config(log_every=50), like) == (reference.METRICS, "")
-    for changed, why in (
-        (Config(loss="hinge"), "another loss is minimised"),
-        (Config(penalty="r1", d_norm="none"), "another penalty is minimised"),
-        (Config(log_every=500), "it logs less often than every 100 steps"),
+    for changed, names, why in (
+        (Config(loss="hinge"), ("fcd",), "only FCD is compared, for loss is another"),
+        (Config(real_label=0.9), ("fcd",), "only FCD is compared, for real_label is another"),
+        (Config(penalty="r1"), ("fcd",), "only FCD is compared, for penalty is another"),
+        (
+            Config(log_every=500),
+            ("fcd",),
+            "only FCD is compared, for it logs less often than every 100 steps",
+        ),
+        (
+            Config(sample_weights="raw"),
+            reference.METRICS[:-1],
+            "FCD is not compared, it is of the raw weights",
+        ),
     ):
-        assert reference.comparable(changed, like) == (("fcd",), why)
+        assert reference.comparable(changed, like) == (names, why)
 
 
 def run_of(losses, fcd=None, **changes):
@@ -163,11 +173,24 @@ def test_a_verdict_is_a_line():
         "or augmentation holds it down; also fcd"
     )
     assert reference.verdict(run_of([9.0, 9.0], [0.5, 0.5], loss="wasserstein"), USUAL) == (
-        "mlp (differs in loss=wasserstein; only FCD is compared, for another loss is minimised): "
+        "mlp (differs in loss=wasserstein; only FCD is compared, for loss is another): "
         "as usual up to step 2,000"
     )
-    with pytest.raises(UserError, match="--runs=mine: has nothing to compare yet, no light FCD"):
+    early = run_of([9.0] * 9, [0.5], loss="wasserstein")  # it goes on, and so does the band
+    assert reference.verdict(early, USUAL).endswith("another): as usual up to step 1,000")
+    without = early._replace(records=[])  # logs still less often
+    assert reference.verdict(without, USUAL).endswith("another): as usual up to step 1,000")
+
+
+def test_what_is_missing_for_a_verdict_is_said():
+    with pytest.raises(UserError) as refused:
         reference.verdict(run_of([9.0, 9.0], loss="wasserstein"), USUAL)
+    assert str(refused.value) == (
+        "--runs=mine: has nothing to compare yet, it needs FCD at multiples of 1,000 steps "
+        "(--evaluate_every), and only FCD is compared, for loss is another"
+    )
+    with pytest.raises(UserError, match=r"nothing to compare yet, it needs points at mult"):
+        reference.verdict(run_of([]), USUAL)
 
 
 def test_differences_are_knobs_that_train_something_else():
@@ -245,7 +268,7 @@ def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, 
     assert "(differs in d_learning_rate=0.01, generator=own)" in capsys.readouterr().out
     train(from_preset("tiny", {**changes, "steps": 900}), "c", quiet=True)
     assert call(monkeypatch, "c") == 2
-    assert "--runs=c: has nothing to compare yet, no 1,000 steps" in capsys.readouterr().err
+    assert "--runs=c: has nothing to compare yet, it needs" in capsys.readouterr().err
 
 
 def test_the_picture_has_the_band_and_the_runs(tmp_path):

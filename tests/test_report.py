@@ -250,6 +250,22 @@ def test_a_short_line_is_drawn_point_by_point():
         np.testing.assert_array_equal(drawn, [1.0, np.nan, 2.0])
 
 
+@pytest.mark.parametrize(
+    ("fcd", "logarithmic"), [([500.0, 40.0, 5.0], True), ([2.5, 2.0, 1.5], False)]
+)
+def test_a_chart_of_fcd_is_logarithmic_if_it_falls_far(fcd, logarithmic, run_dir, monkeypatch):
+    rows = [
+        {"step": i, "source": "training", "metrics": {"fcd": value, "coverage": 0.5}}
+        for i, value in enumerate(fcd, 1)
+    ]
+    (run_dir / "evaluations.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    drawn = {}
+    monkeypatch.setattr(charts, "chart", lambda title, *more: drawn.update({title: more}) or "")
+    report.page([run_dir])
+    assert drawn["fcd of the light evaluation"][-1] == logarithmic
+    assert not drawn["coverage of the light evaluation"][-1]
+
+
 def test_what_falls_by_orders_of_magnitude_has_a_logarithmic_axis():
     lines = [charts.Line("", [1, 2, 3], [500.0, 40.0, 1.0])]
     assert re.findall(r">(1|10|100|200|400)</text>", charts.chart("t", lines, None, True)) == [

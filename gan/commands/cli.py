@@ -131,18 +131,8 @@ def define_generator(values: flags.FlagValues) -> None:
             "",
             "of a run: latest, best, or a step; empty: generator.keras, which it has when it ended",
         ),
-        weights=knob("ema", "which generator of the checkpoint", choices=("ema", "raw")),
+        weights=knob("", "of the checkpoint: ema or raw; empty: what the run itself draws from"),
     )
-
-
-def check_generator(values: flags.FlagValues) -> None:
-    """Refuses flags of `define_generator` that do not go together.
-
-    Raises:
-        UserError: Names the flag.
-    """
-    if values["weights"].present and not values["checkpoint"].value:
-        raise UserError(f"--weights={values['weights'].value}: needs --checkpoint, such as latest")
 
 
 def paths(values: flags.FlagValues, name: str) -> list[Path]:

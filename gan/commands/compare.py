@@ -40,7 +40,9 @@ def main(values: flags.FlagValues) -> int:
                 f"--runs={run_dir}: is nearest to {found['preset']}, {run_dirs[0]} to "
                 f"{usual['preset']}; --reference chooses one for all"
             )
-        curves[str(run_dir)] = reference.curves_of(of_files.records, of_files.evaluations)
+        of_run = reference.curves_of(of_files.records, of_files.evaluations)
+        names, _ = reference.comparable(of_files.config, usual)
+        curves[str(run_dir)] = {name: of_run[name] for name in names}
         lines.append(f"{run_dir} beside {reference.verdict(of_files, usual)}")
     assert usual is not None
     try:

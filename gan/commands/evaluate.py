@@ -53,7 +53,10 @@ def main(values: flags.FlagValues) -> int:
     draws = flag["samples"].endswith(".keras")
     for name in FOR_RUNS if flag["samples"] else FOR_SAMPLES:
         if values[name].present and not (draws and name in FOR_GENERATORS):
-            valid = "is for runs, not for --samples" if flag["samples"] else "is for --samples"
+            runs_or = "runs and generators" if name in FOR_GENERATORS else "runs"
+            valid = (
+                f"is for {runs_or}, not for --samples" if flag["samples"] else "is for --samples"
+            )
             raise UserError(f"--{name}={flag[name]}: {valid}")
     with cli.silenced():  # TensorFlow is first imported here, after the flags are checked
         from pathlib import Path
@@ -121,7 +124,6 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
 
     from gan import logs, runs, samples
     from gan.datasets import load_dataset
-    from gan.modes import Modes
     from gan.recipe import dataset_of
 
     flag = {name: values[name].value for name in values}
@@ -135,13 +137,16 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
         data = load_dataset(flag["dataset"], flag["data_dir"], console.say)
         if data.mixture:
             raise UserError(f"--dataset={flag['dataset']}: has points, --samples are images")
+        count = count_of(values, flag["dataset"], data)
         path = Path(flag["samples"])
         if path.suffix == ".keras":
             drawing = samples.read_generator(path)
             if drawing.output_shape[1:] != data.shape:
                 made = list(drawing.output_shape[1:])
                 raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")
-            images = samples.to_judge(drawing, data, flag["num_images"], flag["seed"])
+            images = samples.to_judge(
+                drawing, data, count_of(values, flag["dataset"], data), flag["seed"]
+            )
             how, about = "drawn by it", {"seed": flag["seed"]}
         else:
             (images, how), about = samples.read_samples(path, data.shape), {}
@@ -157,15 +162,10 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
         raise UserError("--classification_accuracy: needs a run with --conditional")
     samples.find_checkpoint(run_dir, flag["checkpoint"])  # found missing before data are loaded
     data = dataset_of(config, console.say, flag["data_dir"])
-    if data.has_modes:
-        for name in FOR_IMAGES:
-            if values[name].present:
-                raise UserError(f"--{name}={flag[name]}: is not for {config.dataset}")
-        if not values["num_images"].present:
-            flag["num_images"] = Modes(config.dataset, data, None).count
+    count = count_of(values, config.dataset, data)
     generator, step = samples.load_generator(run_dir, data, flag["weights"], flag["checkpoint"])
-    console.say(f"drawing {flag['num_images']:,} images of step {step}, {flag['weights']} weights")
-    images = samples.to_judge(generator, data, flag["num_images"], flag["seed"])
+    console.say(f"drawing {count:,} images of step {step}, {flag['weights']} weights")
+    images = samples.to_judge(generator, data, count, flag["seed"])
     about = {
         "step": step,
         "kimg": step * config.d_steps * config.batch_size / 1000,
@@ -174,6 +174,23 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
         "seed": flag["seed"],
     }
     return config.dataset, data, images, about, generator
+
+
+def count_of(values: flags.FlagValues, dataset: str, data: Any) -> int:
+    """Returns how many images to draw.
+
+    Raises:
+        UserError: A flag means nothing where modes are counted.
+    """
+    from gan.modes import Modes
+
+    if not data.has_modes:
+        return int(values["num_images"].value)
+    for name in FOR_IMAGES:
+        if values[name].present:
+            raise UserError(f"--{name}={values[name].value}: is not for {dataset}")
+    usual = Modes(dataset, data, None).count
+    return int(values["num_images"].value if values["num_images"].present else usual)
 
 
 def run() -> NoReturn:

@@ -29,10 +29,9 @@ def main(values: flags.FlagValues) -> int:
     for name in asked:
         if name not in FORMATS:
             raise UserError(f"--formats={name}: must be among {', '.join(FORMATS)}")
-    cli.check_generator(values)
     run_dir = Path(values["run_dir"].value)
     with cli.silenced():
-        from gan import api, devices, export
+        from gan import api, devices, export, runs
     devices.prepare()
     generator = api.load(run_dir, values["checkpoint"].value, values["weights"].value)
     home = run_dir.parent if run_dir.is_file() else run_dir
@@ -41,6 +40,8 @@ def main(values: flags.FlagValues) -> int:
         raise UserError(f"{out}: is a link, --out says where to write")
     if out.resolve() == home.resolve():
         raise UserError(f"--out={out}: holds the generator itself, must be another directory")
+    for name in asked or FORMATS:
+        runs.check_output(out / export.FORMATS[name].name)
     status = cli.DONE
     try:
         for name in asked or FORMATS:

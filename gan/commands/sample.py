@@ -14,6 +14,8 @@ USAGE = "Draws images from a generator: a grid, single files, interpolations, an
 
 PICTURES = (".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pdf", ".svg")
 
+MOST_SEEDS = 1_000_000  # at once
+
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags."""
@@ -47,7 +49,6 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> int:
     """Writes what was asked for and returns the exit status."""
     name = kind_of(values)
-    cli.check_generator(values)
     kind, flag = KINDS[name], {key: values[key].value for key in values}
     seeds, run_dir = seeds_of(flag["seeds"]), Path(flag["run_dir"])
     bare = run_dir.is_file()
@@ -59,15 +60,15 @@ def main(values: flags.FlagValues) -> int:
     config = None if bare else runs.read_config(run_dir)
     if config and config.dataset in POINT_DATASETS:
         refuse_for_points(values)
+    place = run_dir.parent if bare else run_dir / runs.SAMPLES_DIR
+    out = Path(flag["out"] or place / kind.default_out)
+    runs.check_output(out, "" if name == "single" else Path(kind.default_out).suffix)
     generator = None
     if name != "gif":
         generator = samples.load(run_dir, flag["checkpoint"], flag["weights"])
     request = gallery.Request(run_dir, generator, config, seeds, flag["side"], flag["truncation"])
     if generator and request.makes_points:
         refuse_for_points(values)
-    place = run_dir.parent if bare else run_dir / runs.SAMPLES_DIR
-    out = Path(flag["out"] or place / kind.default_out)
-    runs.check_output(out, "" if name == "single" else Path(kind.default_out).suffix)
     try:
         print(gallery.WRITERS[name](request, out))
     except OSError as error:
@@ -130,8 +131,9 @@ def kind_of(values: flags.FlagValues) -> str:
     for flag in ("seeds", "side", "latent", "truncation", "nearest", "gif"):
         if values[flag].value != values[flag].default and flag not in kind.flags:
             raise UserError(f"--{flag}={values[flag].value}: is not for {kind.said}")
-    if name == "gif" and values["checkpoint"].value:
-        raise UserError(f"--checkpoint={values['checkpoint'].value}: is not for {kind.said}")
+    for flag in ("checkpoint", "weights") if name == "gif" else ():
+        if values[flag].value:
+            raise UserError(f"--{flag}={values[flag].value}: is not for {kind.said}")
     if name == "single" and not seeds:
         raise UserError(f"--out={out}: needs --seeds, such as --seeds=0-99")
     if name == "single" and suffix.lower() in PICTURES:
@@ -153,6 +155,8 @@ def seeds_of(text: str) -> list[int] | None:
         if not found or int(found[2] or found[1]) < int(found[1]):
             raise UserError(f"--seeds={text}: must be numbers and ranges, such as 0-99 or 3,41,7")
         seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+        if len(seeds) > MOST_SEEDS:
+            raise UserError(f"--seeds={text}: must be at most {MOST_SEEDS:,} at once")
     return seeds or None
 
 
