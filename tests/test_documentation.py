@@ -10,7 +10,7 @@ import time
 import pytest
 from absl import flags
 
-from conftest import ROOT
+from conftest import ROOT, status_of
 from gan.commands import cli, sample
 from gan.presets import from_preset
 from gan.trainer import train
@@ -19,6 +19,7 @@ from test_bad_input import COMMANDS
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OF_MAKE = {"bench": "benchmark"}  # targets that are called otherwise than their command
 RUN_FLAG = {"report": "runs", "compare": "runs"}  # where RUN goes, if not to run_dir
+ONE_RUN = ("sample", "export", "evaluate")  # as a plain argument; those above take several
 NO_FLAGS = ("test", "lint", "help", "format", "clean", "tensorboard", "explorer")
 
 MODULE = re.compile(r"(?:.* )?python -m experiments\.(\w+)(?![\w/.])(.*)")
@@ -77,7 +78,7 @@ def check(name, arguments):
     COMMANDS[name].define(values)
     flags.DEFINE_boolean("help", False, "", flag_values=values)
     extra = values([name, *arguments])[1:]
-    assert not extra or name in ("compare", "report")
+    assert not extra or name in RUN_FLAG or (name in ONE_RUN and len(extra) == 1)
     if name == "train":
         cli.config_from_flags(values)
     if name == "sample":
@@ -145,12 +146,8 @@ def test_a_command_of_the_docs_does_what_it_says(found, runs_of_the_docs, monkey
     """To its end, with fewer images; `evaluate` has a file of tests of its own."""
     monkeypatch.chdir(runs_of_the_docs)
     name, *arguments = (one.replace("0-9999", "0-9") for one in found)
-    values = flags.FlagValues()
-    COMMANDS[name].define(values)
-    if extra := values([name, *arguments])[1:]:
-        values["runs"].value = extra
     before = time.time_ns()
-    assert COMMANDS[name].main(values) == 0
+    assert status_of(monkeypatch, COMMANDS[name], *arguments) == 0
     written = re.split(":|, ", capsys.readouterr().out.strip().splitlines()[-1])[0]
     assert written
     assert (runs_of_the_docs / written).stat().st_mtime_ns > before - 5 * 10**7  # coarse
