@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import gan
 from conftest import status_of
-from gan import export
+from gan import export, runs
 from gan.commands import export as command
 from gan.knobs import UserError
 from gan.models import GENERATORS
@@ -115,6 +115,12 @@ def test_the_generator_of_a_run_is_not_replaced(saved, tmp_path, monkeypatch, ca
         assert call(monkeypatch, saved, f"--out={out}") == 2
         assert f"is kept by the run {other}, must be another place" in capsys.readouterr().err
     assert [one.name for one in other.iterdir()] == ["config.json"]
+    file = tmp_path / "mine.jsonl"
+    file.symlink_to(other / "metrics.jsonl")
+    with pytest.raises(UserError, match=r"mine.jsonl: is kept by the run .*/other, must be"):
+        runs.check_output(file)
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    runs.check_output(tmp_path / "circle/a.png")
 
 
 def test_other_programs_have_a_config_too(saved, tmp_path, monkeypatch):

@@ -266,6 +266,14 @@ def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, 
     (tmp_path / "b/config.json").write_text(json.dumps({**values, "own_networks": ["generator"]}))
     assert call(monkeypatch, "b") == 0
     assert "(differs in d_learning_rate=0.01, generator=own)" in capsys.readouterr().out
+    values["config"]["loss"] = "hinge"
+    (tmp_path / "b/config.json").write_text(json.dumps(values))
+    evaluation = {"step": 1000, "source": "training", "evaluator": "light", "metrics": {"fcd": 9.0}}
+    (tmp_path / "b/evaluations.jsonl").write_text(json.dumps(evaluation) + "\n")
+    drawn = {}
+    monkeypatch.setattr(drawing, "write_bands", lambda *arguments: drawn.update(arguments[-1]))
+    assert call(monkeypatch, "b", "--reference=mlp") == 0
+    assert drawn == {"b": {"fcd": {1000: 9.0}}}
     train(from_preset("tiny", {**changes, "steps": 900}), "c", quiet=True)
     assert call(monkeypatch, "c") == 2
     assert "--runs=c: has nothing to compare yet, it needs" in capsys.readouterr().err
