@@ -182,6 +182,14 @@ def test_a_verdict_is_a_line():
     assert reference.verdict(without, USUAL).endswith("another): as usual up to step 1,000")
 
 
+def test_the_level_of_relativistic_outputs_is_not_judged():
+    for loss, said in (("relativistic", "as usual up to"), ("hinge", "not as usual since step 1,")):
+        run = run_of([0.5, 0.5], loss=loss)
+        for record in run.records:
+            record["accuracy/real"] = record["logits/fake"] = 7.0
+        assert said in reference.verdict(run, {**USUAL, "config": {"loss": loss}})
+
+
 def test_what_is_missing_for_a_verdict_is_said():
     with pytest.raises(UserError) as refused:
         reference.verdict(run_of([9.0, 9.0], loss="wasserstein"), USUAL)
