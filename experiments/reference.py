@@ -61,7 +61,7 @@ def main(values: flags.FlagValues) -> int:
     print(f"{path}: {len(runs)} runs, {path.stat().st_size:,} bytes")
     for i, run in enumerate(runs):
         others = reference.band_of(curves[:i] + curves[i + 1 :])
-        outside = reference.departures(curves[i], others)
+        outside = reference.departures(curves[i], others, reference.judged(config))
         print(
             f"{run.directory.name} beside the others: {'; '.join(map(str, outside)) or 'as usual'}"
         )

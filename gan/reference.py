@@ -255,6 +255,12 @@ def comparable(config: Config, reference: Mapping[str, Any]) -> tuple[tuple[str,
     return names, why
 
 
+def judged(config: Config, names: Sequence[str] = METRICS) -> list[str]:
+    """Returns those of some metrics whose values say something about a run."""
+    without = OF_THE_LEVEL if config.loss == "relativistic" else ()
+    return [name for name in names if name not in without]
+
+
 def verdict(run: History, reference: Mapping[str, Any]) -> str:
     """Returns the line about a run: what it differs in, since when it is not as usual, and why.
 
@@ -277,8 +283,7 @@ def verdict(run: History, reference: Mapping[str, Any]) -> str:
         )
     if why:
         about.append(why)
-    unjudged = OF_THE_LEVEL if run.config.loss == "relativistic" else ()
-    outside = departures(curves, bands, [name for name in names if name not in unjudged])
+    outside = departures(curves, bands, judged(run.config, names))
     if outside:
         also = ", ".join(one.metric for one in outside[1:])
         found = f"{outside[0]}{f'; also {also}' if also else ''}"
