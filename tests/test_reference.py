@@ -5,14 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
 
 from conftest import status_of
+from experiments import reference as making
+from experiments import studies
 from gan import drawing, reference
 from gan.commands import compare
 from gan.config import Config
 from gan.history import History
 from gan.knobs import UserError
 from gan.presets import from_preset
+from gan.runs import write_config
 from gan.trainer import train
 
 
@@ -247,6 +251,34 @@ def test_the_bands_that_come_with_the_package():
             assert band["steps"] == list(range(1000, 30_001 if preset == "mlp" else 5001, 1000))
             assert np.all(np.array(band["low"]) <= band["median"])
             assert np.all(np.array(band["median"]) <= band["high"])
+
+
+def test_the_runs_of_a_study_become_a_reference(tmp_path, monkeypatch, capsys):
+    study = studies.Study("tiny", (0, 1, 2), {"tiny": {}}, {"steps": 2000})
+    monkeypatch.setitem(studies.STUDIES, "usual_tiny", study)
+    monkeypatch.setattr(making, "OUT", tmp_path / "references")
+    for seed, level in enumerate((1.0, 1.1, 9.0)):
+        run_dir = tmp_path / f"usual_tiny/tiny-{seed}"
+        write_config(run_dir, from_preset("tiny", {"steps": 2000, "seed": seed}), {}, [])
+        lines = [json.dumps(record) + "\n" for record in records(np.full(20, level))]
+        (run_dir / "metrics.jsonl").write_text("".join(lines))
+        (run_dir / "summary.json").write_text('{"status": "completed", "step": 2000}')
+    values = flags.FlagValues()
+    making.define(values)
+    values(["reference", "--study=usual_tiny", f"--out={tmp_path}"])
+    assert making.main(values) == 0
+    made = json.loads((tmp_path / "references/tiny.json").read_text())
+    assert (made["preset"], made["seeds"]) == ("tiny", [0, 1, 2])
+    assert reference.differences(from_preset("tiny"), made) == {}
+    assert made["bands"]["loss/d"] == {
+        "steps": [1000, 2000], "median": [1.1, 1.1], "low": [1.0, 1.0], "high": [9.0, 9.0],
+    }  # fmt: skip
+    _, *said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [f"tiny-{seed} beside the others: as usual" for seed in (0, 1)]
+    assert said[2].startswith("tiny-2 beside the others: not as usual since step 1,000: loss/d is")
+    (tmp_path / "usual_tiny/tiny-1/summary.json").unlink()
+    with pytest.raises(UserError, match="--study=usual_tiny: .*tiny-1 is open, make study comp"):
+        making.main(values)
 
 
 def call(monkeypatch, *arguments):
