@@ -277,7 +277,7 @@ def test_the_runs_of_a_study_become_a_reference(tmp_path, monkeypatch, capsys):
     assert said[:2] == [f"tiny-{seed} beside the others: as usual" for seed in (0, 1)]
     assert said[2].startswith("tiny-2 beside the others: not as usual since step 1,000: loss/d is")
     (tmp_path / "usual_tiny/tiny-1/summary.json").unlink()
-    with pytest.raises(UserError, match="--study=usual_tiny: .*tiny-1 is open, make study comp"):
+    with pytest.raises(UserError, match=r"--study=usual_tiny: .*tiny-1 is open, make study comp"):
         making.main(values)
 
 
