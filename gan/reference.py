@@ -269,6 +269,11 @@ def verdict(run: History, reference: Mapping[str, Any]) -> str:
     """
     curves, bands = curves_of(run.records, run.evaluations), reference["bands"]
     names, why = comparable(run.config, reference)
+    if not names:
+        raise UserError(
+            f"--runs={run.path}: has nothing to compare with {reference['preset']}, it minimises "
+            f"something else and draws from the {run.config.sample_weights} weights"
+        )
     common = [step for name in names for step in curves[name] if step in bands[name]["steps"]]
     if not common:
         missing = f"points at multiples of {WINDOW:,} steps"

@@ -203,6 +203,9 @@ def test_what_is_missing_for_a_verdict_is_said():
     )
     with pytest.raises(UserError, match=r"nothing to compare yet, it needs points at mult"):
         reference.verdict(run_of([]), USUAL)
+    other = run_of([0.5], [0.5], loss="hinge", sample_weights="raw")
+    with pytest.raises(UserError, match="has nothing to compare with mlp, it minimises something"):
+        reference.verdict(other, USUAL)
 
 
 def test_differences_are_knobs_that_train_something_else():
