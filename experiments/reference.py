@@ -32,7 +32,7 @@ def main(values: flags.FlagValues) -> int:
     name = values["study"].value
     study = STUDIES[name]
     with cli.silenced():
-        from gan import devices, history, reference
+        from gan import devices, history, reference, verdict
         from gan.files import write_json
     runs = runs_of(study, Path(values["out"].value) / name)
     curves = []
@@ -61,7 +61,7 @@ def main(values: flags.FlagValues) -> int:
     print(f"{path}: {len(runs)} runs, {path.stat().st_size:,} bytes")
     for i, run in enumerate(runs):
         others = reference.band_of(curves[:i] + curves[i + 1 :])
-        outside = reference.departures(curves[i], others, reference.judged(config))
+        outside = verdict.departures(curves[i], others, verdict.judged(config))
         print(
             f"{run.directory.name} beside the others: {'; '.join(map(str, outside)) or 'as usual'}"
         )

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan import devices, evaluation, real, runs, samples, trainer
+from gan import devices, evaluation, foreign, real, runs, samples, trainer
 from gan.datasets import load_dataset
 from gan.knobs import UserError
 from gan.latents import Numbers
@@ -94,8 +94,8 @@ def evaluate(
             f"images: are {images.dtype} {list(images.shape)}, must be uint8 [N, "
             f"{', '.join(map(str, data.shape))}]"
         )
-    if len(images) < samples.LEAST_IMAGES:
-        raise UserError(f"images: are {len(images)}, must be at least {samples.LEAST_IMAGES}")
+    if len(images) < foreign.LEAST_IMAGES:
+        raise UserError(f"images: are {len(images)}, must be at least {foreign.LEAST_IMAGES}")
     seen = real.load(dataset, data, say=print)
     record, _ = evaluation.evaluate(images, seen.reference(count=len(images)), names)
     return record

@@ -82,7 +82,7 @@ def evaluate(
     """Returns the record of an evaluation, with floors and ideals, and what was found.
 
     Args:
-        images: [N, H, W, C] uint8, at least `LEAST_IMAGES`.
+        images: [N, H, W, C] uint8, at least ``foreign.LEAST_IMAGES``.
         reference: What to compare with.
         names: Keys of `METRICS`.
         advance: Is told each stage that begins.

@@ -49,7 +49,8 @@ class Request:
         if columns:
             place = drawing.place_of(height), drawing.place_of(width)
             in_memory = MOST_BYTES // (4 * channels * place[0] * place[1])  # and copies of it
-            most = min(drawing.LONGEST // place[0] * columns, in_memory)
+            rows = (drawing.LONGEST - drawing.place_of(0)) // place[0]  # after a gap of their own
+            most = min(rows * columns, in_memory)
             what = f"a picture {columns} wide"
         if count > most:
             raise UserError(

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import status_of
-from gan import evaluation, features, logs, metrics, real, samples
+from gan import evaluation, features, foreign, logs, metrics, real, samples
 from gan.checkpoints import checkpoint_manager, restore
 from gan.commands import evaluate as command_line
 from gan.datasets import Dataset, load_dataset
@@ -120,11 +120,11 @@ def test_samples_from_npz_files(digits, tmp_path):
                        (digits / 127.5 - 1, "floats in -1..1")):  # fmt: skip
         for name in ("images", "arr_0", "whatever"):
             np.savez(path, **{name: array})
-            got, read_as = samples.read_samples(path, SHAPE)
+            got, read_as = foreign.read_samples(path, SHAPE)
             assert np.array_equal(got, digits), how
             assert (read_as, got.dtype) == (how, np.uint8)
     np.savez(path, images=digits, labels=np.zeros(1000))
-    assert np.array_equal(samples.read_samples(path, SHAPE)[0], digits)
+    assert np.array_equal(foreign.read_samples(path, SHAPE)[0], digits)
 
 
 def test_samples_from_png_files(digits, tmp_path):
@@ -135,19 +135,19 @@ def test_samples_from_png_files(digits, tmp_path):
             image = image.repeat(3, 2)
         path.write_bytes(tf.io.encode_png(image).numpy())
     (tmp_path / "readme.txt").write_text("no image")
-    got, how = samples.read_samples(tmp_path, SHAPE)
+    got, how = foreign.read_samples(tmp_path, SHAPE)
     order = sorted(range(1000), key=lambda i: (i % 10, i))
     assert np.abs(got.astype(int) - digits[order]).max() <= 1  # grey of three equal channels
     assert how == "PNG files"
     (tmp_path / "0" / "0000.png").write_bytes(tf.io.encode_png(digits[0, :20]).numpy())
     with pytest.raises(UserError, match=r"0000\.png: is \[20, 28, 1\], must be \[28, 28, 1\]"):
-        samples.read_samples(tmp_path, SHAPE)
+        foreign.read_samples(tmp_path, SHAPE)
     (tmp_path / "0" / "0000.png").write_bytes(b"torn")
     with pytest.raises(UserError, match=r"0000\.png: cannot be read"):
-        samples.read_samples(tmp_path, SHAPE)
+        foreign.read_samples(tmp_path, SHAPE)
     (tmp_path / "0" / "0000.png").unlink()
     with pytest.raises(UserError, match="holds 999 PNG files, must be at least 1000"):
-        samples.read_samples(tmp_path, SHAPE)
+        foreign.read_samples(tmp_path, SHAPE)
 
 
 NAN = np.zeros((1000, *SHAPE), np.float32)
@@ -173,20 +173,20 @@ BAD_ARRAYS = [
 def test_bad_arrays_are_refused(array, message, tmp_path):
     np.savez(tmp_path / "x.npz", array)
     with pytest.raises(UserError) as error:
-        samples.read_samples(tmp_path / "x.npz", SHAPE)
+        foreign.read_samples(tmp_path / "x.npz", SHAPE)
     assert str(error.value).startswith(f"--samples={tmp_path / 'x.npz'}: {message}")
     assert "\n" not in str(error.value)
 
 
 def test_bad_files_are_refused(tmp_path):
     with pytest.raises(UserError, match="must be a directory of PNG files or an npz file"):
-        samples.read_samples(tmp_path / "nothing", SHAPE)
+        foreign.read_samples(tmp_path / "nothing", SHAPE)
     (tmp_path / "x.npz").write_bytes(b"not a zip file")
     with pytest.raises(UserError, match="is not an npz file of images"):
-        samples.read_samples(tmp_path / "x.npz", SHAPE)
+        foreign.read_samples(tmp_path / "x.npz", SHAPE)
     np.savez(tmp_path / "y.npz", a=np.zeros(3), b=np.zeros(3))
     with pytest.raises(UserError, match="holds a, b, one must be named images"):
-        samples.read_samples(tmp_path / "y.npz", SHAPE)
+        foreign.read_samples(tmp_path / "y.npz", SHAPE)
 
 
 def call(monkeypatch, *arguments):

@@ -10,7 +10,7 @@ from absl import flags
 from conftest import status_of
 from experiments import reference as making
 from experiments import studies
-from gan import drawing, reference
+from gan import drawing, reference, verdict
 from gan.commands import compare
 from gan.config import Config
 from gan.history import History
@@ -100,7 +100,7 @@ BAND = {"loss/d": {"steps": [1000, 2000, 3000, 4000], "median": [1.0] * 4, "low"
 )
 def test_a_departure_is_two_points_in_a_row(values, step, until):
     curves = {"loss/d": dict(zip([1000, 2000, 3000, 4000], values, strict=False))}
-    found = reference.departures(curves, BAND, ["loss/d"])
+    found = verdict.departures(curves, BAND, ["loss/d"])
     assert [(one.step, one.until) for one in found] == ([] if step is None else [(step, until)])
     if found:
         assert found[0].side == ("above" if found[0].value > 1 else "below")
@@ -111,14 +111,14 @@ def test_what_lasts_comes_first():
     curves = {"loss/d": dict(zip([1000, 2000, 3000, 4000], [2, 2, 1, 1], strict=True)),
               "loss/g": dict(zip([1000, 2000, 3000, 4000], [1, 1, 2, 2], strict=True))}  # fmt: skip
     bands = {"loss/d": BAND["loss/d"], "loss/g": BAND["loss/d"]}
-    found = reference.departures(curves, bands, ["loss/d", "loss/g"])
+    found = verdict.departures(curves, bands, ["loss/d", "loss/g"])
     assert [one.metric for one in found] == ["loss/g", "loss/d"]
 
 
 def test_every_departure_has_a_cause():
     for name in reference.METRICS:
         for value, side in ((5.0, "above"), (-5.0, "below")):
-            one = reference.Departure(name, 1000, None, value, 0.0, 1.0)
+            one = verdict.Departure(name, 1000, None, value, 0.0, 1.0)
             assert one.side == side
             said = f"not as usual since step 1,000: {name} is {value:.3g} there, usual is 0 to 1: "
             assert str(one).startswith(said)
@@ -127,7 +127,7 @@ def test_every_departure_has_a_cause():
 
 def test_what_does_not_mean_the_same_is_not_compared():
     like = {"config": {}}
-    assert reference.comparable(Config(log_every=50), like) == (reference.METRICS, "")
+    assert verdict.comparable(Config(log_every=50), like) == (reference.METRICS, "")
     for changed, names, why in (
         (Config(loss="hinge"), ("fcd",), "only FCD is compared, for loss is another"),
         (Config(real_label=0.9), ("fcd",), "only FCD is compared, for real_label is another"),
@@ -143,7 +143,7 @@ def test_what_does_not_mean_the_same_is_not_compared():
             "FCD is not compared, it is of the raw weights",
         ),
     ):
-        assert reference.comparable(changed, like) == (names, why)
+        assert verdict.comparable(changed, like) == (names, why)
 
 
 def run_of(losses, fcd=None, **changes):
@@ -166,24 +166,28 @@ USUAL = {
 }
 
 
+def line_of(run, usual):
+    return verdict.verdict(run, usual)[1]
+
+
 def test_a_verdict_is_a_line():
-    assert reference.verdict(run_of([0.5]), USUAL) == "mlp: as usual up to step 1,000"
-    assert reference.verdict(run_of([0.5] * 3), USUAL) == (
+    assert line_of(run_of([0.5]), USUAL) == "mlp: as usual up to step 1,000"
+    assert line_of(run_of([0.5] * 3), USUAL) == (
         "mlp: as usual up to step 2,000, where usual runs end"
     )
-    assert reference.verdict(run_of([0.9, 0.9], [2.0, 2.0], latent_dim=8), USUAL) == (
+    assert line_of(run_of([0.9, 0.9], [2.0, 2.0], latent_dim=8), USUAL) == (
         "mlp (differs in latent_dim=8): not as usual since step 1,000: loss/d is 0.9 there, usual "
         "is 0.2 to 0.8: D is too weak: its learning rate, or its size, is too small, or a penalty "
         "or augmentation holds it down; also fcd"
     )
-    assert reference.verdict(run_of([9.0, 9.0], [0.5, 0.5], loss="wasserstein"), USUAL) == (
+    assert line_of(run_of([9.0, 9.0], [0.5, 0.5], loss="wasserstein"), USUAL) == (
         "mlp (differs in loss=wasserstein; only FCD is compared, for loss is another): "
         "as usual up to step 2,000"
     )
     early = run_of([9.0] * 9, [0.5], loss="wasserstein")  # it goes on, and so does the band
-    assert reference.verdict(early, USUAL).endswith("another): as usual up to step 1,000")
+    assert line_of(early, USUAL).endswith("another): as usual up to step 1,000")
     without = early._replace(records=[])  # logs still less often
-    assert reference.verdict(without, USUAL).endswith("another): as usual up to step 1,000")
+    assert line_of(without, USUAL).endswith("another): as usual up to step 1,000")
 
 
 def test_the_level_of_relativistic_outputs_is_not_judged():
@@ -191,21 +195,21 @@ def test_the_level_of_relativistic_outputs_is_not_judged():
         run = run_of([0.5, 0.5], loss=loss)
         for record in run.records:
             record["accuracy/real"] = record["logits/fake"] = 7.0
-        assert said in reference.verdict(run, {**USUAL, "config": {"loss": loss}})
+        assert said in line_of(run, {**USUAL, "config": {"loss": loss}})
 
 
 def test_what_is_missing_for_a_verdict_is_said():
     with pytest.raises(UserError) as refused:
-        reference.verdict(run_of([9.0, 9.0], loss="wasserstein"), USUAL)
+        verdict.verdict(run_of([9.0, 9.0], loss="wasserstein"), USUAL)
     assert str(refused.value) == (
         "--runs=mine: has nothing to compare yet, it needs FCD at multiples of 1,000 steps "
         "(--evaluate_every), and only FCD is compared, for loss is another"
     )
     with pytest.raises(UserError, match=r"nothing to compare yet, it needs points at mult"):
-        reference.verdict(run_of([]), USUAL)
+        verdict.verdict(run_of([]), USUAL)
     other = run_of([0.5], [0.5], loss="hinge", sample_weights="raw")
     with pytest.raises(UserError, match="has nothing to compare with mlp, it minimises something"):
-        reference.verdict(other, USUAL)
+        verdict.verdict(other, USUAL)
 
 
 def test_differences_are_knobs_that_train_something_else():

@@ -25,7 +25,7 @@ def main(values: flags.FlagValues) -> int:
     """Writes the picture, says a line about each run, and returns the exit status."""
     run_dirs = cli.paths(values, "runs")
     with cli.silenced():
-        from gan import drawing, history, reference, runs
+        from gan import drawing, history, reference, runs, verdict
     out = Path(
         values["out"].value or (run_dirs[0] if len(run_dirs) == 1 else Path()) / "compare.png"
     )
@@ -40,10 +40,8 @@ def main(values: flags.FlagValues) -> int:
                 f"--runs={run_dir}: is nearest to {found['preset']}, {run_dirs[0]} to "
                 f"{usual['preset']}; --reference chooses one for all"
             )
-        of_run = reference.curves_of(of_files.records, of_files.evaluations)
-        names, _ = reference.comparable(of_files.config, usual)
-        curves[str(run_dir)] = {name: of_run[name] for name in names}
-        lines.append(f"{run_dir} beside {reference.verdict(of_files, usual)}")
+        curves[str(run_dir)], line = verdict.verdict(of_files, usual)
+        lines.append(f"{run_dir} beside {line}")
     assert usual is not None
     try:
         limits = {name: reference.limits_of(name, band) for name, band in usual["bands"].items()}

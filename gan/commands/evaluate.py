@@ -122,7 +122,7 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
     """
     from pathlib import Path
 
-    from gan import logs, runs, samples
+    from gan import foreign, logs, runs, samples
     from gan.datasets import load_dataset
     from gan.recipe import dataset_of
 
@@ -144,12 +144,10 @@ def images_of(values: flags.FlagValues, console: Any) -> tuple[str, Any, Any, di
             if drawing.output_shape[1:] != data.shape:
                 made = list(drawing.output_shape[1:])
                 raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")
-            images = samples.to_judge(
-                drawing, data, count_of(values, flag["dataset"], data), flag["seed"]
-            )
+            images = samples.to_judge(drawing, data, count, flag["seed"])
             how, about = "drawn by it", {"seed": flag["seed"]}
         else:
-            (images, how), about = samples.read_samples(path, data.shape), {}
+            (images, how), about = foreign.read_samples(path, data.shape), {}
         console.say(f"{len(images):,} images ({how})")
         about |= {"samples": flag["samples"], "read_as": how}
         return flag["dataset"], data, images, about, None
