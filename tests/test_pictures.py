@@ -224,12 +224,15 @@ def test_a_checkpoint_draws_what_the_run_itself_draws_from(trained, tmp_path, ca
             samples.load(run, checkpoint)
 
 
-@pytest.mark.parametrize(("columns", "most"), [(0, 2730), (10, 75), (1, 75)])
-def test_files_have_bounds(columns, most):
-    generator = types.SimpleNamespace(output_shape=(None, 512, 512, 3))
+@pytest.mark.parametrize(
+    ("side", "columns", "most"),
+    [(512, 0, 2730), (512, 10, 75), (512, 1, 75), (31, 1, 10_100)],  # 10,101 rows and a gap: over
+)
+def test_files_have_bounds(side, columns, most):
+    generator = types.SimpleNamespace(output_shape=(None, side, side, 3))
     request = gallery.Request(Path("run"), generator, None, None, 10, 0.0)
     request.check_count(most, columns)
-    with pytest.raises(UserError, match=f"images of 512x512, .* holds at most {most:,}$"):
+    with pytest.raises(UserError, match=f"images of {side}x{side}, .* holds at most {most:,}$"):
         request.check_count(most + 1, columns)
 
 
