@@ -5,17 +5,18 @@ them. A ratio is the median over the turns of that turn's ratio. Other tables sa
 grows, what it is made of, and what a start takes.
 """
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import flags
+from absl.flags import FlagValues
 
-from gan.commands import cli
-from gan.config import Config
-from gan.knobs import INT32, UserError, knob
+from experiments.benchmarks.measure import measure, median_and_quartiles, quartiles
+from gan.cli import command, flags
+from gan.errors import UserError
+from gan.run.config import Config
+from gan.run.fields import INT32, option
 
 # What the loops should show after `LEARNING_STEPS` steps, as the mean of some of the last ones. Ten
 # seeds of ours have 1.14 to 1.21 and 0.77 to 0.83 (--table=losses); the script, whose algorithm is
@@ -33,25 +34,25 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def define(values: flags.FlagValues) -> None:
+def define(values: FlagValues) -> None:
     """Defines the flags."""
-    cli.define(
+    flags.define(
         values,
-        repeats=knob(9, "turns of each loop; 3 with --quick, if not given", low=2, below=INT32),
-        seconds=knob(6.0, "length of a turn; 1 with --quick, if not given", low=0.1, below=1e6),
-        quick=knob(False, "at most 2 minutes, less is measured"),
-        table=knob(
+        repeats=option(9, "turns of each loop; 3 with --quick, if not given", low=2, below=INT32),
+        seconds=option(6.0, "length of a turn; 1 with --quick, if not given", low=0.1, below=1e6),
+        quick=option(False, "at most 2 minutes, less is measured"),
+        table=option(
             "loops",
             "loops: beside other frameworks; scaling: by batch, width, steps a call and model; "
             "operations: what a step is made of; startup: from the command to the first step; "
             "losses: of ten seeds, for what the first table calls training",
             choices=tuple(TABLES),
         ),
-        out=knob("runs/benchmark.json", "where to write JSON"),
+        out=option("runs/benchmark.json", "where to write JSON"),
     )
 
 
-def main(values: flags.FlagValues) -> int:
+def main(values: FlagValues) -> int:
     """Prints the tables, writes JSON and returns the exit status."""
     table, quick = values["table"].value, values["quick"].value
     for name in TABLES[table]:
@@ -62,9 +63,9 @@ def main(values: flags.FlagValues) -> int:
         repeats = repeats if values["repeats"].present else 3
         seconds = seconds if values["seconds"].present else 1.0
     out = Path(values["out"].value)
-    with cli.silenced():
-        from gan import devices
-        from gan.files import replacing, write_json
+    with command.silenced():
+        from gan.run.atomic_files import replacing, write_json
+        from gan.training import devices
 
     try:
         if out.is_dir():
@@ -86,12 +87,12 @@ def main(values: flags.FlagValues) -> int:
     found, text = make()
     print(f"{', '.join(result['environment']['device'])}\n\n{text}")
     write_json(out, {**result, **found})
-    return cli.DONE
+    return command.DONE
 
 
 def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
     """Measures our loops, those of other frameworks, and the limits of the machine."""
-    from experiments.loops import LIMIT, LOOPS, Loop
+    from experiments.benchmarks.loops import LIMIT, LOOPS, Loop
 
     images = mnist()
     loops: dict[str, Loop] = {}
@@ -121,7 +122,7 @@ def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, An
 
 def scaling_table(repeats: int, seconds: float) -> tuple[dict[str, Any], str]:
     """Measures how the cost grows with batch size, width, steps a call and for each model."""
-    from experiments import scaling
+    from experiments.benchmarks import scaling
 
     found = scaling.measure(mnist(), repeats, seconds)
     return {"scaling": found}, scaling.table(found)
@@ -129,7 +130,7 @@ def scaling_table(repeats: int, seconds: float) -> tuple[dict[str, Any], str]:
 
 def operations_table() -> tuple[dict[str, Any], str]:
     """Profiles the operations of a step, once for each precision."""
-    from experiments import operations
+    from experiments.benchmarks import operations
 
     images = mnist()
     found = {name: operations.measure(images, name) for name in ("float32", "mixed_bfloat16")}
@@ -138,7 +139,7 @@ def operations_table() -> tuple[dict[str, Any], str]:
 
 def startup_table(repeats: int) -> tuple[dict[str, Any], str]:
     """Measures the start of training, in new processes."""
-    from experiments import startup
+    from experiments.benchmarks import startup
 
     found = startup.measure(repeats)
     return {"startup": found}, startup.table(found)
@@ -146,7 +147,7 @@ def startup_table(repeats: int) -> tuple[dict[str, Any], str]:
 
 def losses_table() -> tuple[dict[str, Any], str]:
     """Trains ten seeds of the default for `LEARNING_STEPS`, for the ranges of `trains`."""
-    from experiments.loops import tape_loop
+    from experiments.benchmarks.loops import tape_loop
 
     images = mnist()
     found = []
@@ -160,7 +161,7 @@ def losses_table() -> tuple[dict[str, Any], str]:
 
 def mnist() -> np.ndarray:
     """Returns MNIST's training images."""
-    from gan.datasets import load_dataset
+    from gan.data.datasets import load_dataset
 
     return load_dataset("mnist", "", print).train_array
 
@@ -178,46 +179,12 @@ def trains(losses: list[float]) -> bool:
     return all(low <= loss <= high for loss, (low, high) in zip(losses, ranges, strict=True))
 
 
-def measure(
-    loops: dict[str, Any], repeats: int, seconds: float, units: dict[str, int] | None = None
-) -> dict[str, list[float]]:
-    """Returns the steps a second of each loop in each turn.
-
-    Args:
-        loops: What to measure.
-        repeats: Turns of each.
-        seconds: Length of a turn, about; a loop does the same number of steps in each.
-        units: Steps of a loop's call, if not the default's; a turn has whole calls only.
-    """
-    counts = {}
-    for name, run in loops.items():
-        count = unit = (units or {}).get(name, Config().steps_per_call)
-        run(unit)  # compiles
-        while True:
-            started = time.perf_counter()
-            run(count)
-            took = time.perf_counter() - started
-            if took >= seconds / 10:
-                break
-            count *= 4
-        counts[name] = max(1, round(count * seconds / took / unit)) * unit
-    rates: dict[str, list[float]] = {name: [] for name in loops}
-    for turn in range(repeats):
-        # Forwards, then backwards, so that no loop is always the one after the slowest.
-        for name in list(loops)[:: 1 if turn % 2 == 0 else -1]:
-            started = time.perf_counter()
-            loops[name](counts[name])
-            rates[name].append(counts[name] / (time.perf_counter() - started))
-        print(f"turn {turn + 1} of {repeats}", flush=True)
-    return rates
-
-
 def comparisons(rates: dict[str, list[float]]) -> Iterator[tuple[str, list[float]]]:
     """Yields (what is compared, its ratio in each turn), for what was measured.
 
     The best of several loops is the one with the highest median.
     """
-    from experiments import loops as of
+    from experiments.benchmarks import loops as of
 
     for ours, precision in ((of.DEFAULT, "float32"), (of.BFLOAT16, "bfloat16")):
         if ours not in rates:
@@ -246,11 +213,6 @@ def comparisons(rates: dict[str, list[float]]) -> Iterator[tuple[str, list[float
             yield f"{of.PIPELINE} to {precision}", list(np.array(rates[of.PIPELINE]) / mine)
 
 
-def quartiles(values: Any) -> list[float]:
-    """Returns first quartile, median and third quartile."""
-    return [float(q) for q in np.percentile(values, [25, 50, 75])]
-
-
 def report(result: dict[str, Any]) -> str:
     """Returns two Markdown tables: the loops, and how ours compare."""
     lines = [
@@ -264,17 +226,14 @@ def report(result: dict[str, Any]) -> str:
         losses = ", ".join(f"{loss:.2f}" for loss in found)
         if found and not trains(found):
             losses += ", **does not train**"
-        lines.append(f"| {name} | {spread(quartiles(rates), 1)} | {losses} |")
+        lines.append(f"| {name} | {median_and_quartiles(quartiles(rates), 1)} | {losses} |")
     lines += ["", "| comparison | ratio |", "| --- | --- |"]
-    lines += [f"| {name} | {spread(found, 2)} |" for name, found in result["comparisons"].items()]
+    lines += [
+        f"| {name} | {median_and_quartiles(found, 2)} |"
+        for name, found in result["comparisons"].items()
+    ]
     return "\n".join(lines)
 
 
-def spread(found: list[float], digits: int) -> str:
-    """Returns median (quartiles)."""
-    low, median, high = found
-    return f"{median:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
 if __name__ == "__main__":
-    cli.run("Measures training steps a second, beside other frameworks.", define, main)
+    command.run("Measures training steps a second, beside other frameworks.", define, main)

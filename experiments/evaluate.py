@@ -1,6 +1,6 @@
 """``python -m experiments.evaluate``: the command ``tapegan evaluate``, from a checkout."""
 
-from gan.commands import evaluate
+from gan.cli import evaluate
 
 if __name__ == "__main__":
     evaluate.run()

@@ -16,32 +16,33 @@ import sys
 import time
 from collections.abc import Sequence
 
-from absl import flags
+from absl.flags import FlagValues
 
-from gan.commands import cli, train
-from gan.knobs import UserError, knob
-from gan.signals import ASKING
+from gan.cli import command, flags, train
+from gan.errors import UserError
+from gan.run.fields import option
+from gan.training.signals import ASKING
 
 GRACE = 60.0  # seconds that the others have to end by themselves; a lost worker is noticed in 10
 POLL = 0.1  # seconds
 
 
-def define(values: flags.FlagValues) -> None:
+def define(values: FlagValues) -> None:
     """Defines the flags."""
-    cli.define(values, workers=knob(2, "processes on this machine", low=1, below=1025))
+    flags.define(values, workers=option(2, "processes on this machine", low=1, below=1025))
 
 
-def main(values: flags.FlagValues, train_flags: Sequence[str] = ()) -> int:
+def main(values: FlagValues, train_flags: Sequence[str] = ()) -> int:
     """Runs the workers and returns the exit status of all: see `status_of`.
 
     Raises:
         UserError: A flag of training is wrong; nothing was started.
     """
-    of_training = flags.FlagValues()
+    of_training = FlagValues()
     train.define(of_training)
     if extra := of_training(["train", *train_flags])[1:]:
         raise UserError(f"{extra[0]}: is not a flag, flags are --name=value")
-    cli.config_from_flags(of_training)  # once, instead of the same line from each worker
+    flags.config_from_flags(of_training)  # once, instead of the same line from each worker
     addresses = free_addresses(values["workers"].value)
     workers = [start(addresses, number, train_flags) for number in range(len(addresses))]
     for name in ASKING:
@@ -53,7 +54,10 @@ def main(values: flags.FlagValues, train_flags: Sequence[str] = ()) -> int:
         running = [worker for worker in running if worker.returncode is None]
         if any(statuses) and deadline is None:
             deadline = time.monotonic() + GRACE
-            if statuses[-1] not in (cli.PREEMPTED, cli.INTERRUPTED):  # else all save and end
+            if statuses[-1] not in (
+                command.PREEMPTED,
+                command.INTERRUPTED,
+            ):  # else all save and end
                 send(running, signal.SIGTERM)
         if deadline and time.monotonic() > deadline:
             send(running, signal.SIGKILL)
@@ -97,13 +101,13 @@ def status_of(statuses: list[int]) -> int:
     """
     said = [status for status in statuses if status > 0]
     killed = [128 - status for status in statuses if status < 0]
-    return (said or killed or [cli.DONE])[0]
+    return (said or killed or [command.DONE])[0]
 
 
 if __name__ == "__main__":
     at = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     sys.argv, train_flags = sys.argv[:at], sys.argv[at + 1 :]
-    cli.run(
+    command.run(
         "Trains on several workers of this machine. Flags of training follow after --.",
         define,
         functools.partial(main, train_flags=train_flags),

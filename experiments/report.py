@@ -1,6 +1,6 @@
 """``python -m experiments.report``: the command ``tapegan report``, from a checkout."""
 
-from gan.commands import report
+from gan.cli import report
 
 if __name__ == "__main__":
     report.run()

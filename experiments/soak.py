@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import flags
+from absl.flags import FlagValues
 
-from gan.commands import cli
-from gan.knobs import UserError, knob
-from gan.presets import from_preset
-from gan.signals import catching_signals
+from gan.cli import command, flags
+from gan.errors import UserError
+from gan.run.fields import option
+from gan.run.presets import from_preset
+from gan.training.signals import catching_signals
 
 WARM_UP = 0.2  # of the time, after which nothing may grow any more
 GROWTH = 0.02  # of the memory, which is noise
@@ -27,20 +28,22 @@ FASTEST = {
 }  # fmt: skip
 
 
-def define(values: flags.FlagValues) -> None:
+def define(values: FlagValues) -> None:
     """Defines the flags."""
-    cli.define(values, minutes=knob(60.0, "how long", low=0.01, below=1e5))
+    flags.define(values, minutes=option(60.0, "how long", low=0.01, below=1e5))
 
 
-def main(values: flags.FlagValues) -> int:
+def main(values: FlagValues) -> int:
     """Trains, prints a table and returns the exit status."""
     minutes = values["minutes"].value
     if not os.path.isdir("/proc/self/fd"):
         raise UserError("soak: reads /proc, which only Linux has")
-    with cli.silenced():
-        from gan import evaluation, recipe, trainer
+    with command.silenced():
+        from gan.data import datasets
+        from gan.evaluation import evaluate
+        from gan.training import trainer
     config = from_preset("tiny", FASTEST)
-    dataset = recipe.dataset_of(config, print)
+    dataset = datasets.dataset_from_config(config, print)
     rows: list[dict[str, float]] = []
     started = time.monotonic()
     with catching_signals() as stop, tempfile.TemporaryDirectory() as directory:
@@ -58,7 +61,7 @@ def main(values: flags.FlagValues) -> int:
         print(
             "| minute | step | memory MB | open files | threads |\n| --- | --- | --- | --- | --- |"
         )
-        evaluators = {**evaluation.evaluators(config, dataset), "soak": watch}
+        evaluators = {**evaluate.evaluators(config, dataset), "soak": watch}
         summary = trainer.train(
             config, Path(directory) / "run", data=dataset, evaluators=evaluators, quiet=True,
             stop=stop,
@@ -67,7 +70,7 @@ def main(values: flags.FlagValues) -> int:
     if summary["traces"] != 1:
         failures.append(f"{summary['traces']} traces")
     print(f"{summary['step']:,} steps, {summary['traces']} trace; grew: {failures or 'nothing'}")
-    return cli.FAILED if failures else cli.DONE
+    return command.FAILED if failures else command.DONE
 
 
 def usage() -> dict[str, float]:
@@ -100,4 +103,4 @@ def row(values: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    cli.run("Trains for an hour and watches memory, open files and traces.", define, main)
+    command.run("Trains for an hour and watches memory, open files and traces.", define, main)

@@ -7,27 +7,28 @@ computed from the checkpoints that training leaves.
 import dataclasses
 from pathlib import Path
 
-from absl import flags
+from absl.flags import FlagValues
 
-from experiments import study_report
-from experiments.studies import STUDIES, runs_of
-from experiments.study_training import train_all
-from gan.commands import cli
-from gan.knobs import INT32, UserError, knob
-from gan.presets import from_preset
+from experiments.studies import report
+from experiments.studies.table import STUDIES, runs_of
+from experiments.studies.training import train_all
+from gan.cli import command, flags
+from gan.errors import UserError
+from gan.run.fields import INT32, option
+from gan.run.presets import from_preset
 
 
-def define(values: flags.FlagValues) -> None:
+def define(values: FlagValues) -> None:
     """Defines the flags."""
-    cli.define(
+    flags.define(
         values,
-        study=knob("mlp", "which one", choices=tuple(STUDIES)),
-        out=knob("runs/study", "directory of all studies"),
-        jobs=knob(1, "runs at once, each on its share of the cores", low=1, below=INT32),
+        study=option("mlp", "which one", choices=tuple(STUDIES)),
+        out=option("runs/study", "directory of all studies"),
+        jobs=option(1, "runs at once, each on its share of the cores", low=1, below=INT32),
     )
 
 
-def main(values: flags.FlagValues) -> int:
+def main(values: FlagValues) -> int:
     """Trains, evaluates, writes results and returns the exit status."""
     name, jobs = values["study"].value, values["jobs"].value
     study, out = STUDIES[name], Path(values["out"].value) / name
@@ -41,11 +42,11 @@ def main(values: flags.FlagValues) -> int:
         raise UserError(f"--out={out.parent}: cannot be written ({error.strerror})") from None
     runs = runs_of(study, out)
     status = train_all(study, runs, jobs)
-    if status != cli.DONE:
+    if status != command.DONE:
         return status
-    with cli.silenced():
-        from experiments.study_evaluation import evaluate_all
-        from gan import devices
+    with command.silenced():
+        from experiments.studies.evaluation import evaluate_all
+        from gan.training import devices
     devices.prepare()
     rows, floors = evaluate_all(study, runs)
     done = {row["run"] for row in rows}
@@ -59,16 +60,16 @@ def main(values: flags.FlagValues) -> int:
         for run in runs
         if run.directory.name not in done
     ]
-    study_report.write_csv(out / "results.csv", rows + failed)
-    report = study_report.markdown if "light" in floors else study_report.modes_markdown
-    text = report(list(study.variants), len(study.seeds), rows, floors["full"])
+    report.write_csv(out / "results.csv", rows + failed)
+    write = report.markdown if "light" in floors else report.modes_markdown
+    text = write(list(study.variants), len(study.seeds), rows, floors["full"])
     (out / "results.md").write_text(text + "\n", encoding="utf-8")
     print(f"{text}\n\n{out}: results.csv, results.md")
     if "light" in floors:
-        study_report.plot(out / "fcd.png", rows, floors["light"]["fcd"]["mean"])
+        report.plot(out / "fcd.png", rows, floors["light"]["fcd"]["mean"])
         print(f"{out / 'fcd.png'}: FCD over the steps")
-    return cli.DONE
+    return command.DONE
 
 
 if __name__ == "__main__":
-    cli.run("Runs a study, or goes on with it, and writes its results.", define, main)
+    command.run("Runs a study, or goes on with it, and writes its results.", define, main)

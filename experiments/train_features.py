@@ -1,38 +1,41 @@
 """Trains the network metrics look through: ``python -m experiments.train_features``.
 
-The package's own weights were made by this command, with ``--out=gan/weights``.
+The package's own weights were made by this command, with ``--out=gan/evaluation/weights``.
 """
 
 from typing import Any
 
-from absl import flags
+from absl.flags import FlagValues
 
-from gan.commands import cli
-from gan.config import DATASETS
-from gan.knobs import UserError, knob
+from gan.cli import command, flags
+from gan.errors import UserError
+from gan.run.config import DATASETS
+from gan.run.fields import option
 
 
-def define(values: flags.FlagValues) -> None:
+def define(values: FlagValues) -> None:
     """Defines the flags."""
-    cli.define(
+    flags.define(
         values,
-        dataset=knob("mnist", "a data set with labels", choices=DATASETS),
-        network=knob("cnn-a", "which one", choices=("cnn-a", "cnn-b")),
-        data_dir=knob("", "directory of the data set; empty: look for it"),
-        out=knob("runs/features", "directory to write to"),
+        dataset=option("mnist", "a data set with labels", choices=DATASETS),
+        network=option("cnn-a", "which one", choices=("cnn-a", "cnn-b")),
+        data_dir=option("", "directory of the data set; empty: look for it"),
+        out=option("runs/features", "directory to write to"),
     )
 
 
-def main(values: flags.FlagValues) -> int:
+def main(values: FlagValues) -> int:
     """Trains, computes floors, writes both and returns the exit status. What exists is kept."""
-    with cli.silenced():
+    with command.silenced():
         from pathlib import Path
 
-        from gan import datasets, devices, features, real
-        from gan.evaluation import LIGHT_IMAGES
-        from gan.files import write_json
+        from gan.data import datasets
+        from gan.evaluation import features, reference
+        from gan.evaluation.evaluate import LIGHT_IMAGES
+        from gan.run.atomic_files import write_json
+        from gan.training import devices
     dataset, network = values["dataset"].value, values["network"].value
-    name, out = features.name_of(dataset, network), Path(values["out"].value)
+    name, out = features.versioned_name(dataset, network), Path(values["out"].value)
     weights, floors = out / f"{name}.npz", out / f"{name}.floors.json"
     devices.prepare()
     images = datasets.load_dataset(dataset, values["data_dir"].value, print)
@@ -41,21 +44,21 @@ def main(values: flags.FlagValues) -> int:
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not weights.exists():
-            model, accuracy = features.train(
+            model, accuracy = features.train_classifier(
                 network, images, features.RECIPES.get(dataset, features.RECIPE), verbose=2
             )
-            features.write(weights, model, accuracy)
-        extractor = features.read(weights, name, network, packaged=False)
+            features.write_weights(weights, model, accuracy)
+        extractor = features.read_weights(weights, name, network, packaged=False)
         if not floors.exists():
-            seen = real.RealImages(dataset, images, extractor, print)
+            seen = reference.RealImages(dataset, images, extractor, print)
             table: dict[str, Any] = {
                 "sha256": extractor.provenance["sha256"],
-                "thresholds": real.compute_thresholds(seen),
+                "thresholds": reference.compute_thresholds(seen),
             }
             for count in (10_000, LIGHT_IMAGES):
                 against = seen.reference(count=count)
-                key = real.floors_key(against, count)
-                table[key] = real.compute_floors(against, count)
+                key = reference.floors_key(against, count)
+                table[key] = reference.compute_floors(against, count)
             write_json(floors, table)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
@@ -64,8 +67,8 @@ def main(values: flags.FlagValues) -> int:
         f"{weights}, {floors}: test accuracy {100 * about['test_accuracy']:.2f} %, "
         f'{extractor.model.count_params()} parameters\n    "{name}": "{about["sha256"]}",'
     )
-    return cli.DONE
+    return command.DONE
 
 
 if __name__ == "__main__":
-    cli.run("Trains the feature network of a data set and measures its floors.", define, main)
+    command.run("Trains the feature network of a data set and measures its floors.", define, main)

@@ -3,14 +3,14 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from gan.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from gan.api import UserError, evaluate, load, sample, train
 
 # Both must be set before TensorFlow and Keras are imported. An explicit setting of the user wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up chatter; 0 shows it
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-__version__ = "0.1.0"
 
 __all__ = ["UserError", "evaluate", "load", "sample", "train"]
 

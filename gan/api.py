@@ -10,12 +10,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan import devices, evaluation, foreign, real, runs, samples, trainer
-from gan.datasets import load_dataset
-from gan.knobs import UserError
-from gan.latents import Numbers
-from gan.presets import from_preset
-from gan.recipe import dataset_of
+from gan.data.datasets import dataset_from_config, load_dataset
+from gan.errors import UserError
+from gan.evaluation import evaluate as evaluation
+from gan.evaluation import image_files, reference
+from gan.run import run_directory
+from gan.run.presets import from_preset
+from gan.sampling import generators
+from gan.sampling.latents import Numbers
+from gan.training import devices, trainer
 
 
 def load(path: str | Path, checkpoint: str = "", weights: str = "") -> keras.Model:
@@ -35,7 +38,7 @@ def load(path: str | Path, checkpoint: str = "", weights: str = "") -> keras.Mod
         UserError: There is none, or it is no generator.
     """
     devices.prepare()
-    return samples.load(Path(path), str(checkpoint), weights)
+    return generators.load_generator(Path(path), str(checkpoint), weights)
 
 
 def sample(
@@ -52,7 +55,7 @@ def sample(
     Raises:
         UserError: A seed, label or bound is out of range, or there are no seeds.
     """
-    return samples.sample(generator, seeds, labels=labels, truncation=truncation)
+    return generators.sample(generator, seeds, labels=labels, truncation=truncation)
 
 
 def evaluate(
@@ -67,7 +70,7 @@ def evaluate(
     Args:
         images: [N, H, W, C] uint8, at least 1,000; or a generator, which draws `num_images`.
         dataset: What they are compared with: the test images of "mnist", say.
-        names: Keys of ``gan.metrics.METRICS``.
+        names: Keys of ``gan.evaluation.metrics.METRICS``.
         num_images: Of a generator.
         data_dir: Where the data set is; "": look for it.
 
@@ -86,7 +89,7 @@ def evaluate(
     if data.has_modes:
         raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
     if isinstance(images, keras.Model):
-        images = samples.to_judge(images, data, num_images)
+        images = generators.sample_for_evaluation(images, data, num_images)
     if not isinstance(images, np.ndarray):
         raise UserError(f"images: are {type(images).__name__}, must be an array or a generator")
     if images.dtype != np.uint8 or images.shape[1:] != data.shape:
@@ -94,9 +97,9 @@ def evaluate(
             f"images: are {images.dtype} {list(images.shape)}, must be uint8 [N, "
             f"{', '.join(map(str, data.shape))}]"
         )
-    if len(images) < foreign.LEAST_IMAGES:
-        raise UserError(f"images: are {len(images)}, must be at least {foreign.LEAST_IMAGES}")
-    seen = real.load(dataset, data, say=print)
+    if len(images) < image_files.LEAST_IMAGES:
+        raise UserError(f"images: are {len(images)}, must be at least {image_files.LEAST_IMAGES}")
+    seen = reference.load_real_images(dataset, data, print_fn=print)
     record, _ = evaluation.evaluate(images, seen.reference(count=len(images)), names)
     return record
 
@@ -113,12 +116,12 @@ def train(
 
     Args:
         run_dir: Where the run is stored.
-        preset: A key of ``gan.presets.PRESETS``.
-        generator: Instead of the preset's: a key of ``gan.models.GENERATORS``, or a functional
-            model from [batch, latent_dim] to float32 images [batch, H, W, C] in -1..1.
+        preset: A key of ``gan.run.presets.PRESETS``.
+        generator: Instead of the preset's: a key of `GENERATORS`, or a functional model
+            from [batch, latent_dim] to float32 images [batch, H, W, C] in -1..1.
         discriminator: Likewise: a name, or a functional model from such images to float32 logits
             [batch, 1].
-        **knobs: Fields of ``gan.config.Config`` that differ from the preset, such as steps=2000.
+        **knobs: Fields of `Config` that differ from the preset, such as steps=2000.
 
     Raises:
         UserError: Invalid input; nothing was written.
@@ -131,9 +134,13 @@ def train(
             raise UserError(f"{name}: is {type(given).__name__}, must be a Keras model or a name")
     named = {name: given for name, given in networks.items() if isinstance(given, str)}
     own = {name: given for name, given in networks.items() if isinstance(given, keras.Model)}
-    config = runs.with_choices_of(Path(run_dir), from_preset(preset, {**knobs, **named}))
-    runs.check_run_dir(Path(run_dir), devices.resolve(config))  # refused before anything is loaded
-    data = dataset_of(config, print)
+    config = run_directory.with_saved_choices(
+        Path(run_dir), from_preset(preset, {**knobs, **named})
+    )
+    run_directory.check_run_dir(
+        Path(run_dir), devices.resolve(config)
+    )  # refused before anything is loaded
+    data = dataset_from_config(config, print)
     return trainer.train(
         config,
         run_dir,

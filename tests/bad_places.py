@@ -10,9 +10,9 @@ import tarfile
 import keras
 import numpy as np
 
-from gan.presets import from_preset
-from gan.runs import write_config
-from gan.trainer import train
+from gan.run.presets import from_preset
+from gan.run.run_directory import write_config
+from gan.training.trainer import train
 
 PIXEL = base64.b64decode(  # a grey PNG file of 1x1
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="

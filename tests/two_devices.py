@@ -15,21 +15,22 @@ import numpy as np
 import tensorflow as tf
 
 import gan  # noqa: F401
-from gan import step as step_module
-from gan.checkpoints import checkpoint_manager, restore
-from gan.cluster import local_devices
-from gan.config import Config
-from gan.data import Batch, to_float
-from gan.datasets import Dataset
-from gan.failures import TrainingFailed
-from gan.game import Game
-from gan.losses import Loss
-from gan.optimizers import FusedAdam
-from gan.recipe import compiled_steps, pipeline
-from gan.state import build_state
-from gan.step import GanState, discriminator_update
-from gan.strategy import Replicas, mirrored
-from gan.trainer import train
+from gan.algorithm import step as step_module
+from gan.algorithm.losses import Loss
+from gan.algorithm.objective import Objective
+from gan.algorithm.optimizers import FusedAdam
+from gan.algorithm.step import GanState, discriminator_update
+from gan.data.datasets import Dataset
+from gan.data.images import to_float
+from gan.data.input_pipeline import Batch
+from gan.errors import TrainingFailed
+from gan.run.config import Config
+from gan.training.builders import build_pipeline, compile_train_steps
+from gan.training.checkpoints import checkpoint_manager, restore
+from gan.training.cluster import local_devices
+from gan.training.state import build_state
+from gan.training.strategy import Replicas, mirrored
+from gan.training.trainer import train
 
 STEPS, SHAPE = 20, (28, 28, 1)
 RNG = np.random.default_rng(0)
@@ -82,8 +83,8 @@ def trained(config, exact, replicas):
         state = exact_state(config) if exact else build_state(config, SHAPE, classes=10)
     variables = [v for network in state[:3] for v in network.trainable_variables]
     before = [v.numpy().copy() for v in variables]
-    block = replicas.split(next(iter(pipeline(config, DATA))))
-    run = compiled_steps(config, state, replicas=replicas)
+    block = replicas.split(next(iter(build_pipeline(config, DATA))))
+    run = compile_train_steps(config, state, replicas=replicas)
     metrics, finite = run(block, tf.constant(0), tf.constant(STEPS))
     assert finite
     assert int(state.step.numpy()) == STEPS
@@ -164,12 +165,12 @@ def overflow(replicas):
         return [float(one.numpy()) for one in local]
 
     before = scales(), [v.numpy().copy() for v in state.discriminator.variables]
-    block = replicas.split(next(iter(pipeline(config, DATA))))
+    block = replicas.split(next(iter(build_pipeline(config, DATA))))
     key = tf.constant([0, 3], tf.int64)
 
     def update(block):
         batch = Batch(to_float(block.images[0, 0]), block.labels[0, 0], block.latents[0, 0])
-        return discriminator_update(state, batch, Game(Loss(huge, huge)), key)
+        return discriminator_update(state, batch, Objective(Loss(huge, huge)), key)
 
     tf.function(lambda block: replicas.run(update, block))(block)
     replicas.check_equal(state)

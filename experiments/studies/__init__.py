@@ -1,0 +1,1 @@
+"""What `experiments.study` trains, evaluates and reports."""

@@ -1,0 +1,156 @@
+"""Evaluates the checkpoints that the runs of a study left."""
+
+import json
+from typing import Any
+
+from experiments.studies.table import Run, Study, state_of
+from gan.data.datasets import Dataset, dataset_from_config
+from gan.evaluation import evaluate, metrics, reference
+from gan.evaluation.mode_coverage import Modes
+from gan.evaluation.records import evaluation_record as evaluation_record
+from gan.evaluation.records import mode_record
+from gan.run import jsonl
+from gan.run import run_directory as run_files
+from gan.run.presets import from_preset
+from gan.sampling import generators
+from gan.training import collapse
+
+WEIGHTS = ("raw", "ema")
+
+
+def evaluate_all(
+    study: Study, runs: list[Run]
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Returns a row for each completed run and kind of weights, and floors: "full" and "light".
+
+    Evaluations that a run's evaluations.jsonl holds already are not repeated.
+    """
+    config = from_preset(study.preset, study.common)
+    data = dataset_from_config(config, print)
+    if data.has_modes:
+        return count_modes(study, runs, evaluate.modes_of(config.dataset, data, print_fn=print))
+    return judge_images(study, runs, config.dataset, data)
+
+
+def count_modes(
+    study: Study, runs: list[Run], modes: Modes
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Does `evaluate_all` where modes can be counted."""
+    rows = []
+    for run in completed(study, runs):
+        records = jsonl.read_records(run.directory / run_files.METRICS_FILE)
+        step = int(records[-1]["step"])
+        for weights in WEIGHTS:
+            about = {"source": "study", "step": step, "weights": weights, "seed": 0}
+            record = found_record(run, about, modes.provenance, modes.count, ())
+            if record is None:
+                print(f"counting the modes of {run.directory.name}, {weights}", flush=True)
+                generator, _ = generators.restore_generator(run.directory, modes.data, weights)
+                drawn = generators.sample_for_evaluation(generator, modes.data, modes.count)
+                record = {**about, **mode_record(modes, drawn)}
+                jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
+            rows.append({**about_run(run, weights, records), **record["metrics"]})
+    floors = {name: floor._asdict() for name, floor in modes.floors(modes.count).items()}
+    return rows, {"full": floors}
+
+
+def completed(study: Study, runs: list[Run]) -> list[Run]:
+    """Returns the runs that did all their steps."""
+    return [
+        run
+        for run in runs
+        if state_of(run, from_preset(study.preset, run.changes).steps) == "completed"
+    ]
+
+
+def found_record(
+    run: Run, about: dict[str, Any], features: Any, count: int, names: tuple[str, ...]
+) -> dict[str, Any] | None:
+    """Returns the record of an evaluation that was done before, None if there is none."""
+    for record in jsonl.read_records(run.directory / run_files.EVALUATIONS_FILE):
+        if (
+            {name: record.get(name) for name in about} == about
+            and record["features"] == features
+            and record["num_images"] == count
+            and set(names) <= set(record["metrics"])
+        ):
+            return record
+    return None
+
+
+def about_run(run: Run, weights: str, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the part of a row that says which run it is."""
+    saved = json.loads((run.directory / run_files.CONFIG_FILE).read_text())
+    return {
+        "run": run.directory.name,
+        "variant": run.variant,
+        "weights": weights,
+        "status": "completed",
+        "seconds": records[-1]["seconds"],
+        "steps_done": int(records[-1]["step"]),
+        "device": "; ".join(saved["environment"]["device"]),
+        **saved["config"],
+    }
+
+
+def judge_images(
+    study: Study, runs: list[Run], dataset: str, data: Dataset
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Does `evaluate_all` for data sets of labelled images."""
+    light = evaluate.LIGHT_IMAGES
+    seen = {n: reference.load_real_images(dataset, data, n, print) for n in ("cnn-a", "cnn-b")}
+    references = {
+        (network, count): seen[network].reference(count=count)
+        for network, count in (("cnn-a", study.num_images), ("cnn-b", study.num_images),
+                               ("cnn-a", light))
+    }  # fmt: skip
+
+    def evaluated(
+        run: Run, weights: str, step: int, network: str, count: int, names: tuple[str, ...]
+    ) -> dict[str, Any]:
+        against = references[network, count]
+        about = {"source": "study", "step": step, "weights": weights, "seed": 0}
+        record = found_record(run, about, against.real.extractor.provenance, count, names)
+        if record is not None:
+            return record
+        print(f"evaluating {run.directory.name}, step {step}, {weights}, {network}", flush=True)
+        generator, _ = generators.restore_generator(run.directory, data, weights, str(step))
+        images = generators.sample_for_evaluation(generator, data, count)
+        found = reference.compute(against, against.real.extractor(images), images, names)
+        record = {**about, **evaluation_record(against, count, found)}
+        jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
+        return record
+
+    rows = []
+    for run in completed(study, runs):
+        records = jsonl.read_records(run.directory / run_files.METRICS_FILE)
+        config = from_preset(study.preset, run.changes)
+        for weights in WEIGHTS:
+            curve = []
+            for step in study.curve:
+                at = evaluated(run, weights, step, "cnn-a", light, evaluate.LIGHT_METRICS)
+                logged = next(r for r in records if r["step"] >= step)
+                times = {name: logged[name] for name in ("kimg", "seconds")}
+                curve.append({**times, "step": step, **at})
+            last = int(records[-1]["step"])
+            count = study.num_images
+            full = evaluated(run, weights, last, "cnn-a", count, tuple(metrics.METRICS))
+            other = evaluated(run, weights, last, "cnn-b", count, ("fcd",))
+            rows.append({
+                **about_run(run, weights, records),
+                "collapse": " ".join(collapse.first_signs(records, curve, config.has_log_odds)),
+                **full["metrics"],
+                "kid_standard_error": full["kid_standard_error"],
+                "fcd_b": other["metrics"]["fcd"],
+                "curve": curve,
+            })  # fmt: skip
+    floors = {
+        kind: {
+            name: floor._asdict()
+            for name, floor in reference.floors(references["cnn-a", count], count).items()
+        }
+        for kind, count in (("full", study.num_images), ("light", light))
+    }
+    other_floors = reference.floors(references["cnn-b", study.num_images], study.num_images)
+    floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
+    return rows, floors

@@ -1,0 +1,132 @@
+"""The table of studies: a study is a preset, some variants of it and some seeds."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan.run.presets import PRESETS, R3
+
+
+class Study(NamedTuple):
+    """Which runs to do: each variant with each seed."""
+
+    preset: str
+    seeds: tuple[int, ...]
+    variants: dict[str, dict[str, Any]]  # name -> what it changes
+    common: dict[str, Any]  # what all runs change; the data set belongs here
+    curve: tuple[int, ...] = ()  # steps of the checkpoints that the plot shows
+    num_images: int = 10_000  # of the final evaluation; where modes are counted the field's number
+
+
+# Evaluated from the checkpoints, so that the seconds are those of training alone.
+CHECKPOINTS_ONLY = {"checkpoint_every": 2000, "keep_checkpoints": 1000, "evaluate_every": 0}
+LAST_ONLY = {"evaluate_every": 0}
+USUAL = {"evaluate_every": 1000, "checkpoint_every": 10_000}
+USUAL_START = {**USUAL, "steps": 5000}  # convolutions are slow on CPUs
+FIVE = tuple(range(5))
+CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
+FASTER = {name: PRESETS["mlp_r3"][name] for name in ("d_learning_rate", "g_learning_rate")}
+
+STUDIES: dict[str, Study] = {
+    "mlp": Study(
+        "mlp",
+        seeds=(0, 1, 2),
+        variants={
+            "classic": {"schedule": "classic"},
+            "alternating": {"schedule": "alternating"},
+            "simultaneous": {"schedule": "simultaneous"},
+        },
+        common=CHECKPOINTS_ONLY,
+        curve=CURVE,
+    ),
+    "precision": Study(
+        "mlp",
+        seeds=(0, 1, 2),
+        variants={
+            "float32": {"precision": "float32"},
+            "bfloat16": {"precision": "mixed_bfloat16"},
+        },
+        common=CHECKPOINTS_ONLY,
+        curve=CURVE,
+    ),
+    "r3": Study(
+        "mlp",
+        seeds=(0, 1, 2),
+        # Two presets, and each at the rates of the other.
+        variants={
+            "mlp": {},
+            "mlp_r3": PRESETS["mlp_r3"],
+            "mlp_faster": FASTER,
+            "mlp_r3_slower": R3,
+        },
+        common=CHECKPOINTS_ONLY,
+        curve=CURVE,
+    ),
+    "grid": Study("grid", seeds=tuple(range(20)), variants={"grid": {}}, common=LAST_ONLY),
+    "ring": Study("ring", seeds=tuple(range(20)), variants={"ring": {}}, common=LAST_ONLY),
+    "small": Study("small", seeds=(0, 1), variants={"small": {}}, common=LAST_ONLY),
+    "small_fashion": Study(
+        "small",
+        seeds=(0, 1),
+        variants={"small": {}},
+        common={"dataset": "fashion_mnist", **LAST_ONLY},
+    ),
+    "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
+    # What runs of a preset look like, for ``tapegan compare``; see experiments/reference.py.
+    "usual_mlp": Study("mlp", seeds=FIVE, variants={"mlp": {}}, common=USUAL),
+    "usual_dcgan": Study("dcgan", seeds=FIVE, variants={"dcgan": {}}, common=USUAL_START),
+    "usual_r3gan": Study("r3gan", seeds=FIVE, variants={"r3gan": {}}, common=USUAL_START),
+    "tiny_modes": Study(  # likewise, where modes are counted
+        "ring",
+        seeds=(0, 1),
+        variants={"short": {}, "diverging": {"d_learning_rate": 1e38}},
+        common={"steps": 100, "steps_per_call": 50, "jit_compile": False, **LAST_ONLY},
+    ),
+    "tiny": Study(  # a minute, to see that it works
+        "tiny",
+        seeds=(0,),
+        variants={
+            "alternating": {},
+            "diverging": {"d_learning_rate": 1e38},  # a run that fails is counted
+        },
+        common={
+            "steps": 100,
+            "jit_compile": False,
+            "checkpoint_every": 50,
+            "keep_checkpoints": 1000,
+            "evaluate_every": 0,
+        },
+        curve=(50, 100),
+        num_images=2000,
+    ),
+}
+
+
+class Run(NamedTuple):
+    """One training run of a study."""
+
+    variant: str
+    seed: int
+    directory: Path
+    changes: dict[str, Any]
+
+
+def runs_of(study: Study, out: Path) -> list[Run]:
+    """Returns the runs of a study, seed by seed, so that early results compare variants."""
+    return [
+        Run(variant, seed, out / f"{variant}-{seed}", {**study.common, **changes, "seed": seed})
+        for seed in study.seeds
+        for variant, changes in study.variants.items()
+    ]
+
+
+def state_of(run: Run, steps: int) -> str:
+    """Returns "completed" (all `steps` of it), "stopped" (it failed), or "open"."""
+    try:
+        summary = json.loads((run.directory / "summary.json").read_text())
+        status, step = summary["status"], summary["step"]
+    except (OSError, ValueError, KeyError):
+        return "open"
+    if status == "completed" and step < steps:  # the table asks for more than before
+        return "open"
+    return status if status in ("completed", "stopped") else "open"

@@ -1,0 +1,1 @@
+"""The algorithm: losses, penalties, augmentation, the step with one tape per player."""

@@ -1,0 +1,130 @@
+"""What the step knows of other replicas: means over all of them, and random numbers by example.
+
+A replica is one device's copy of the networks. It learns from its part of the global batch, one
+after the other in the order of the replicas, so that the step on several devices computes what
+the step on one computes. Outside of a strategy there is one replica, and each function here is what
+its name says without replicas, to the bit.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def count() -> int:
+    """Returns how many replicas train together, on all machines; 1 outside of a strategy."""
+    return int(tf.distribute.get_replica_context().num_replicas_in_sync)
+
+
+def mean(values: Any) -> Any:
+    """Returns the mean over replicas of each tensor in a structure.
+
+    The parts of a batch are equal, so the mean of a replica's means is the mean over the global
+    batch; a gradient of it is the gradient of the global loss.
+    """
+    if count() == 1:
+        return values
+    leaves = tf.nest.flatten(values)
+    # Dense ones, and new ones: a tensor that an inner graph handed out has no device, and is not
+    # reduced without one. None is the gradient of a variable that was not used.
+    tensors = [tf.identity(tf.convert_to_tensor(leaf)) for leaf in leaves if leaf is not None]
+    context = tf.distribute.get_replica_context()
+    means = iter(context.all_reduce(tf.distribute.ReduceOp.MEAN, tensors))
+    means_of_all = [None if leaf is None else next(means) for leaf in leaves]
+    return tf.nest.pack_sequence_as(values, means_of_all)
+
+
+def standard_deviation(values: tf.Tensor) -> tf.Tensor:
+    """Returns that of all entries of the global batch, a scalar."""
+    if count() == 1:
+        return tf.math.reduce_std(values)
+    centre = mean(tf.reduce_mean(values))
+    return tf.sqrt(mean(tf.reduce_mean(tf.square(values - centre))))
+
+
+def uniform(
+    shape: Sequence[Any],
+    key: tf.Tensor,
+    low: float = 0.0,
+    high: float = 1.0,
+    dtype: tf.DType = tf.float32,
+) -> tf.Tensor:
+    """Returns uniform random numbers, a function of the key and of the example's global index.
+
+    Every replica draws them for the global batch and takes its part: the cost does not fall with
+    the number of replicas.
+
+    Args:
+        shape: [batch, ...] of this replica.
+        key: [2] int64, the same on each replica.
+        low: The least number.
+        high: All numbers are less than this one.
+        dtype: A floating type, or int32.
+    """
+    replicas = count()
+    if replicas == 1:
+        return tf.random.stateless_uniform(shape, key, low, high, dtype, alg="philox")
+    batch, *rest = shape
+    drawn = tf.random.stateless_uniform(
+        [replicas * batch, *rest], key, low, high, dtype, alg="philox"
+    )
+    parts = tf.reshape(drawn, [replicas, batch, *rest])
+    return parts[tf.distribute.get_replica_context().replica_id_in_sync_group]
+
+
+def cond(
+    predicate: tf.Tensor,
+    if_true: Callable[..., Any],
+    if_false: Callable[..., Any],
+    *arguments: Any,
+) -> Any:
+    """Returns what one of two functions returns for `arguments`, as ``tf.cond``.
+
+    Replicas cannot exchange gradients inside of a branch, so with several of them all leave their
+    context for the decision and go through the branch together.
+
+    Args:
+        predicate: bool scalar, the same on each replica.
+        if_true: Must capture no tensor of its replica, neither must `if_false`.
+        if_false: Returns the same structure.
+        *arguments: Tensors of this replica, or structures of them.
+    """
+    if count() == 1:
+        return tf.cond(predicate, lambda: if_true(*arguments), lambda: if_false(*arguments))
+
+    def together(strategy: tf.distribute.Strategy, predicates: Any, *arguments: Any) -> Any:
+        each = strategy.extended.call_for_each_replica
+        return tf.cond(
+            strategy.experimental_local_results(predicates)[0],
+            lambda: each(if_true, arguments),
+            lambda: each(if_false, arguments),
+        )
+
+    return tf.distribute.get_replica_context().merge_call(together, (predicate, *arguments))
+
+
+def share_statistics(network: keras.Model) -> None:
+    """Gives every replica the mean of the moving statistics that BatchNorm has on each of them."""
+    if count() == 1:
+        return
+    kept = [
+        v
+        for layer in batch_norm_layers(network)
+        for v in (layer.moving_mean, layer.moving_variance)
+    ]
+    if kept:
+        for variable, value in zip(kept, mean([v.value for v in kept]), strict=True):
+            variable.assign(value)
+
+
+def batch_norm_layers(network: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Returns the BatchNormalization layers of a network, however deep."""
+    found = []
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            found.append(layer)
+        elif isinstance(layer, keras.Model):
+            found += batch_norm_layers(layer)
+    return found

@@ -1,0 +1,382 @@
+"""The training step: one tape per player. The algorithm is in this file alone.
+
+Every function here is plain and runs eagerly; gan/training/builders.py compiles `train_steps`.
+Networks get float32 images [batch, H, W, C] in -1..1 and return float32 logits [batch, 1], so
+losses, norms and metrics never see half precision. Conditional ones get labels too.
+
+``keras.StatelessScope`` runs a network in training mode and drops what it would write. A player's
+moving averages change in its own update only.
+
+On several devices each function runs once a replica, on its part of the batch. Replicas exchange
+gradients in `apply_gradients` and metrics in `train_step`, see gan/algorithm/collectives.py.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from gan.algorithm import collectives
+from gan.algorithm.losses import cross_entropy
+from gan.algorithm.objective import Objective, seen
+from gan.data.images import to_float
+from gan.data.input_pipeline import Batch
+from gan.rng import fold_in
+
+Metrics = dict[str, tf.Tensor]
+
+# What train_step returns, as float32 scalars. loss/d is the sum over the real and the fake part,
+# without the penalty.
+STEP_METRICS = (
+    "loss/d",
+    "loss/g",
+    "loss/penalty",
+    "logits/real",
+    "logits/fake",
+    "accuracy/real",
+    "accuracy/fake",
+    "grads/d_norm",
+    "grads/g_norm",
+)
+
+# What must be finite, in the order in which a step computes it: the first bad one is the cause.
+FINITE = (
+    "logits/real", "logits/fake", "loss/d", "loss/penalty", "grads/d_norm", "weights/d_norm",
+    "loss/g", "grads/g_norm", "weights/g_norm",
+)  # fmt: skip
+
+EMA_RAMP = 0.05  # half-life over images seen while the average warms up; Karras et al. 2022's value
+
+
+# A network of one input: images or latents, training=... -> logits or images
+Player = Callable[..., tf.Tensor]
+
+
+class GanState(NamedTuple):
+    """Everything that training changes."""
+
+    generator: keras.Model
+    discriminator: keras.Model
+    ema_generator: keras.Model
+    g_optimizer: keras.optimizers.Optimizer
+    d_optimizer: keras.optimizers.Optimizer
+    step: tf.Variable  # int64 scalar, steps done
+    rollbacks: tf.Variable  # int64 scalar, how often a run went back; changes its random numbers
+
+
+# Of one player, or of both: (state, batch, game, key) -> metrics
+Update = Callable[[GanState, Batch, Objective, tf.Tensor], Metrics]
+
+
+def discriminator_update(
+    state: GanState, batch: Batch, objective: Objective, key: tf.Tensor
+) -> Metrics:
+    """Updates D on real images and on fresh fakes, and leaves G untouched.
+
+    `key` [2] int64 is that of the update's random numbers.
+    """
+    generator, discriminator = bind_labels(state, batch)
+    with keras.StatelessScope():
+        fake_images = generator(batch.latents, training=True)
+    real_images, fake_images = seen(objective, batch.images, fake_images, key)
+    with tf.GradientTape() as tape:
+        real_logits = discriminator(real_images, training=True)
+        fake_logits = discriminator(fake_images, training=True)
+        d_loss = tf.reduce_mean(objective.loss.discriminator(real_logits, fake_logits))
+        d_penalty = objective.penalty(discriminator, real_images, fake_images, state.step, key)
+        scaled_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
+    norm = apply_gradients(tape, scaled_loss, state.d_optimizer, state.discriminator)
+    clip_weights(state.discriminator, objective.d_weight_clip)
+    metrics = discriminator_metrics(d_loss, real_logits, fake_logits, objective.loss.boundary)
+    return {**metrics, "loss/penalty": d_penalty, "grads/d_norm": norm}
+
+
+def generator_update(
+    state: GanState, batch: Batch, objective: Objective, key: tf.Tensor
+) -> Metrics:
+    """Updates G through D, and leaves D untouched. Relativistic losses look at the real images."""
+    generator, discriminator = bind_labels(state, batch)
+    with tf.GradientTape() as tape:
+        fake_images = generator(batch.latents, training=True)
+        real_images, fake_images = seen(objective, batch.images, fake_images, key)
+        with keras.StatelessScope():
+            real_logits = discriminator(real_images, training=True)
+            fake_logits = discriminator(fake_images, training=True)
+        g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
+        scaled_loss = state.g_optimizer.scale_loss(g_loss)
+    norm = apply_gradients(tape, scaled_loss, state.g_optimizer, state.generator)
+    return {"loss/g": g_loss, "grads/g_norm": norm}
+
+
+def simultaneous_update(
+    state: GanState, batch: Batch, objective: Objective, key: tf.Tensor
+) -> Metrics:
+    """Updates both players from one forward pass, each against the other's old weights."""
+    generator, discriminator = bind_labels(state, batch)
+    with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
+        fake_images = generator(batch.latents, training=True)
+        real_images, fake_images = seen(objective, batch.images, fake_images, key)
+        real_logits = discriminator(real_images, training=True)
+        fake_logits = discriminator(fake_images, training=True)
+        d_loss = tf.reduce_mean(objective.loss.discriminator(real_logits, fake_logits))
+        g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
+        d_penalty = objective.penalty(discriminator, real_images, fake_images, state.step, key)
+        scaled_d_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
+        scaled_g_loss = state.g_optimizer.scale_loss(g_loss)
+    # Both gradients hold for the weights of the forward pass, whichever is applied first.
+    d_norm = apply_gradients(d_tape, scaled_d_loss, state.d_optimizer, state.discriminator)
+    g_norm = apply_gradients(g_tape, scaled_g_loss, state.g_optimizer, state.generator)
+    clip_weights(state.discriminator, objective.d_weight_clip)
+    metrics = discriminator_metrics(d_loss, real_logits, fake_logits, objective.loss.boundary)
+    metrics |= {"loss/g": g_loss, "loss/penalty": d_penalty}
+    return {**metrics, "grads/d_norm": d_norm, "grads/g_norm": g_norm}
+
+
+def classic_discriminator_update(state: GanState, batch: Batch) -> Metrics:
+    """Updates D twice, as the original script does: on real images, then on fakes.
+
+    The fakes come from G in inference mode, as ``generator.predict`` makes them. The gradient norm
+    is that of the second update.
+    """
+    generator, discriminator = bind_labels(state, batch)
+    fake_images = generator(batch.latents, training=False)
+    logits, losses = [], []
+    for images, label in ((batch.images, 1.0), (fake_images, 0.0)):
+        with tf.GradientTape() as tape:
+            logits.append(discriminator(images, training=True))
+            losses.append(tf.reduce_mean(cross_entropy(logits[-1], label)))
+            scaled_loss = state.d_optimizer.scale_loss(losses[-1])
+        norm = apply_gradients(tape, scaled_loss, state.d_optimizer, state.discriminator)
+    metrics = discriminator_metrics(losses[0] + losses[1], *logits)
+    return {**metrics, "loss/penalty": tf.zeros([]), "grads/d_norm": norm}
+
+
+def generator_loss_only(
+    state: GanState, batch: Batch, objective: Objective, key: tf.Tensor
+) -> Metrics:
+    """Returns what `generator_update` would, and changes nothing."""
+    generator, discriminator = bind_labels(state, batch)
+    with keras.StatelessScope():
+        fake_images = generator(batch.latents, training=True)
+        real_images, fake_images = seen(objective, batch.images, fake_images, key)
+        real_logits = discriminator(real_images, training=True)
+        fake_logits = discriminator(fake_images, training=True)
+    g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
+    return {"loss/g": g_loss, "grads/g_norm": tf.zeros([])}
+
+
+def discriminator_only_update(
+    state: GanState, batch: Batch, objective: Objective, key: tf.Tensor
+) -> Metrics:
+    """Updates D alone and returns what `simultaneous_update` does."""
+    metrics = discriminator_update(state, batch, objective, key)
+    return {**metrics, **generator_loss_only(state, batch, objective, key)}
+
+
+def bind_labels(state: GanState, batch: Batch) -> tuple[Player, Player]:
+    """Returns G and D as functions of latents and of images; conditional ones know the labels.
+
+    A fake image has the label of the real one at its place, so fakes are distributed as the data.
+    """
+
+    def of_one_input(network: keras.Model) -> Player:
+        if len(network.inputs) == 1:
+            return network
+        return lambda inputs, training: network([inputs, batch.labels], training=training)
+
+    return of_one_input(state.generator), of_one_input(state.discriminator)
+
+
+def apply_gradients(
+    tape: tf.GradientTape,
+    scaled_loss: tf.Tensor,
+    optimizer: keras.optimizers.Optimizer,
+    network: keras.Model,
+) -> tf.Tensor:
+    """Applies one optimizer update to a network and returns its gradient's global L2 norm.
+
+    `scaled_loss` is ``optimizer.scale_loss(loss)``: under `LossScaleOptimizer` the gradients are
+    scaled too, `apply` unscales them and skips the update if they overflowed, and the norm, which
+    is then not finite, is returned unscaled. Other optimizers scale by 1.
+    """
+    gradients = collectives.mean(tape.gradient(scaled_loss, network.trainable_variables))
+    norm = tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
+    optimizer.apply(gradients, network.trainable_variables)
+    collectives.share_statistics(network)
+    return norm
+
+
+def clip_weights(network: keras.Model, bound: float) -> None:
+    """Clips each weight to -bound..bound; 0 clips nothing.
+
+    References:
+        Arjovsky et al. 2017, arXiv:1701.07875, Algorithm 1; the bound there is 0.01.
+    """
+    if bound:
+        for variable in network.trainable_variables:
+            variable.assign(tf.clip_by_value(variable.value, -bound, bound))
+
+
+def discriminator_metrics(
+    d_loss: tf.Tensor, real_logits: tf.Tensor, fake_logits: tf.Tensor, boundary: float = 0.0
+) -> Metrics:
+    """Returns D's loss, mean logits and the share of real and of fake images it gets right.
+
+    Right are real images with a logit above `boundary`, and fake ones with no such logit.
+    """
+    return {
+        "loss/d": d_loss,
+        "logits/real": tf.reduce_mean(real_logits),
+        "logits/fake": tf.reduce_mean(fake_logits),
+        "accuracy/real": tf.reduce_mean(tf.cast(real_logits > boundary, tf.float32)),
+        "accuracy/fake": tf.reduce_mean(tf.cast(fake_logits <= boundary, tf.float32)),
+    }
+
+
+def ema_update(state: GanState, step: tf.Tensor, batch_size: int, half_life: int) -> None:
+    """Moves the averaged generator towards the generator, after step number `step` (from 0).
+
+    The half-life of the weights' average, in images, grows with the images seen until it is
+    `half_life`; with 0 the average is the generator itself. BatchNorm's moving statistics are
+    copied, until gan/algorithm/batch_norm_statistics.py measures those of the averaged weights.
+
+    References:
+        Karras et al. 2022, arXiv:2206.00364, appendix F (half-life in images, ramped up).
+    """
+    images_seen = tf.cast(step + 1, tf.float32) * float(batch_size)
+    span = tf.minimum(float(half_life), EMA_RAMP * images_seen)
+    decay = tf.pow(0.5, float(batch_size) / span) if half_life else tf.zeros([])
+    ema, generator = state.ema_generator, state.generator
+    for average, weight in zip(ema.trainable_variables, generator.trainable_variables, strict=True):
+        average.assign(weight + tf.cast(decay, average.dtype) * (average - weight))
+    for copy, value in zip(
+        ema.non_trainable_variables, generator.non_trainable_variables, strict=True
+    ):
+        copy.assign(value)
+
+
+def train_step(
+    state: GanState,
+    block: Batch,
+    *,
+    objective: Objective,
+    schedule: str,
+    d_warmup_steps: int,
+    ema_half_life: int,
+    key: tf.Tensor,
+) -> Metrics:
+    """Does one step: D's updates, G's update, the average; and counts it.
+
+    Args:
+        state: What is trained.
+        block: images [d_steps, batch, H, W, C] uint8 and labels [d_steps, batch], a real batch for
+            each of D's updates; latents [d_steps + 1, batch, latent_dim], for each of D's updates
+            and for G's. Of a replica, where there are several.
+        objective: Losses, penalty, augmentations; the classic schedule has its own loss.
+        schedule: "alternating": D's updates, then G's on fresh latents through the updated D.
+            "simultaneous": D's last update and G's come from one forward pass, on D's latents.
+            "classic": like alternating, with `classic_discriminator_update`.
+        d_warmup_steps: In the first ones G does not learn.
+        ema_half_life: In images.
+        key: [2] int64, from which the key of each update's random numbers is made.
+
+    Returns:
+        `STEP_METRICS`, those of D from its last update, of the global batch.
+    """
+    d_steps, batch_size = block.images.shape[:2]
+    step = tf.identity(state.step)
+    real_images = to_float(block.images)
+    last = d_steps - 1
+    batches = [
+        Batch(real_images[min(i, last)], block.labels[min(i, last)], block.latents[i])
+        for i in range(d_steps + 1)
+    ]
+
+    def key_of(update: int) -> tf.Tensor:
+        return fold_in(key, step * (d_steps + 1) + update)
+
+    def learn_d(i: int) -> Metrics:
+        if schedule == "classic":
+            return classic_discriminator_update(state, batches[i])
+        return discriminator_update(state, batches[i], objective, key_of(i))
+
+    def after_warmup(warmup: Update, learn: Update, i: int) -> Metrics:
+        seen = (batches[i], key_of(i))
+        if not d_warmup_steps:
+            return learn(state, seen[0], objective, seen[1])
+        return collectives.cond(
+            step < d_warmup_steps,
+            lambda batch, key: warmup(state, batch, objective, key),
+            lambda batch, key: learn(state, batch, objective, key),
+            *seen,
+        )
+
+    for i in range(last):
+        learn_d(i)
+    if schedule == "simultaneous":
+        metrics = after_warmup(discriminator_only_update, simultaneous_update, last)
+    else:
+        metrics = learn_d(last)
+        metrics |= after_warmup(generator_loss_only, generator_update, d_steps)
+    ema_update(state, step, batch_size * collectives.count(), ema_half_life)
+    state.step.assign_add(1)
+    return collectives.mean({name: tf.cast(value, tf.float32) for name, value in metrics.items()})
+
+
+def train_steps(
+    state: GanState,
+    block: Batch,
+    first: tf.Tensor,
+    last: tf.Tensor,
+    *,
+    run: Callable[..., Metrics] = lambda step, *arguments: step(*arguments),
+    **knobs: Any,
+) -> tuple[Metrics, tf.Tensor]:
+    """Does the steps `first` to `last` - 1 of a block, fewer if one of them is not finite.
+
+    The bounds are tensors, so that one trace does any number of steps. A ``while`` without a known
+    bound, because XLA compiles a loop over ``tf.range`` anew for each length.
+
+    Args:
+        state: What is trained.
+        block: What `train_step` takes, with K steps in front.
+        first: int32 scalar.
+        last: int32 scalar, first < last <= K.
+        run: Runs a step on every replica, each with its part of the block.
+        **knobs: Of `train_step`.
+
+    Returns:
+        `STEP_METRICS` of the last step that was done, the weights' L2 norms after it, and whether
+        all of this is finite. Norms of weights come once a call, because they read all weights.
+    """
+
+    def step_at(block: Batch, number: tf.Tensor) -> Metrics:
+        return train_step(state, Batch(*(part[number] for part in block)), **knobs)
+
+    metrics = {name: tf.zeros([]) for name in STEP_METRICS}
+    finite = tf.constant(True)
+    while first < last and finite:
+        metrics = run(step_at, block, first)
+        finite = all_finite(metrics, state)
+        first += 1
+    for name, network in (("d", state.discriminator), ("g", state.generator)):
+        norm = tf.linalg.global_norm(network.trainable_variables)
+        metrics[f"weights/{name}_norm"] = tf.cast(norm, tf.float32)
+    return metrics, all_finite(metrics, state)
+
+
+def all_finite(metrics: Metrics, state: GanState) -> tf.Tensor:
+    """Returns whether all of the metrics that must be finite are."""
+    values = [metrics[name] for name in finite_metrics(state) if name in metrics]
+    return tf.reduce_all(tf.math.is_finite(values))
+
+
+def finite_metrics(state: GanState) -> list[str]:
+    """Returns the metrics that must be finite; not gradients where overflow is normal."""
+    scaled = {
+        f"grads/{name}_norm"
+        for name, optimizer in (("d", state.d_optimizer), ("g", state.g_optimizer))
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    }
+    return [name for name in FINITE if name not in scaled]

@@ -1,0 +1,107 @@
+"""What every command line shares: flags made from `Config`, one-line errors, exit statuses."""
+
+import contextlib
+import errno
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+from absl import flags
+
+from gan.cli.flags import help_text
+from gan.errors import UserError
+
+DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
+
+# Whether the user asked for TensorFlow's chatter; `gan` sets the variable if it is not there.
+CHATTER = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3"
+
+
+def run(
+    usage: str,
+    define_flags: Callable[[flags.FlagValues], None],
+    main: Callable[[flags.FlagValues], int],
+    positional: str = "",
+) -> NoReturn:
+    """Parses the command line, runs `main`, and exits with its status.
+
+    Ends with 2 and one line on bad flags or input, with 1 and one line when training fails.
+
+    Args:
+        usage: One line about the command, for --help.
+        define_flags: Defines the flags.
+        main: Gets the parsed flags, returns the exit status.
+        positional: A flag of text that arguments without a name are for: `runs` becomes their list,
+            any other takes one.
+    """
+    os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
+    values = flags.FlagValues()
+    define_flags(values)
+    flags.DEFINE_boolean("help", False, "show this", short_name="h", flag_values=values)
+    try:
+        extra = values(sys.argv)[1:]
+        if values["help"].value:
+            print(f"{usage}\n\n{help_text(values)}")
+            sys.exit(DONE)
+        if os.environ["KERAS_BACKEND"] != "tensorflow":  # importing another one could fail anyhow
+            raise UserError(
+                f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be tensorflow, or not set"
+            )
+        if extra and (not positional or values[positional].present):
+            raise UserError(f"{extra[0]}: is not a flag, flags are --name=value")
+        if len(extra) > 1 and positional != "runs":
+            raise UserError(f"{extra[1]}: is one too many, {extra[0]} is --{positional} already")
+        if extra:
+            values[positional].value = extra if positional == "runs" else extra[0]
+        sys.exit(main(values))
+    except (flags.Error, UserError) as error:
+        sys.exit(complain(error, BAD_INPUT))
+    except BrokenPipeError:  # the reader of a pipe went away
+        sys.stderr.close()
+        sys.exit(FAILED)
+    except OSError as error:
+        # Neither has a path but the user's: writing says so itself.
+        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES):
+            raise
+        sys.exit(complain(UserError(f"{error.filename}: {error.strerror}"), BAD_INPUT))
+    except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
+        sys.exit(INTERRUPTED)
+
+
+def complain(error: Exception, status: int) -> int:
+    """Prints an error as one line on stderr and returns `status`."""
+    text = " ".join(str(error).split())
+    if isinstance(error, flags.IllegalFlagValueError):  # absl: "flag --name=value: what is valid"
+        text = text.removeprefix("flag ")
+    elif isinstance(error, flags.UnrecognizedFlagError):
+        text = f"{text.rstrip('.')} (--help lists all flags)"
+    print(f"error: {text}", file=sys.stderr)
+    return status
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Keeps what TensorFlow's libraries print to file descriptor 2 while they load.
+
+    They do so before any log level is read. It is shown after all if the block fails, and
+    TF_CPP_MIN_LOG_LEVEL=0 asks for it.
+    """
+    if CHATTER:
+        yield
+        return
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, UserError):  # whose line says all
+                kept.seek(0)
+                os.write(saved, kept.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,88 @@
+"""Writes a generator for other programs: ``tapegan export --run_dir=runs/mlp``."""
+
+from pathlib import Path
+from typing import NoReturn
+
+from absl.flags import FlagValues
+
+from gan.cli import command, flags
+from gan.errors import UserError
+from gan.run.fields import option
+
+USAGE = "Writes a generator for other programs, and checks what it wrote in their runtimes."
+
+FORMATS = (
+    "keras",
+    "savedmodel",
+    "tflite",
+    "tflite_float16",
+    "onnx",
+)  # the rows of gan/sampling/export.py
+
+
+def define(values: FlagValues) -> None:
+    """Defines the flags."""
+    flags.define_generator(values)
+    flags.define(
+        values,
+        formats=option(
+            "", f"separated by commas: {', '.join(FORMATS)}; empty: all that can be made"
+        ),
+        out=option("", "directory (default: RUN_DIR/export, or export beside the generator)"),
+    )
+
+
+def main(values: FlagValues) -> int:
+    """Writes the files, prints a line about each, and returns the exit status."""
+    asked = [name for name in values["formats"].value.split(",") if name]
+    for name in asked:
+        if name not in FORMATS:
+            raise UserError(f"--formats={name}: must be among {', '.join(FORMATS)}")
+    run_dir = Path(values["run_dir"].value)
+    with command.silenced():
+        from gan import api
+        from gan.run import run_directory
+        from gan.sampling import export
+        from gan.training import devices
+    devices.prepare()
+    generator = api.load(run_dir, values["checkpoint"].value, values["weights"].value)
+    home = run_dir.parent if run_dir.is_file() else run_dir
+    out = Path(values["out"].value or home / "export")
+    if out.is_symlink() and not values["out"].value:  # of a run that may come from anybody
+        raise UserError(f"{out}: is a link, --out says where to write")
+    if out.resolve() == home.resolve():
+        raise UserError(f"--out={out}: holds the generator itself, must be another directory")
+    for name in asked or FORMATS:
+        run_directory.check_output(out / export.FORMATS[name].name)
+    status = command.DONE
+    try:
+        for name in asked or FORMATS:
+            try:
+                with command.silenced():
+                    path, difference = export.export(generator, name, out)
+            except export.ExportFailed as error:
+                status = command.complain(error, command.FAILED)
+                continue
+            except UserError as error:
+                if asked:
+                    raise
+                print(error)
+                continue
+            print(
+                f"{path}: {size(path):,} bytes, differs from Keras by at most {difference:.1g} "
+                f"({difference * 127.5:.1g} of 255 grey levels) over {export.COMPARED} seeds"
+            )
+    except OSError as error:
+        raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+    return status
+
+
+def size(path: Path) -> int:
+    """Returns the bytes of a file, or of all files in a directory."""
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(one.stat().st_size for one in files)
+
+
+def run() -> NoReturn:
+    """Runs the command line."""
+    command.run(USAGE, define, main, positional="run_dir")

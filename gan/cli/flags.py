@@ -1,0 +1,99 @@
+"""Flags made from `Config` and from the fields of commands."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from gan.errors import UserError
+from gan.run import presets
+from gan.run.config import Config
+from gan.run.fields import check, kind_of, option, parse, valid_values
+
+
+class FieldParser(flags.ArgumentParser):
+    """Parses a flag as a field that ``fields.option`` made; its errors say what is valid."""
+
+    def __init__(self, field: "dataclasses.Field[Any]") -> None:
+        self._field = field
+
+    def parse(self, argument: Any) -> Any:
+        """Returns the field's value for text, and values of the right type as they are."""
+        if isinstance(argument, str):
+            return parse(self._field, argument)
+        return check(self._field, argument)
+
+    def flag_type(self) -> str:
+        """Returns the type's name."""
+        return kind_of(self._field).__name__
+
+
+def define_config_flags(values: flags.FlagValues) -> None:
+    """Defines --preset and a flag for each field of `Config`."""
+    define(
+        values, preset=option("mlp", f"what the other flags change: {', '.join(presets.PRESETS)}")
+    )
+    define(values, **{field.name: field for field in dataclasses.fields(Config)})
+
+
+def define(values: flags.FlagValues, **fields: Any) -> None:
+    """Defines a flag for each field that ``fields.option`` made."""
+    for name, field in fields.items():
+        field.name = name
+        parser = FieldParser(field)
+        text = f"{field.metadata['help']} ({valid_values(field)})"
+        flag: flags.Flag
+        if kind_of(field) is bool:
+            flag = flags.BooleanFlag(name, field.default, text)
+            flag.parser = parser
+        else:
+            flag = flags.Flag(parser, None, name, field.default, text)
+        flags.DEFINE_flag(flag, flag_values=values, module_name="config")
+
+
+def config_from_flags(values: flags.FlagValues) -> Config:
+    """Returns the preset with the flags that were given.
+
+    Raises:
+        UserError: Names the flag and the valid values.
+    """
+    fields = [field.name for field in dataclasses.fields(Config)]
+    given = {name: values[name].value for name in fields if values[name].present}
+    return presets.from_preset(values["preset"].value, given)
+
+
+def define_generator(values: flags.FlagValues) -> None:
+    """Defines the flags that say which generator a command is about."""
+    define(
+        values,
+        run_dir=option("runs/mlp", "a run, or a generator.keras of anywhere; also as an argument"),
+        checkpoint=option(
+            "",
+            "of a run: latest, best, or a step; empty: generator.keras, which it has when it ended",
+        ),
+        weights=option("", "of the checkpoint: ema or raw; empty: what the run itself draws from"),
+    )
+
+
+def paths(values: flags.FlagValues, name: str) -> list[Path]:
+    """Returns the paths of a flag, separated by commas, or of plain arguments.
+
+    Raises:
+        UserError: There are none.
+    """
+    given = values[name].value
+    found = [Path(one) for one in (given.split(",") if isinstance(given, str) else given) if one]
+    if not found:
+        raise UserError(f"--{name}=: must be a run, or several separated by commas")
+    return found
+
+
+def help_text(values: flags.FlagValues) -> str:
+    """Returns a line or two a flag, with its default."""
+    lines = []
+    for name in values:
+        flag = values[name]
+        default = "" if flag.default in (None, "") else f"={flag.default}"
+        lines.append(f"  --{name}{default}\n      {flag.help}")
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""``tapegan COMMAND --flags``: the commands of an installed package."""
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from gan.cli import command, compare, evaluate, export, report, sample, train
+from gan.errors import UserError
+from gan.version import __version__
+
+COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
+    "train": (train.USAGE, train.run),
+    "evaluate": (evaluate.USAGE, evaluate.run),
+    "sample": (sample.USAGE, sample.run),
+    "export": (export.USAGE, export.run),
+    "report": (report.USAGE, report.run),
+    "compare": (compare.USAGE, compare.run),
+}
+
+
+def main() -> NoReturn:
+    """Runs a command, or says which there are; a mistake ends with status 2 and one line."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("--help", "-h"):
+        lines = [f"  {name:10} {usage}" for name, (usage, _) in COMMANDS.items()]
+        print("\n".join(["tapegan COMMAND --flag=value ...; --help after a command.", "", *lines]))
+        sys.exit(command.DONE)
+    if name == "--version":
+        print(f"tapegan {__version__}")
+        sys.exit(command.DONE)
+    if name not in COMMANDS:
+        wrong = UserError(f"{name}: must be one of {', '.join(COMMANDS)}, --help, --version")
+        sys.exit(command.complain(wrong, command.BAD_INPUT))
+    sys.argv = [f"tapegan {name}", *arguments]
+    _, run = COMMANDS[name]
+    run()

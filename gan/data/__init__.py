@@ -1,0 +1,1 @@
+"""Data sets: found, downloaded, read and checked; images; the input pipeline."""

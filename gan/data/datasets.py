@@ -1,0 +1,204 @@
+"""Data sets: images as uint8 arrays, points as float32 arrays, and the table of them.
+
+A data set is one function and one row of `DATASETS`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gan.data import sources
+from gan.data.image_folder import ImageFiles, check_images, find_images, image_files
+from gan.run.config import FOLDER, Config
+from gan.run.fields import lookup
+
+
+class Mixture(NamedTuple):
+    """Equal Gaussians in the plane, each as wide in every direction."""
+
+    centres: np.ndarray  # [modes, 2] float64
+    sd: float
+
+
+class Dataset(NamedTuple):
+    """What is learned, and what it is compared with; None for what a data set lacks.
+
+    Images are [N, H, W, C] uint8, in memory or in files, and points [N, D] float32; labels [N]
+    are integers from 0.
+    """
+
+    train_images: np.ndarray | ImageFiles
+    train_labels: np.ndarray | None = None
+    test_images: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+    stack: int = 1  # so many images are the channels of one example
+    mixture: Mixture | None = None  # what points are drawn from
+
+    @property
+    def train_array(self) -> np.ndarray:
+        """The training images, for what needs them in memory.
+
+        Raises:
+            TypeError: They are in files.
+        """
+        if isinstance(self.train_images, ImageFiles):
+            raise TypeError("the images are in files")
+        return self.train_images
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example: (H, W, C) or (D,)."""
+        *size, channels = self.train_images.shape[1:]
+        return (*size, channels * self.stack)
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether its modes can be counted, see gan/evaluation/mode_coverage.py."""
+        return self.stack > 1 or self.mixture is not None
+
+    @property
+    def classes(self) -> int:
+        """The number of labels of an example, 0 if it has none."""
+        if self.train_labels is None:
+            return 0
+        return (int(self.train_labels.max()) + 1) ** self.stack
+
+    def random_labels(self, count: int, seed: int) -> np.ndarray:
+        """Returns labels [count] int64 as frequent as among examples; more begin with the same.
+
+        Raises:
+            TypeError: It has none.
+        """
+        if self.train_labels is None:
+            raise TypeError("there are no labels")
+        parts = np.random.default_rng(seed).choice(self.train_labels, (count, self.stack))
+        return self.stacked(*parts.T)
+
+    def stacked(self, *labels: np.ndarray) -> np.ndarray:
+        """Returns the label [N] int64 of each stack: those [N] of its images as digits."""
+        base = round(self.classes ** (1 / self.stack))
+        powers = base ** np.arange(len(labels) - 1, -1, -1)
+        return np.tensordot(powers, np.stack(labels).astype(np.int64), 1)
+
+
+# (data_dir, print_fn) -> Dataset; `print_fn` is told in one line what takes time
+Loader = Callable[[str, Callable[[str], None]], Dataset]
+
+
+def load_labelled(name: str, data_dir: str, print_fn: Callable[[str], None]) -> Dataset:
+    """Returns a data set of 10 classes from `sources.ROWS`; grey images [28, 28, 1]."""
+    arrays = sources.load_arrays(name, data_dir, print_fn)
+    x_train, x_test = (
+        images if images.ndim == 4 else images[..., np.newaxis]
+        for images in (arrays["x_train"], arrays["x_test"])
+    )
+    return Dataset(x_train, arrays["y_train"], x_test, arrays["y_test"])
+
+
+def load_stacked_mnist(data_dir: str, print_fn: Callable[[str], None]) -> Dataset:
+    """Returns MNIST, of which three digits are the channels of an example [28, 28, 3].
+
+    1,000 modes. Which digits meet is a function of (seed, position), see ``data.block_dataset``.
+
+    References:
+        Metz et al. 2017, arXiv:1611.02163, section 3.3.1.
+    """
+    return load_labelled("mnist", data_dir, print_fn)._replace(stack=3)
+
+
+MIXTURE_POINTS = 1_000_000  # so many that none is known by heart
+
+
+def draw_mixture(mixture: Mixture, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns points [count, 2] float32 of a mixture and the number of each one's mode [count]."""
+    rng = np.random.default_rng(seed)
+    modes = rng.integers(0, len(mixture.centres), count)
+    points = mixture.centres[modes] + mixture.sd * rng.standard_normal((count, 2))
+    return points.astype(np.float32), modes.astype(np.uint8)
+
+
+def load_mixture(mixture: Mixture, data_dir: str, print_fn: Callable[[str], None]) -> Dataset:
+    """Returns a million points of a mixture, the same ones always; labels are the modes."""
+    del data_dir, print_fn
+    return Dataset(*draw_mixture(mixture, MIXTURE_POINTS, 0), mixture=mixture)
+
+
+def grid(side: int, spacing: float, sd: float) -> Mixture:
+    """Returns side x side Gaussians around the origin."""
+    line = spacing * (np.arange(side) - (side - 1) / 2)
+    return Mixture(np.stack(np.meshgrid(line, line), -1).reshape(-1, 2), sd)
+
+
+def ring(modes: int, radius: float, sd: float) -> Mixture:
+    """Returns Gaussians at equal distances on a circle around the origin."""
+    angles = 2 * np.pi * np.arange(modes) / modes
+    return Mixture(radius * np.stack([np.cos(angles), np.sin(angles)], 1), sd)
+
+
+DATASETS: dict[str, Loader] = {
+    **{name: partial(load_labelled, name) for name in sources.ROWS},
+    "stacked_mnist": load_stacked_mnist,
+    # Sizes: Lin et al. 2018, arXiv:1712.04086 (PacGAN), section 4.1.
+    "gaussian_grid": partial(load_mixture, grid(5, 2.0, 0.05)),
+    "gaussian_ring": partial(load_mixture, ring(8, 1.0, 0.01)),
+}
+
+
+def load_folder(
+    directory: Path, size: int, channels: int, skip_bad: bool, print_fn: Callable[[str], None]
+) -> Dataset:
+    """Returns the images below a directory, which stay in their files.
+
+    Raises:
+        UserError: There are none, or one is bad and not to be skipped.
+    """
+    paths, labels, classes = find_images(directory)
+    good = check_images(paths, size, channels, skip_bad, print_fn)
+    of_classes = f"{len(classes)} classes" if classes else "no classes"
+    print_fn(f"{directory}: {len(good):,} images, {of_classes}")
+    return Dataset(
+        image_files([paths[i] for i in good], size, channels),
+        None if labels is None else np.array([labels[i] for i in good]),
+    )
+
+
+def load_dataset(
+    name: str,
+    data_dir: str,
+    print_fn: Callable[[str], None],
+    *,
+    image_size: int = 32,
+    image_channels: int = 3,
+    skip_bad_images: bool = False,
+) -> Dataset:
+    """Returns a data set by its name; see `Loader`. The other arguments are for image folders.
+
+    Raises:
+        UserError: Unknown name, or the data cannot be found.
+    """
+    if name.startswith(FOLDER):
+        directory = Path(name.removeprefix(FOLDER))
+        return load_folder(directory, image_size, image_channels, skip_bad_images, print_fn)
+    loader: Loader = lookup(DATASETS, "dataset", name)
+    return loader(data_dir, print_fn)
+
+
+def dataset_from_config(
+    config: Config, print_fn: Callable[[str], None], data_dir: str = ""
+) -> Dataset:
+    """Returns the data set that a configuration names, from `data_dir` if it is given.
+
+    Raises:
+        UserError: It cannot be found.
+    """
+    return load_dataset(
+        config.dataset,
+        data_dir or config.data_dir,
+        print_fn,
+        image_size=config.image_size,
+        image_channels=config.image_channels,
+        skip_bad_images=config.skip_bad_images,
+    )

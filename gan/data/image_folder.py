@@ -1,0 +1,260 @@
+"""The data set `image_folder:PATH`: finding image files, checking and decoding them."""
+
+import dataclasses
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from gan.errors import UserError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+NAMED = 10  # bad files that are named one by one
+PROGRESS_SECONDS = 10.0  # between two lines about a long check
+ORDER = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+
+SOUND, CMYK, PALETTE = range(3)  # what `kind` returns
+
+
+def find_images(directory: Path) -> tuple[list[str], list[int] | None, list[str]]:
+    """Returns the image files below a directory, at any depth, by their extensions.
+
+    Hidden files and folders and files with other extensions are left out, and links to folders
+    are not followed, which could go in circles.
+
+    Returns:
+        Paths, sorted; the label of each or None; the names of the classes. There are classes if
+        all images lie in subfolders of `directory`, at least two: these, sorted, are the classes.
+
+    Raises:
+        UserError: There is no such directory, it cannot be read or holds no image.
+    """
+    flag = f"--dataset=image_folder:{directory}"
+    if not directory.is_dir():
+        raise UserError(f"{flag}: not a directory; must hold images ({' '.join(EXTENSIONS)})")
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f"{flag}: cannot read {error.filename}: {error.strerror}")
+
+    paths = []
+    for folder, subfolders, files in os.walk(directory, onerror=refuse):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        paths += [
+            os.path.join(folder, name)
+            for name in files
+            if not name.startswith(".") and name.lower().endswith(EXTENSIONS)
+        ]
+    if not paths:
+        raise UserError(f"{flag}: holds no images, must hold some ({' '.join(EXTENSIONS)})")
+    paths.sort()
+    parts = [Path(os.path.relpath(path, directory)).parts for path in paths]
+    classes = sorted({part[0] for part in parts})
+    if len(classes) < 2 or any(len(part) == 1 for part in parts):
+        return paths, None, []
+    numbers = {name: number for number, name in enumerate(classes)}
+    return paths, [numbers[part[0]] for part in parts], classes
+
+
+def decode(path: tf.Tensor, size: int, channels: int) -> tf.Tensor:
+    """Returns the image in a file, cut to the square in its centre and resized.
+
+    Of an animated GIF the first frame counts; TensorFlow reads no animated WebP. Alpha is dropped:
+    transparent pixels have the colour that is stored for them. Of 16 bits the upper 8 count.
+
+    Args:
+        path: String scalar.
+        size: Height and width of the result; smaller images are enlarged bilinearly, larger ones
+            are averaged over the pixels below (antialiasing).
+        channels: 1 for grey or 3 for colour, whatever the file has.
+
+    Returns:
+        [size, size, channels] uint8.
+
+    Raises:
+        tf.errors.OpError: The file cannot be read or is no image.
+    """
+    return decode_bytes(tf.io.read_file(path), size, channels)
+
+
+def decode_bytes(data: tf.Tensor, size: int, channels: int) -> tf.Tensor:
+    """Returns what `decode` does, from the content of the file, a string scalar."""
+    # Each decoder makes grey in a way of its own, or cannot: all give colour here.
+    image = tf.io.decode_image(data, 3, expand_animations=False)
+    height, width = tf.unstack(tf.shape(image)[:2])
+    side = tf.minimum(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    image = tf.cast(image[top : top + side, left : left + side], tf.float32)
+    image = tf.image.resize(image, [size, size], antialias=True)
+    if channels == 1:
+        image = tf.image.rgb_to_grayscale(image)
+    image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+    return tf.ensure_shape(image, [size, size, channels])
+
+
+def kind(data: tf.Tensor) -> tf.Tensor:
+    """Returns `SOUND`, or `CMYK` or `PALETTE` for what TensorFlow decodes to wrong colours.
+
+    Args:
+        data: String scalar, the content of an image file.
+    """
+
+    def bmp() -> tf.Tensor:
+        bits = tf.io.decode_raw(tf.strings.substr(data, 28, 2), tf.uint8)[0]
+        return tf.where(bits < 24, PALETTE, SOUND)
+
+    def jpeg() -> tf.Tensor:
+        return tf.where(tf.io.extract_jpeg_shape(data)[2] == 4, CMYK, SOUND)
+
+    is_bmp = tf.strings.substr(data, 0, 2) == b"BM"
+    return tf.cond(
+        tf.io.is_jpeg(data), jpeg, lambda: tf.cond(is_bmp, bmp, lambda: tf.constant(SOUND))
+    )
+
+
+def check_images(
+    paths: Sequence[str],
+    size: int,
+    channels: int,
+    skip_bad: bool,
+    print_fn: Callable[[str], None] = lambda line: None,
+) -> list[int]:
+    """Decodes all files once and returns the indices of the good ones, in order.
+
+    Args:
+        paths: Files.
+        size: As in `decode`.
+        channels: As in `decode`.
+        skip_bad: Whether bad files are left out instead of an error.
+        print_fn: Is told in one line how far a long check is, and which files are left out.
+
+    Raises:
+        UserError: There are bad files and not `skip_bad`, or no others.
+    """
+
+    def check(index: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        data = tf.io.read_file(path)
+        # TensorFlow leaves out a decoder whose pixels nobody wants, control dependency or not.
+        return index, kind(data), tf.reduce_max(decode_bytes(data, size, channels))
+
+    names = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths])
+    # Errors are left out here; `describe_flaw` finds them again, for the files that are missing.
+    checked = names.enumerate().map(check, **ORDER).ignore_errors()
+    keep, told = [], time.monotonic()
+    for index, found, _ in checked.as_numpy_iterator():
+        if found == SOUND:
+            keep.append(int(index))
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
+            print_fn(f"checked {index + 1} of {len(paths)} images")
+    good = set(keep)
+    bad = [index for index in range(len(paths)) if index not in good]
+    if not bad:
+        return keep
+    first = f"{paths[bad[0]]}: {describe_flaw(paths[bad[0]])}"
+    count = f"{len(bad)} of {len(paths)} images {'is' if len(bad) == 1 else 'are'} bad"
+    if not keep:
+        raise UserError(f"{first}; {count}, there must be good ones")
+    if not skip_bad:
+        raise UserError(f"{first}; {count}, --skip_bad_images=true leaves them out")
+    print_fn(f"left out {first}")
+    for index in bad[1:NAMED]:
+        print_fn(f"left out {paths[index]}: {describe_flaw(paths[index])}")
+    print_fn(f"{count} and left out")
+    return keep
+
+
+def describe_flaw(path: str | bytes) -> str:
+    """Returns what is wrong with an image file, in words; "" if nothing is."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if not data:
+        return "is empty"
+    try:
+        found = int(kind(tf.constant(data)))
+        decode_bytes(tf.constant(data), 1, 3)
+    except tf.errors.OpError as error:
+        if "Unknown image file format" in error.message:
+            return "is no image"
+        reason = re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", " ".join(error.message.split()))
+        return f"is damaged or truncated ({reason})"
+    reasons = {
+        CMYK: "is a CMYK JPEG, must be RGB or grey",
+        PALETTE: "is a BMP with a palette, must have 24 or 32 bits a pixel",
+    }
+    return reasons.get(found, "")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFiles:
+    """Images that stay in their files until they are needed."""
+
+    paths: np.ndarray  # [N] of bytes objects, see `image_files`
+    size: int
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, size, size, channels), as of an array of them."""
+        return (len(self.paths), self.size, self.size, self.channels)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the images [n, size, size, channels] uint8 at `indices` [n] int.
+
+        Raises:
+            UserError: A file cannot be read any more; the message names it.
+        """
+        indices = np.asarray(indices, np.int64)
+        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        decoded = self.dataset(tf.data.Dataset.from_tensor_slices(indices))
+        try:
+            for i, image in enumerate(decoded.as_numpy_iterator()):
+                images[i] = image
+        except tf.errors.OpError:
+            for path in self.paths[indices]:
+                if reason := describe_flaw(path):
+                    raise UserError(f"{os.fsdecode(path)}: {reason}") from None
+            raise
+        return images
+
+    def dataset(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        """Returns the images [size, size, channels] uint8 at `indices`, in their order.
+
+        Args:
+            indices: Data set of int64 scalars.
+
+        Raises:
+            tf.errors.InvalidArgumentError: While iterating: a file cannot be read any more; the
+                message names it.
+        """
+        with tf.device("CPU"):
+            paths = tf.constant(self.paths)
+
+        def fail(path: tf.Tensor) -> tf.Tensor:
+            message = "cannot read the image file"
+            with tf.control_dependencies([tf.debugging.Assert(False, [message, path])]):
+                return tf.zeros(self.shape[1:], tf.uint8)
+
+        def image(index: tf.Tensor) -> tf.Tensor:
+            # Errors of decoders do not name the file. The second data set is asked for an
+            # element, and raises, only if the first has none, because its error was ignored.
+            path = tf.data.Dataset.from_tensors(paths[index])
+            decoded = path.map(lambda path: decode(path, self.size, self.channels))
+            either = decoded.ignore_errors().concatenate(path.map(fail)).take(1)
+            return either.get_single_element()
+
+        return indices.map(image, **ORDER)
+
+
+def image_files(paths: Sequence[str], size: int, channels: int) -> ImageFiles:
+    """Returns `paths` as images; `size` and `channels` as in `decode`."""
+    return ImageFiles(np.array([os.fsencode(path) for path in paths], object), size, channels)

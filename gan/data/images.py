@@ -1,0 +1,124 @@
+"""From arrays to pictures: grids, scattered points, loss curves; PNG and GIF files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageDraw, ImageFont
+
+from gan.errors import UserError
+from gan.run.atomic_files import replacing
+
+GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
+GRID_GAP = 2  # pixels between images, before scaling
+GRID_SCALE = 3  # screen pixels a pixel
+LONGEST = 1_000_000  # most pixels of a side that TensorFlow's encoder takes
+CAPTION_HEIGHT = 20  # screen pixels
+
+
+def image_grid(images: np.ndarray, columns: int = GRID_SIDE) -> np.ndarray:
+    """Returns images in rows, with white gaps, enlarged without smoothing.
+
+    Args:
+        images: [rows * columns, H, W, C] uint8.
+        columns: Images a row.
+
+    Returns:
+        [height, width, C] uint8.
+    """
+    count, height, width, channels = images.shape
+    if count % columns:
+        raise ValueError(f"{count} images do not fill rows of {columns}")
+    gap, rows = GRID_GAP, count // columns
+    grid = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, np.uint8
+    )
+    for i, image in enumerate(images):
+        top = gap + (i // columns) * (height + gap)
+        left = gap + (i % columns) * (width + gap)
+        grid[top : top + height, left : left + width] = image
+    return grid.repeat(GRID_SCALE, axis=0).repeat(GRID_SCALE, axis=1)
+
+
+def cell_size(pixels: int) -> int:
+    """Returns how many screen pixels a grid gives to so many pixels of an image."""
+    return (pixels + GRID_GAP) * GRID_SCALE
+
+
+def scatter(*clouds: np.ndarray) -> np.ndarray:
+    """Returns a picture of points [N, 2], each cloud in a colour of its own, the last on top."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    reach = 1.25 * float(np.abs(clouds[0]).max())
+    for colour, cloud in zip(("0.6", "C3"), clouds, strict=False):
+        axes.plot(*cloud.T, ".", markersize=2, color=colour)
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Writes [H, W, C] uint8, grey or colour, as PNG."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(tf.io.encode_png(image).numpy())
+
+
+def read_png(path: Path) -> np.ndarray:
+    """Returns a PNG file as [height, width, 3] uint8.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        image: np.ndarray = tf.io.decode_png(path.read_bytes(), 3).numpy()
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(f"{path}: cannot be read ({type(error).__name__})") from None
+    return image
+
+
+def captioned(image: np.ndarray, text: str) -> np.ndarray:
+    """Returns a picture [H, W, C] uint8 with a line of text above it, [more, W, 3]."""
+    height, width = image.shape[:2]
+    page = Image.new("RGB", (width, height + CAPTION_HEIGHT), "white")
+    page.paste(Image.fromarray(image.squeeze()), (0, CAPTION_HEIGHT))
+    font = ImageFont.load_default(CAPTION_HEIGHT - 6)
+    ImageDraw.Draw(page).text((4, 2), text, "black", font)
+    return np.asarray(page)
+
+
+def write_gif(path: Path, frames: Sequence[np.ndarray], seconds: float) -> None:
+    """Writes pictures [H, W, C] uint8 of one size as an endless animation.
+
+    Args:
+        path: The file.
+        frames: At least one.
+        seconds: Of each frame; the last one stays ten times as long.
+    """
+    first, *others = (Image.fromarray(frame.squeeze()) for frame in frames)
+    milliseconds = [round(1000 * seconds)] * len(frames)
+    milliseconds[-1] *= 10
+    with replacing(path) as temporary:
+        first.save(
+            temporary, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0
+        )
+
+
+def to_float(images: tf.Tensor) -> tf.Tensor:
+    """Maps uint8 0..255 to float32 -1..1, of any shape; points, float32 already, stay."""
+    return images if images.dtype == tf.float32 else tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
+    """Maps float32 -1..1 to uint8 0..255, of any shape: rounded, and clipped outside the range."""
+    return tf.cast(tf.round(tf.clip_by_value(0.5 * images + 0.5, 0.0, 1.0) * 255.0), tf.uint8)
+
+
+def to_stored(outputs: tf.Tensor) -> np.ndarray:
+    """Returns what a generator made as data sets store it: uint8 images, float32 points."""
+    stored: np.ndarray = (to_uint8(outputs) if len(outputs.shape) == 4 else outputs).numpy()
+    return stored

@@ -1,0 +1,147 @@
+"""Pixel range, random numbers, and the tf.data pipeline.
+
+`to_float` and `to_uint8` are the only two definitions of pixel range.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from gan.data.datasets import Dataset
+from gan.data.image_folder import ImageFiles
+from gan.rng import TRAINING, draw_latents, shuffled_indices
+
+
+class Batch(NamedTuple):
+    """What a player learns from in an update; in a block with more dimensions in front."""
+
+    images: tf.Tensor  # [batch, H, W, C] uint8, floats in the step; or points [batch, D] float32
+    labels: tf.Tensor  # [batch] int32, of the images and to be drawn; 0 where there are none
+    latents: tf.Tensor  # [batch, latent_dim] float32
+
+
+ORDER_BATCH = 1000  # positions of files that are looked up at once
+
+
+def real_examples(data: Dataset, count: int, seed: int) -> np.ndarray:
+    """Returns examples to look at, [count, H, W, C] uint8 or [count, D] float32."""
+    indices = np.arange(count) % len(data.train_images)
+    if isinstance(data.train_images, ImageFiles):
+        return data.train_images.read(indices)
+    if data.stack == 1:
+        return data.train_images[indices]
+    return examples_at(data.train_images, indices, data, seed)[0].numpy()
+
+
+def examples_at(
+    stored: tf.Tensor, positions: tf.Tensor, data: Dataset, seed: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the examples at positions of the stream of epochs, and their labels.
+
+    In a stack every channel goes through the images in an order of its own; the label's first
+    digit is that of the first channel.
+
+    Args:
+        stored: The training images, where tf.data finds them.
+        positions: [n] int64.
+        data: The data set.
+        seed: The run's.
+
+    Returns:
+        ([n, H, W, C] uint8 or [n, D] float32, [n] int32).
+    """
+    images, labels = [], tf.zeros(tf.shape(positions), tf.int32)
+    for channel in range(data.stack):
+        indices = shuffled_indices(positions, len(data.train_images), seed, channel)
+        images.append(tf.gather(stored, indices))
+        if data.train_labels is not None:
+            of_one = tf.gather(data.train_labels.astype(np.int32), indices)
+            labels = labels * (int(data.train_labels.max()) + 1) + of_one
+    return images[0] if data.stack == 1 else tf.concat(images, -1), labels
+
+
+def example_dataset(data: Dataset, seed: int, first: int, count: int) -> tf.data.Dataset:
+    """Returns the endless stream of real examples from position `first` on, `count` at a time.
+
+    Returns:
+        Data set of what `examples_at` returns.
+
+    Raises:
+        ValueError: The data are neither images nor points.
+    """
+    images, last = data.train_images, np.iinfo(np.int64).max
+    if isinstance(images, ImageFiles):
+        positions = tf.data.Dataset.range(first, last).batch(ORDER_BATCH)
+        indices = positions.map(lambda p: shuffled_indices(p, len(images), seed)).unbatch()
+        labels = np.zeros(len(images)) if data.train_labels is None else data.train_labels
+        of_index = tf.constant(labels, tf.int32)
+        decoded = (images.dataset(indices), indices.map(lambda i: of_index[i]))
+        return tf.data.Dataset.zip(decoded).batch(count, drop_remainder=True)
+    if (images.dtype, images.ndim) not in ((np.uint8, 4), (np.float32, 2)):
+        raise ValueError(
+            "images must be uint8 [N, H, W, C], points float32 [N, D], "
+            f"got {images.dtype} {images.shape}"
+        )
+    with tf.device("CPU"):
+        stored = tf.Variable(images, trainable=False)  # tf.data copies a constant twice
+    return tf.data.Dataset.range(first, last - count, count).map(
+        lambda start: examples_at(stored, start + tf.range(count, dtype=tf.int64), data, seed)
+    )
+
+
+def block_dataset(
+    data: Dataset,
+    *,
+    steps_per_call: int,
+    d_steps: int,
+    batch_size: int,
+    latent_dim: int,
+    seed: int,
+    noise_seed: int | None = None,
+    first_step: int = 0,
+) -> tf.data.Dataset:
+    """Returns the endless pipeline of what training consumes, `steps_per_call` = K steps at a time.
+
+    What a step gets is a function of (seed, step): neither K nor where the pipeline started
+    changes it, and starting anywhere costs nothing.
+
+    Args:
+        data: Its training part: images [N, H, W, C] uint8, or points [N, D] float32. Images that
+            are in files are decoded as they are needed.
+        steps_per_call: K, steps in a block.
+        d_steps: Real batches a step.
+        batch_size: Images a batch.
+        latent_dim: Entries of a latent vector.
+        seed: Chooses the order.
+        noise_seed: Chooses the latents; the seed if it is not given.
+        first_step: The first block starts with this step.
+
+    Returns:
+        Data set of `Batch`: images [K, d_steps, batch_size, ...] as they are stored, labels
+        [K, d_steps, batch_size] int32, latents [K, d_steps + 1, batch_size, latent_dim] float32,
+        the last ones for G.
+    """
+    step_size = d_steps * batch_size
+    last = np.iinfo(np.int64).max
+    leading = [steps_per_call, d_steps, batch_size]
+    of_noise = seed if noise_seed is None else noise_seed
+
+    def in_block(examples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.reshape(examples, [*leading, *data.shape]), tf.reshape(labels, leading)
+
+    examples = example_dataset(data, seed, first_step * step_size, steps_per_call * step_size)
+
+    def latents(step: tf.Tensor) -> tf.Tensor:
+        """Those of one step."""
+        return draw_latents([d_steps + 1, batch_size, latent_dim], of_noise, TRAINING, step)
+
+    steps = tf.data.Dataset.range(first_step, last).map(latents)
+    steps = steps.batch(steps_per_call, drop_remainder=True)
+    zipped = tf.data.Dataset.zip((examples.map(in_block), steps))
+    blocks = zipped.map(lambda seen, drawn: Batch(seen[0], seen[1], drawn)).prefetch(1)
+    # Its thread sleeps for up to a minute, and an iterator does not end before it: neither would
+    # a run, after its last checkpoint.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return blocks.with_options(options)

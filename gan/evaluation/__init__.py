@@ -1,0 +1,1 @@
+"""How good images are: features, metrics, and what real images get."""

@@ -1,0 +1,347 @@
+"""Metrics of generated images: pure NumPy functions, in float64, on feature arrays.
+
+`real` is what the metric compares with, `fake` what it judges; both are [N, D] arrays of a feature
+network, `probabilities` are [N, classes] of its classifier. `METRICS` states the convention of each
+number in one sentence.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+K_PRECISION = 3  # neighbours of improved precision and recall; Kynkäänniemi et al.
+K_DENSITY = 5  # neighbours of density and coverage; Naeem et al.
+KID_BLOCKS = 10
+EXTRAPOLATION_SIZES = 15
+PRESENT_SHARE = 0.1  # of a class's share among training images, from which on it is present
+MEMORISED_QUANTILE = 0.01
+CHUNK_BYTES = 128 * 2**20  # of a block of distances
+
+
+class Metric(NamedTuple):
+    """How to read a number."""
+
+    better: str  # "lower", "higher", or "real": as real images, not more
+    ideal: float  # what a perfect generator gets, given endless samples
+    convention: str
+
+    def suspicious(self, value: float, mean: float, sd: float) -> bool:
+        """Tells whether a value is better than real images by more than 2 sd.
+
+        No generator can be better than new real images, so something else is going on: copies of
+        training images, too little diversity, or a mistake. For shares of copies more is worse.
+        """
+        return value < mean - 2 * sd if self.better == "lower" else value > mean + 2 * sd
+
+
+METRICS: dict[str, Metric] = {
+    "fcd": Metric(
+        "lower", 0, "Fréchet distance of Gaussians fitted to classifier features (FID's formula)"
+    ),
+    "fcd_infinity": Metric(
+        "lower", 0, f"FCD at {EXTRAPOLATION_SIZES} sizes N, extrapolated linearly in 1/N to 0"
+    ),
+    "kid": Metric(
+        "lower", 0, f"squared MMD, kernel (xy/D + 1)^3, mean of {KID_BLOCKS} disjoint blocks"
+    ),
+    "precision": Metric(
+        "higher", 1, f"share of samples within a real image's distance to its neighbour "
+        f"{K_PRECISION}",
+    ),
+    "recall": Metric(
+        "higher", 1, f"share of real images within a sample's distance to its neighbour "
+        f"{K_PRECISION}",
+    ),
+    "density": Metric(
+        "higher", 1, f"mean number of real {K_DENSITY}-neighbour balls a sample lies in, over "
+        f"{K_DENSITY}",
+    ),
+    "coverage": Metric(
+        "higher", 1, f"share of real images with a sample within the distance to their neighbour "
+        f"{K_DENSITY}",
+    ),
+    "one_nn_accuracy": Metric(
+        "lower", 0.5, "leave-one-out accuracy of 1-nearest-neighbour on real against samples"
+    ),
+    "classifier_score": Metric(
+        "higher", np.inf, "exp of the mean KL of p(y given x) from p(y); the Inception Score's "
+        "formula",
+    ),
+    "classes": Metric(
+        "higher", np.inf, f"classes with at least {PRESENT_SHARE:.0%} of their share among "
+        "training images",
+    ),
+    "class_kl": Metric(
+        "lower", 0, "KL(samples, training labels) of class shares in nats, with Miller-Madow's "
+        "correction",
+    ),
+    "memorised_features": Metric(
+        "real", MEMORISED_QUANTILE, "share of samples nearer to a training image, in features, "
+        "than the 1 % nearest test images",
+    ),
+    "memorised_pixels": Metric("real", MEMORISED_QUANTILE, "the same, in pixels"),
+}  # fmt: skip
+
+
+def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean [D] and unbiased covariance [D, D] of features [N, D]."""
+    features = np.asarray(features, np.float64)
+    return features.mean(0), np.cov(features, rowvar=False)
+
+
+def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
+    """Returns the squared Fréchet distance of the Gaussians fitted to two feature arrays."""
+    return frechet_of_moments(*moments(real), *moments(fake))
+
+
+def frechet_of_moments(
+    mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray
+) -> float:
+    """Returns |m_a - m_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)).
+
+    The trace of the root is that of the symmetric (C_a^(1/2) C_b C_a^(1/2))^(1/2), which ``eigh``
+    computes without complex numbers, for singular covariances too.
+
+    References:
+        Heusel et al. 2017, arXiv:1706.08500, equation 6.
+    """
+    values, vectors = np.linalg.eigh(cov_a)
+    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    eigenvalues = np.linalg.eigvalsh(root @ cov_b @ root)
+    trace_of_root = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
+    distance = np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a + cov_b) - 2 * trace_of_root
+    return float(distance)
+
+
+def frechet_bias(cov: np.ndarray, n: int, m: int) -> float:
+    """Returns what the Fréchet distance of n and m samples of the same Gaussian is on average.
+
+    To first order in 1/n + 1/m: the means differ by Tr C, and a perturbation E of a covariance
+    with eigenvalues l adds the sum of E_ij^2 / (2 (l_i + l_j)), where the mean of E_ij^2 is
+    l_i l_j (1 + [i = j]).
+
+    Args:
+        cov: [D, D].
+        n: Samples on one side.
+        m: Samples on the other.
+    """
+    values = np.clip(np.linalg.eigvalsh(cov), 0, None)
+    sums = values[:, None] + values[None, :]
+    products = values[:, None] * values[None, :]
+    pairs = np.divide(products, 2 * sums, out=np.zeros_like(sums), where=sums > 0)
+    return float((1 / n + 1 / m) * (values.sum() + pairs.sum() + np.trace(pairs)))
+
+
+def frechet_infinity(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> float:
+    """Returns the Fréchet distance extrapolated to infinitely many images on both sides.
+
+    The bias is linear in 1/N, so a line through the distances of subsets of N images of each side
+    meets 1/N = 0 where there is none. The sizes go from a fifth to all of the smaller side.
+
+    References:
+        Chong and Forsyth 2020, arXiv:1911.07023, who extrapolate the samples only.
+    """
+    rng = np.random.default_rng(seed)
+    count = min(len(real), len(fake))
+    sizes = np.linspace(count / 5, count, EXTRAPOLATION_SIZES).astype(int)
+    distances = [
+        frechet_distance(
+            real[rng.permutation(len(real))[:size]], fake[rng.permutation(len(fake))[:size]]
+        )
+        for size in sizes
+    ]
+    _, intercept = np.polyfit(1 / sizes, distances, 1)
+    return float(intercept)
+
+
+def kid(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """Returns the kernel distance and its standard error over disjoint blocks.
+
+    The mean of the unbiased squared MMD of `KID_BLOCKS` blocks, which share no image.
+
+    References:
+        Binkowski et al. 2018, arXiv:1801.01401, section 4.
+    """
+    rng = np.random.default_rng(seed)
+    size = min(len(real), len(fake)) // KID_BLOCKS
+    sides = (real, fake)
+    x, y = (
+        np.asarray(side[rng.permutation(len(side))[: KID_BLOCKS * size]], np.float64)
+        .reshape(KID_BLOCKS, size, -1) for side in sides
+    )  # fmt: skip
+    values = [squared_mmd(a, b) for a, b in zip(x, y, strict=True)]
+    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(KID_BLOCKS))
+
+
+def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
+    """Returns the unbiased squared MMD of x [n, D] and y [n, D] with KID's cubic kernel."""
+    n, dim = x.shape
+    xx, yy, xy = ((a @ b.T / dim + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
+    within = (xx.sum() - np.trace(xx) + yy.sum() - np.trace(yy)) / (n * (n - 1))
+    return float(within - 2 * xy.mean())
+
+
+def squared_distances(
+    queries: np.ndarray, points: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields (rows, squared Euclidean distances [rows, points]) for blocks of queries.
+
+    A block takes at most `CHUNK_BYTES`.
+    """
+    points = np.asarray(points, np.float64)
+    norms = np.einsum("ij,ij->i", points, points)
+    rows = max(1, CHUNK_BYTES // (8 * len(points)))
+    for start in range(0, len(queries), rows):
+        block = np.asarray(queries[start : start + rows], np.float64)
+        distances = block @ points.T
+        distances *= -2
+        distances += norms
+        distances += np.einsum("ij,ij->i", block, block)[:, None]
+        yield slice(start, start + len(block)), np.maximum(distances, 0, out=distances)
+
+
+def own_neighbours(points: np.ndarray, k: int) -> np.ndarray:
+    """Returns the squared distances [N, k] of each point to its k nearest others, ascending."""
+    found = np.empty((len(points), k))
+    for rows, distances in squared_distances(points, points):
+        distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = np.inf
+        found[rows] = np.sort(np.partition(distances, k - 1, axis=1)[:, :k], axis=1)
+    return found
+
+
+def nearest(queries: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the squared distance [Q] of each query to the nearest point, and its index [Q]."""
+    found, indices = np.empty(len(queries)), np.empty(len(queries), np.int64)
+    for rows, distances in squared_distances(queries, points):
+        indices[rows] = distances.argmin(1)
+        found[rows] = distances[np.arange(len(distances)), indices[rows]]
+    return found, indices
+
+
+class RealNeighbours(NamedTuple):
+    """Real features and what the neighbour metrics need of them alone."""
+
+    features: np.ndarray  # [N, D]
+    neighbours: np.ndarray  # [N, K_DENSITY] squared distances, ascending
+
+
+def real_neighbours(real: np.ndarray) -> RealNeighbours:
+    """Returns real features with the distances among themselves, to be used again."""
+    return RealNeighbours(real, own_neighbours(real, K_DENSITY))
+
+
+def neighbour_metrics(real: RealNeighbours, fake: np.ndarray) -> dict[str, float]:
+    """Returns precision, recall, density, coverage and 1-nearest-neighbour accuracy.
+
+    One pass over the distances between real and fake gives them all. A ball is open: a point on
+    its border is outside. For 1-NN both sides weigh the same, however many images they have.
+
+    Args:
+        real: Of `real_neighbours`.
+        fake: [M, D].
+
+    References:
+        Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2 (precision, recall).
+        Naeem et al. 2020, arXiv:2002.09797, equations 4 and 5 (density, coverage).
+        Lopez-Paz and Oquab 2017, arXiv:1610.06545, section 3 (two-sample test).
+    """
+    own = own_neighbours(fake, K_PRECISION)
+    count, k = len(real.features), K_DENSITY
+    ball_3, ball_5 = real.neighbours[:, K_PRECISION - 1], real.neighbours[:, K_DENSITY - 1]
+    precise = np.zeros(len(fake), bool)
+    balls = np.zeros(len(fake))
+    fake_to_real = np.empty(len(fake))
+    recalled = np.zeros(count, bool)
+    real_to_fake = np.full(count, np.inf)
+    for rows, distances in squared_distances(fake, real.features):
+        precise[rows] = (distances < ball_3).any(1)
+        balls[rows] = (distances < ball_5).sum(1)
+        fake_to_real[rows] = distances.min(1)
+        recalled |= (distances < own[rows, K_PRECISION - 1 :]).any(0)
+        np.minimum(real_to_fake, distances.min(0), out=real_to_fake)
+    real_right = np.mean(real.neighbours[:, 0] < real_to_fake)
+    fake_right = np.mean(own[:, 0] < fake_to_real)
+    return {
+        "precision": float(precise.mean()),
+        "recall": float(recalled.mean()),
+        "density": float(balls.mean() / k),
+        "coverage": float(np.mean(real_to_fake < ball_5)),
+        "one_nn_accuracy": float((real_right + fake_right) / 2),
+    }
+
+
+def coverage_ceiling(real_count: int, fake_count: int) -> float:
+    """Returns the mean coverage when samples and real images come from the same distribution.
+
+    A real image is not covered when its k nearest images, of both kinds together, are all real.
+    0.9688 for k = 5 and as many samples as real images.
+    """
+    i = np.arange(K_DENSITY)
+    others = real_count - 1
+    return float(1 - np.prod((others - i) / (others + fake_count - i)))
+
+
+def classifier_score(probabilities: np.ndarray) -> float:
+    """Returns exp of the mean KL divergence of p(y|x) from its mean p(y).
+
+    References:
+        Salimans et al. 2016, arXiv:1606.03498, section 4.
+    """
+    p = np.asarray(probabilities, np.float64)
+    ratio = np.log(np.maximum(p, 1e-300)) - np.log(np.maximum(p.mean(0), 1e-300))
+    return float(np.exp(np.mean(np.sum(p * ratio, axis=1))))
+
+
+def class_metrics(probabilities: np.ndarray, training_labels: np.ndarray) -> dict[str, float]:
+    """Returns the number of classes present and the KL divergence from the training labels.
+
+    The plug-in estimate of the divergence is too high by (classes seen - 1) / 2N, which is taken
+    off; so the result can be slightly negative.
+
+    Args:
+        probabilities: [N, classes].
+        training_labels: [M] integers, every class among them.
+
+    References:
+        Miller 1955, Note on the bias of information estimates.
+    """
+    counts = class_counts(probabilities)
+    classes = len(counts)
+    shares = counts / counts.sum()
+    expected = np.bincount(training_labels, minlength=classes) / len(training_labels)
+    seen = counts > 0
+    plug_in = np.sum(shares[seen] * np.log(shares[seen] / expected[seen]))
+    return {
+        "classes": float(np.sum(shares >= PRESENT_SHARE * expected)),
+        "class_kl": float(plug_in - (seen.sum() - 1) / (2 * counts.sum())),
+    }
+
+
+def class_counts(probabilities: np.ndarray) -> np.ndarray:
+    """Returns how many samples the classifier gives to each class, [classes] int64."""
+    return np.bincount(np.argmax(probabilities, axis=1), minlength=probabilities.shape[1])
+
+
+def score_ceiling(labels: np.ndarray) -> float:
+    """Returns the classifier score of perfectly classified images with these labels.
+
+    exp of the labels' entropy; 9.98 for MNIST.
+    """
+    shares = np.bincount(labels) / len(labels)
+    shares = shares[shares > 0]
+    return float(np.exp(-np.sum(shares * np.log(shares))))
+
+
+def memorised_share(sample_distances: np.ndarray, threshold: float) -> float:
+    """Returns the share of samples whose distance to the nearest training image is below this.
+
+    The threshold is `memorisation_threshold` of test images, which nobody can have memorised: a
+    share far above 1 % tells of copies.
+    """
+    return float(np.mean(sample_distances < threshold))
+
+
+def memorisation_threshold(test_distances: np.ndarray) -> float:
+    """Returns the 1 % quantile of the distances of test images to the nearest training image."""
+    return float(np.quantile(test_distances, MEMORISED_QUANTILE))

@@ -1,0 +1,96 @@
+"""The record of an evaluation, its table, its scalars in TensorBoard."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gan.errors import UserError
+from gan.evaluation.metrics import METRICS
+from gan.evaluation.mode_coverage import BETTER, Modes
+from gan.evaluation.reference import Found, Reference
+from gan.run import run_directory
+from gan.version import __version__
+
+
+def mode_record(modes: Modes, samples: np.ndarray, floors: bool = False) -> dict[str, Any]:
+    """Returns the record of counting modes, if asked for with floors and ideals."""
+    result = {
+        "num_images": len(samples),
+        "reference": {"dataset": modes.dataset},
+        "features": modes.provenance,
+        "tapegan": __version__,
+        "date": now(),
+        "metrics": modes.compute(samples),
+    }
+    if floors:
+        result["floors"] = {n: f._asdict() for n, f in modes.floors(len(samples)).items()}
+        result |= {"ideals": modes.ideals(), "suspicious": []}
+    return result
+
+
+def evaluation_record(reference: Reference, count: int, found: Found) -> dict[str, Any]:
+    """Returns what every evaluation records: metrics and what they were computed from."""
+    small = {name: x for name, x in found.extras.items() if not isinstance(x, np.ndarray)}
+    return {
+        "num_images": count,
+        "reference": {
+            "dataset": reference.real.dataset,
+            "split": reference.split,
+            "num_images": reference.count,
+        },
+        "features": reference.real.extractor.provenance,
+        "tapegan": __version__,
+        "date": now(),
+        "metrics": found.values,
+        **small,
+    }  # fmt: skip
+
+
+def now() -> str:
+    """Returns the time of a record."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def markdown_table(result: dict[str, Any]) -> str:
+    """Returns the metrics of a record as a Markdown table with floors and ideals."""
+    lines = ["| metric | value | real images (sd) | ideal | |", "| --- | --- | --- | --- | --- |"]
+    for name, value in result["metrics"].items():
+        floor, ideal = result["floors"][name], result["ideals"][name]
+        error = result.get("kid_standard_error") if name == "kid" else None
+        cells = [
+            f"{name} {ARROWS[BETTER[name] if name in BETTER else METRICS[name].better]}".strip(),
+            format_number(value) + (f" ± {format_number(error)}" if error is not None else ""),
+            f"{format_number(floor['mean'])} ({format_number(floor['sd'])})",
+            format_number(ideal) if ideal is not None else "",
+            "suspicious" if name in result["suspicious"] else "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+ARROWS = {"lower": "↓", "higher": "↑", "real": ""}
+
+
+def format_number(value: float) -> str:
+    """Returns a number with four significant digits; whole ones without a point."""
+    return f"{value:.0f}" if value == int(value) else f"{value:.4g}"
+
+
+def write_tensorboard(run_dir: Path, step: int, prefix: str, values: dict[str, float]) -> None:
+    """Adds scalars named ``eval/PREFIX_METRIC``, or ``eval/METRIC``, to a run's TensorBoard.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    directory = run_dir / run_directory.TENSORBOARD_DIR
+    try:
+        writer = tf.summary.create_file_writer(str(directory))
+        with writer.as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(f"eval/{prefix}_{name}" if prefix else f"eval/{name}", value)
+        writer.close()
+    except tf.errors.OpError as error:
+        raise UserError(f"{directory}: cannot be written ({type(error).__name__})") from None

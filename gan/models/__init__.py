@@ -1,0 +1,1 @@
+"""Keras functional generators and discriminators, and their tables."""

@@ -1,0 +1,1 @@
+"""What people look at after training: plots, comparisons, the page."""

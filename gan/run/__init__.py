@@ -1,0 +1,1 @@
+"""What a run is, without TensorFlow: configuration, presets, directory, records, lock."""

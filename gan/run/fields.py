@@ -1,0 +1,133 @@
+"""Knobs: values with a meaning and a range, from text, JSON or Python; and mistakes of users."""
+
+import dataclasses
+import math
+from typing import Any
+
+from gan.errors import UserError
+
+INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    open_table: bool = False,
+    low: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    resumable: bool = False,
+) -> Any:
+    """Describes one field of `Config`, or one flag of a command.
+
+    Args:
+        default: The value of the `mlp` preset, or of the flag.
+        help: What it means, with its unit.
+        choices: The valid names, for a field that takes a name.
+        open_table: Whether Python code may add names to `choices` (a row of a table).
+        low: The least valid number.
+        above: All valid numbers are greater than this one.
+        below: All valid numbers are less than this one.
+        resumable: Whether it may differ between a run and its continuation.
+    """
+    metadata = {k: v for k, v in locals().items() if k != "default"}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
+    """Returns `value` as the field's type.
+
+    Args:
+        field: A field of `Config`.
+        value: What Python code or JSON gave. Text is not parsed, see `parse`.
+
+    Raises:
+        ValueError: Says what is valid.
+    """
+    valid = ValueError(valid_values(field))
+    kind: Any = kind_of(field)
+    if value is None:
+        if field.default is not None:
+            raise valid
+        return value
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise valid
+    meta = field.metadata
+    if kind is str:
+        if meta["choices"] and not meta["open_table"] and value not in meta["choices"]:
+            raise valid
+    elif kind is not bool and not (
+        (kind is int or math.isfinite(value))
+        and (meta["low"] is None or value >= meta["low"])
+        and (meta["above"] is None or value > meta["above"])
+        and (meta["below"] is None or value < meta["below"])
+    ):
+        raise valid
+    return value
+
+
+def parse(field: "dataclasses.Field[Any]", text: str) -> Any:
+    """Returns the value that `text` stands for on a command line.
+
+    Raises:
+        ValueError: Says what is valid.
+    """
+    valid = ValueError(valid_values(field))
+    kind = kind_of(field)
+    value: Any = text
+    if kind is bool:
+        names = {"true": True, "1": True, "false": False, "0": False}
+        if text.lower() not in names:
+            raise valid
+        value = names[text.lower()]
+    elif kind is not str:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise valid from None
+    elif field.metadata["choices"] and not (
+        text in field.metadata["choices"] or any(begins(text, c) for c in field.metadata["choices"])
+    ):
+        raise valid
+    return check(field, value)
+
+
+def begins(text: str, choice: str) -> bool:
+    """Returns whether a choice that ends in PATH stands for a text."""
+    start = choice.removesuffix("PATH")
+    return start != choice and text.startswith(start) and text != start
+
+
+def kind_of(field: "dataclasses.Field[Any]") -> type:
+    """Returns str, int, float or bool. A field whose default is None is a bool."""
+    return bool if field.default is None else type(field.default)
+
+
+def valid_values(field: "dataclasses.Field[Any]") -> str:
+    """Returns the valid values of a field in words."""
+    kind, meta = kind_of(field), field.metadata
+    if kind is bool:
+        return "must be true or false"
+    if kind is str:
+        return f"must be one of {', '.join(meta['choices'])}" if meta["choices"] else "must be text"
+    bounds = [
+        f"{name} {'2^31' if meta[key] == INT32 else meta[key]}"
+        for key, name in (("low", "at least"), ("above", "above"), ("below", "below"))
+        if meta[key] is not None
+    ]
+    return f"must be {'an integer' if kind is int else 'a number'} {' and '.join(bounds)}".rstrip()
+
+
+def lookup(table: dict[str, Any], knob: str, name: str) -> Any:
+    """Returns the row of a table.
+
+    Raises:
+        UserError: There is none; the message lists the names.
+    """
+    if name not in table:
+        raise UserError(f"--{knob}={name}: must be one of {', '.join(table)}")
+    return table[name]

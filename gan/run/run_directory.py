@@ -1,0 +1,250 @@
+"""The run directory: what it holds, when it is continued and when it is refused."""
+
+import dataclasses
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from gan.errors import UserError
+from gan.run import config as config_module
+from gan.run.atomic_files import write_json
+from gan.run.config import Config
+
+CONFIG_FILE = "config.json"
+SUMMARY_FILE = "summary.json"
+METRICS_FILE = "metrics.jsonl"
+EVALUATIONS_FILE = "evaluations.jsonl"
+GENERATOR_FILE = "generator.keras"
+LOSS_PLOT_FILE = "losses.png"
+SAMPLES_DIR = "samples"
+CHECKPOINTS_DIR = "checkpoints"
+BEST_DIR = "checkpoints/best"
+TENSORBOARD_DIR = "tensorboard"
+
+FILES = (
+    CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, EVALUATIONS_FILE, GENERATOR_FILE, LOSS_PLOT_FILE,
+)  # fmt: skip
+DIRECTORIES = (SAMPLES_DIR, CHECKPOINTS_DIR, BEST_DIR, TENSORBOARD_DIR)
+TRAINING_PICTURE = re.compile(r"(reals|step_\d+)\.png")  # in SAMPLES_DIR
+CHECKPOINT_LIST = "checkpoint"  # TensorFlow's name for it
+CHECKPOINT_LINE = re.compile(
+    r'(all_)?model_checkpoint_paths?: "step-\d+"'
+    r"|(all_model_checkpoint_timestamps|last_preserved_timestamp): [\d.e+]+"
+)
+CHECKPOINT_PART = re.compile(r"(step-(\d+))\.(index|data-\d+-of-\d+)")  # its files
+
+# What a configuration leaves to the machine, and how it says so.
+AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None}
+
+
+def check_run_dir(run_dir: Path, config: Config) -> None:
+    """Refuses a directory that this configuration may neither start nor continue. Writes nothing.
+
+    Raises:
+        UserError: It is a file, holds something else than a run, or a run of another configuration.
+    """
+    flag = f"--run_dir={run_dir}"
+    try:
+        str(run_dir).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{flag!r}: must be UTF-8, TensorFlow writes to no other names") from None
+    parent = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
+    if parent != run_dir and not parent.is_dir():
+        raise UserError(f"{flag}: cannot be written ({parent} is not a directory)")
+    if not os.access(parent, os.W_OK):
+        raise UserError(f"{flag}: cannot be written (no permission in {parent})")
+    try:
+        if run_dir.exists() and not run_dir.is_dir():
+            raise UserError(f"{flag}: is a file, must be a new directory or one of the same run")
+        # Hidden files are what a crash left of a file being written.
+        if not run_dir.exists() or all(path.name.startswith(".") for path in run_dir.iterdir()):
+            return
+        if not (run_dir / CONFIG_FILE).exists():
+            raise UserError(
+                f"{flag}: holds other files and no {CONFIG_FILE}, "
+                "must be a new directory or one of the same run"
+            )
+    except OSError as error:
+        raise UserError(f"{flag}: {error.strerror}") from None
+    for directory in (CHECKPOINTS_DIR, BEST_DIR):
+        check_list(run_dir / directory)
+    changed = config_module.changed_fields(read_config(run_dir), config)
+    if changed:
+        raise UserError(
+            f"{flag}: holds a run of another configuration ({'; '.join(changed)}), "
+            "must be a new directory or one of the same run"
+        )
+
+
+def with_saved_choices(run_dir: Path, config: Config) -> Config:
+    """Returns `config`, with what it leaves to the machine as the run in `run_dir` has it, if any.
+
+    So a run goes on with the precision that it began with, also on a machine that would choose
+    another one.
+
+    Raises:
+        UserError: The run's configuration cannot be read.
+    """
+    if not (run_dir / CONFIG_FILE).exists():
+        return config
+    saved = read_config(run_dir)
+    chosen = {
+        name: getattr(saved, name)
+        for name, automatic in AUTOMATIC.items()
+        if getattr(config, name) == automatic
+    }
+    return dataclasses.replace(config, **chosen)
+
+
+def read_config(run_dir: Path) -> Config:
+    """Returns the configuration of a run.
+
+    Raises:
+        UserError: There is none, or it cannot be read.
+    """
+    values = read_values(run_dir)["config"]
+    try:
+        return config_module.from_dict(values)
+    except UserError as error:
+        raise UserError(f"{run_dir / CONFIG_FILE}: is not a configuration ({error})") from None
+
+
+def own_networks(run_dir: Path) -> list[str]:
+    """Returns which networks of a run Python code gave, instead of those that its config names.
+
+    Raises:
+        UserError: config.json cannot be read.
+    """
+    return list(read_values(run_dir)["own_networks"])
+
+
+def read_values(run_dir: Path) -> dict[str, Any]:
+    """Returns what config.json of a run holds, after a look at the kinds of the run's files.
+
+    Raises:
+        UserError: It is none, or damaged, or a file is where a directory should be or vice versa.
+    """
+    path = run_dir / CONFIG_FILE
+    try:
+        values = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
+    except (OSError, ValueError, RecursionError) as error:  # the last one: nested too deeply
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{path}: is not a configuration, must be JSON ({reason})") from None
+    if not isinstance(values, dict) or not isinstance(values.get("config"), dict):
+        raise UserError(f'{path}: is not a configuration, must be an object with one as "config"')
+    if not isinstance(values.setdefault("own_networks", []), list):
+        raise UserError(f'{path}: is not a configuration, "own_networks" must be a list')
+    for names, is_right, kind in (
+        (FILES, Path.is_file, "file"),
+        (DIRECTORIES, Path.is_dir, "directory"),
+    ):
+        for found in (run_dir / name for name in names):
+            if found.exists() and not is_right(found):
+                raise UserError(f"{found}: must be a {kind}, as training makes it")
+    return values
+
+
+def checkpoints(directory: Path) -> list[tuple[int, str]]:
+    """Returns step and path of all checkpoints in a directory, the newest first.
+
+    From the names of their files, whatever TensorFlow's list says, which may be older. One that a
+    crash left half-written is among them.
+    """
+    names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
+    matches = [match for name in names if (match := CHECKPOINT_PART.fullmatch(name))]
+    return sorted({(int(match[2]), str(directory / match[1])) for match in matches}, reverse=True)
+
+
+def check_list(directory: Path) -> None:
+    """Refuses TensorFlow's list of checkpoints if it is not one of those beside it.
+
+    TensorFlow reads from all paths in that list, and deletes the oldest of them.
+
+    Raises:
+        UserError: The list is damaged, or names others.
+    """
+    path = directory / CHECKPOINT_LIST
+    try:
+        lines = path.read_text().splitlines() if path.exists() else []
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read, must be TensorFlow's ({error})") from None
+    for line in lines:
+        if not CHECKPOINT_LINE.fullmatch(line):
+            raise UserError(f"{path}: has the line {line[:100]!r}, must list step-N beside it")
+
+
+def write_config(
+    run_dir: Path, config: Config, environment: dict[str, Any], own_networks: list[str]
+) -> None:
+    """Creates the run directory if needed and writes its configuration.
+
+    `own_networks` are those that Python code gave instead of the ones that `config` names.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        values = {
+            "config": dataclasses.asdict(config),
+            "own_networks": own_networks,
+            "environment": environment,
+        }
+        write_json(run_dir / CONFIG_FILE, values)  # first: it makes the directory ours
+        (run_dir / SAMPLES_DIR).mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--run_dir={run_dir}: cannot be written ({error.strerror})") from None
+
+
+def check_output(path: Path, suffix: str = "") -> None:
+    """Refuses a place for something new where training keeps a file of a run.
+
+    Raises:
+        UserError: It is such a place, or a directory, or has not the suffix that it must have.
+    """
+    flag = f"--out={path}"
+    if suffix and (path.suffix != suffix or path.is_dir()):
+        raise UserError(f"{flag}: must be a file whose name ends in {suffix}")
+    # As it is named, and where it leads if it is a link; realpath also bears links in circles.
+    for place in (Path(os.path.realpath(path.parent)) / path.name, Path(os.path.realpath(path))):
+        run_dir = next((one for one in place.parents if is_run(one)), None)
+        if run_dir is None:
+            continue
+        first, *others = place.relative_to(run_dir).parts
+        if (
+            (first in FILES and not others)
+            or first in (CHECKPOINTS_DIR, TENSORBOARD_DIR)
+            or (first == SAMPLES_DIR and others and TRAINING_PICTURE.fullmatch(others[0]))
+        ):
+            raise UserError(f"{flag}: is kept by the run {run_dir}, must be another place")
+
+
+def is_run(directory: Path) -> bool:
+    """Returns whether a directory has the configuration of a run; other programs have a config."""
+    try:
+        values = json.loads((directory / CONFIG_FILE).read_text())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and isinstance(values.get("config"), dict)
+
+
+def ended_summary(run_dir: Path, step: int) -> dict[str, Any] | None:
+    """Returns the summary of a run that completed, or was stopped for good, at `step`, else None.
+
+    Another step: the run went on after that summary, and ended before it could write its own.
+    """
+    try:
+        summary = json.loads((run_dir / SUMMARY_FILE).read_text())
+        ended = summary["status"] in ("completed", "stopped") and summary["step"] == step
+        return summary if ended else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def step_of(checkpoint: str | None) -> int:
+    """Returns the step in a checkpoint's name, 0 for no checkpoint."""
+    return int(checkpoint.rsplit("-", 1)[1]) if checkpoint else 0

@@ -1,0 +1,1 @@
+"""Generators: loaded, drawn from, exported."""

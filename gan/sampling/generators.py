@@ -1,0 +1,248 @@
+"""Generators of runs and of files, and the images that they draw."""
+
+from collections.abc import Callable
+from numbers import Real
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan.data.datasets import Dataset, dataset_from_config
+from gan.data.images import to_stored
+from gan.errors import UserError
+from gan.models.build import build_generator, check_network
+from gan.run import run_directory
+from gan.run.config import POINT_DATASETS
+from gan.sampling.latents import Numbers, latents_of, truncate
+
+SAMPLE_BATCH = 500
+POINTS_SHOWN = 2500  # of each kind, in the picture of a data set of points
+CLASS_ROWS = 10  # most rows of a class-conditional grid, spread over all classes
+
+
+def sample(
+    generator: keras.Model,
+    seeds: Numbers,
+    *,
+    labels: Numbers | None = None,
+    truncation: float = 0.0,
+    noise_seed: int = 0,
+    advance: Callable[[int], None] = lambda count: None,
+) -> np.ndarray:
+    """Returns images [len(seeds), H, W, C] uint8, or points [len(seeds), D] float32.
+
+    The same seed is always the same image.
+
+    Args:
+        generator: From latents [batch, latent_dim], and labels, to float32 images in -1..1.
+        seeds: Which images, numbers from 0 on.
+        labels: Of conditional generators, one a seed; None draws class ``seed % classes``.
+        truncation: Bound of the latents' entries, see `truncate`; 0: none.
+        noise_seed: 0..2**31-1; another one makes other images of the same seeds.
+        advance: Is told of each batch.
+
+    Raises:
+        UserError: A seed, label or bound is out of range, or there are no seeds.
+    """
+    if not isinstance(generator, keras.Model):
+        kind = type(generator).__name__
+        raise UserError(f"generator: is {kind}, must be a Keras model, as gan.load returns")
+    numbers, classes = np.asarray(seeds), classes_of(generator)
+    whole = numbers.ndim == 1 and numbers.size and np.issubdtype(numbers.dtype, np.integer)
+    if not whole or numbers.min() < 0:
+        raise UserError("seeds: must be a list of whole numbers from 0 on, at least one")
+    if not isinstance(truncation, Real) or not 0 <= truncation < np.inf:
+        raise UserError(f"truncation={truncation!r}: must be a number at least 0")
+    chosen = numbers % max(1, classes) if labels is None else np.asarray(labels)
+    if labels is not None and not classes:
+        raise UserError("labels: are for conditional generators only")
+    inside = not classes or bool(np.all(np.isin(chosen, np.arange(classes))))
+    if chosen.shape != numbers.shape or not inside:
+        raise UserError(f"labels: must be one in 0..{classes - 1} for each seed")
+    latents = latents_of(numbers, generator.inputs[0].shape[-1], noise_seed)
+    if truncation:
+        latents = truncate(latents, truncation)
+    return draw(generator, latents, chosen, advance)
+
+
+def sample_for_evaluation(
+    generator: keras.Model, data: Dataset, count: int, noise_seed: int = 0
+) -> np.ndarray:
+    """Returns the images of the seeds 0 to `count` - 1 that evaluations look at.
+
+    Conditional generators draw classes as often as they are among the training images, as real
+    images have them, and not equally often.
+
+    References:
+        Karras et al. 2020, arXiv:2006.06676: their evaluations draw labels from the data set.
+    """
+    known = classes_of(generator) == data.classes > 0
+    labels = data.random_labels(count, noise_seed) if known else None
+    return sample(generator, range(count), labels=labels, noise_seed=noise_seed)
+
+
+def draw(
+    generator: keras.Model,
+    latents: np.ndarray,
+    labels: np.ndarray,
+    advance: Callable[[int], None] = lambda count: None,
+) -> np.ndarray:
+    """Returns what a generator makes of latents [n, latent_dim], as data sets store it.
+
+    `labels` [n] integers are for conditional generators; others do not look at them. `advance` is
+    told of each batch.
+    """
+    conditional, parts = len(generator.inputs) == 2, []
+    for start in range(0, len(latents), SAMPLE_BATCH):
+        part = slice(start, start + SAMPLE_BATCH)
+        inputs = [latents[part], labels[part].astype(np.int32)] if conditional else latents[part]
+        parts.append(to_stored(generator(inputs, training=False)))
+        advance(len(parts[-1]))
+    return np.concatenate(parts)
+
+
+def classes_of(generator: keras.Model) -> int:
+    """Returns how many classes a generator can draw, 0 if it is not conditional.
+
+    Raises:
+        UserError: It takes labels, but has no embedding that says how many.
+    """
+    if len(generator.inputs) == 1:
+        return 0
+    for layer in generator.layers:
+        if isinstance(layer, keras.layers.Embedding):
+            return int(layer.input_dim)
+    raise UserError("generator: takes labels, and must have an Embedding layer for them")
+
+
+def restore_generator(
+    run_dir: Path, data: Dataset, weights: str = "ema", checkpoint: str = "latest"
+) -> tuple[keras.Model, int]:
+    """Returns a generator of a run and the step of the checkpoint.
+
+    Args:
+        run_dir: A run.
+        data: Its data set.
+        weights: "ema" or "raw".
+        checkpoint: "latest", "best", or a step.
+
+    Raises:
+        UserError: There is no such run or checkpoint, or it cannot be restored.
+    """
+    config = run_directory.read_config(run_dir)
+    path = find_checkpoint(run_dir, checkpoint)
+    if "generator" in run_directory.own_networks(run_dir):
+        generator = load_saved_generator(run_dir)
+        path_of_it = str(run_dir / run_directory.GENERATOR_FILE)
+        check_network(path_of_it, generator, (config.latent_dim,), data.shape, config.conditional)
+    else:
+        generator = build_generator(config, data.shape, data.classes)
+    part = "ema_generator" if weights == "ema" else "generator"
+    try:
+        status = tf.train.Checkpoint(**{part: generator}).restore(path)
+        status.assert_existing_objects_matched().expect_partial()
+    except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: cannot be restored into the generator ({reason})") from None
+    return generator, run_directory.step_of(path)
+
+
+def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras.Model:
+    """Returns the generator of a run, or the one in a Keras file.
+
+    Args:
+        path: A run, or a Keras file.
+        checkpoint: Of a run: "latest", "best" or a step; "": the generator that it ended with.
+        weights: Of the checkpoint: "ema" or "raw"; "": those that the run itself draws from.
+
+    Raises:
+        UserError: There is none, or it is no generator.
+    """
+    if weights not in ("", "ema", "raw"):
+        raise UserError(f"--weights={weights}: must be one of ema, raw")
+    if weights and not checkpoint:
+        raise UserError(f"--weights={weights}: needs --checkpoint, such as latest")
+    if checkpoint and path.is_file():
+        raise UserError(f"--checkpoint={checkpoint}: is for runs, {path} is a file")
+    if path.is_file():
+        return read_generator(path)
+    config, own = run_directory.read_config(path), "generator" in run_directory.own_networks(path)
+    if checkpoint:
+        find_checkpoint(path, checkpoint)  # found missing before data are loaded
+        data = dataset_from_config(config, print)
+        return restore_generator(path, data, weights or config.sample_weights, checkpoint)[0]
+    if not (path / run_directory.GENERATOR_FILE).exists() and not own:
+        find_checkpoint(path, "latest")
+        raise UserError(
+            f"--run_dir={path}: has no {run_directory.GENERATOR_FILE} yet, it comes when training "
+            "ends; its checkpoints have one: --checkpoint=latest"
+        )
+    return load_saved_generator(path)
+
+
+def load_saved_generator(run_dir: Path) -> keras.Model:
+    """Returns the network in a run's generator.keras. Runs no code that the file brings.
+
+    Raises:
+        UserError: There is none yet, it cannot be loaded, or is no generator for the run.
+    """
+    config, path = run_directory.read_config(run_dir), run_dir / run_directory.GENERATOR_FILE
+    if not path.exists():
+        raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
+    generator = read_generator(path)
+    made, points = generator.output_shape, config.dataset in POINT_DATASETS
+    if len(made) != (2 if points else 4):
+        right = "points [batch, 2]" if points else "images [batch, H, W, C]"
+        raise UserError(f"{path}: makes {made}, must make {right}")
+    check_network(str(path), generator, (config.latent_dim,), made[1:], config.conditional)
+    return generator
+
+
+def read_generator(path: Path) -> keras.Model:
+    """Returns the generator in a Keras file of any origin. Runs no code that the file brings.
+
+    Raises:
+        UserError: It cannot be loaded, or is no generator.
+    """
+    try:
+        # Safe mode is the default; spelled out, because a run may come from anybody.
+        generator = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # damage has many faces, see zipfile and keras.saving
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: cannot be loaded ({reason})") from None
+    made, inputs = getattr(generator, "output_shape", None), getattr(generator, "inputs", [])
+    shape = made[1:] if isinstance(made, tuple) else ()
+    if shape != (2,) and (len(shape) != 3 or shape[-1] not in (1, 3)):
+        raise UserError(
+            f"{path}: makes {made}, must make images [batch, H, W, C] of 1 or 3 channels, or points"
+        )
+    latents = tuple(inputs[0].shape)[1:] if len(inputs) in (1, 2) else ()
+    if len(latents) != 1 or latents[0] is None:
+        raise UserError(f"{path}: takes {[x.shape for x in inputs]}, must take latents [batch, n]")
+    check_network(str(path), generator, latents, shape, len(inputs) == 2)
+    return generator
+
+
+def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
+    """Returns the path of a run's checkpoint: "latest", "best" or a step.
+
+    Raises:
+        UserError: There is none; the message lists those that exist.
+    """
+    newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
+    best = run_directory.checkpoints(run_dir / run_directory.BEST_DIR)
+    paths = {name: found[0][1] for name, found in (("latest", newest), ("best", best)) if found}
+    paths |= {str(step): path for step, path in reversed(newest)}
+    if not paths:
+        raise UserError(f"--run_dir={run_dir}: has no checkpoint yet")
+    if checkpoint not in paths:
+        raise UserError(f"--checkpoint={checkpoint}: must be one of {', '.join(paths)}")
+    return paths[checkpoint]
+
+
+def shown_classes(generator: keras.Model) -> np.ndarray:
+    """Returns the classes that get a row, [rows] integers; none if it is not conditional."""
+    classes = classes_of(generator)
+    spread = np.linspace(0, classes - 1, CLASS_ROWS if classes else 0)
+    return np.unique(spread.round().astype(int))

@@ -1,0 +1,91 @@
+"""Signs that a run has collapsed, from what it logs anyway. Pure functions on records.
+
+The rules are coarse on purpose: a healthy run must never raise one (docs/evaluation.md shows how
+far away it stays), so that ``--on_collapse=stop`` can be trusted overnight. Spans are in thousands
+of real images (kimg), because log intervals and batch sizes differ.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+Record = dict[str, Any]  # of metrics.jsonl or evaluations.jsonl
+
+SPAN_KIMG = 256.0  # what a rule on D looks back at: 1,000 steps of the default run
+LEAST_RECORDS = 3  # in that span
+
+WON_ACCURACY, WON_GAP = 0.99, 6.0  # on both kinds of images; mean real minus mean fake logit
+DEAD_ACCURACY, DEAD_GAP = 0.52, 0.05  # over both kinds of images
+MODE_METRICS = {"fcd", "coverage", "classes"}
+LOW_COVERAGE = 0.1  # real images get 0.95
+LOW_CLASSES = 0.5  # of all classes
+IMPROVEMENT = 0.95  # an FCD below this part of the best one before is progress
+
+
+def collapse_signs(
+    records: Sequence[Record], evaluations: Sequence[Record], log_odds: bool = True
+) -> dict[str, str]:
+    """Returns the signs of collapse at the last record, each with what it means in one sentence.
+
+    Args:
+        records: Of metrics.jsonl up to now, or its end of at least `SPAN_KIMG`.
+        evaluations: All evaluations during training up to now; those that lack what the rule on
+            modes needs are passed over.
+        log_odds: Whether logits are log-odds, without which the rules on D mean nothing; see
+            ``Config.has_log_odds``.
+    """
+    found = {}
+    now = records[-1]["kimg"] if records else 0.0
+    span = [r for r in records if r["kimg"] > now - SPAN_KIMG and None not in r.values()]
+    if log_odds and now >= SPAN_KIMG and len(span) >= LEAST_RECORDS:
+        lowest = min(min(r["accuracy/real"], r["accuracy/fake"]) for r in span)
+        mean = sum((r["accuracy/real"] + r["accuracy/fake"]) / 2 for r in span) / len(span)
+        gaps = [r["logits/real"] - r["logits/fake"] for r in span]
+        if lowest >= WON_ACCURACY and min(gaps) >= WON_GAP:
+            found["discriminator_won"] = (
+                f"D tells every image for {SPAN_KIMG:.0f} kimg (logit gap at least "
+                f"{min(gaps):.1f}), so G learns nothing any more"
+            )
+        if mean <= DEAD_ACCURACY and max(gaps) <= DEAD_GAP:
+            found["discriminator_dead"] = (
+                f"D does not tell real from fake for {SPAN_KIMG:.0f} kimg (accuracy {mean:.2f}, "
+                f"logit gap at most {max(gaps):.2f}), so G learns nothing from it"
+            )
+    complete = [
+        e for e in evaluations if "class_counts" in e and MODE_METRICS.issubset(e["metrics"])
+    ]
+    if len(complete) > 2:
+        *before, last_but_one, last = complete
+        progress = min(fcd(last_but_one), fcd(last)) <= IMPROVEMENT * min(map(fcd, before))
+        if few_modes(last_but_one) and few_modes(last) and not progress:
+            found["mode_collapse"] = (
+                f"two evaluations in a row found few modes and no progress (coverage "
+                f"{last['metrics']['coverage']:.2f}, {last['metrics']['classes']:.0f} classes, "
+                f"FCD {fcd(last):.1f})"
+            )
+    return found
+
+
+def few_modes(evaluation: Record) -> bool:
+    """Tells whether an evaluation found a small part of the data only."""
+    metrics, classes = evaluation["metrics"], len(evaluation["class_counts"])
+    return metrics["coverage"] < LOW_COVERAGE or metrics["classes"] <= LOW_CLASSES * classes
+
+
+def fcd(evaluation: Record) -> float:
+    """Returns the FCD of an evaluation."""
+    return float(evaluation["metrics"]["fcd"])
+
+
+def first_signs(
+    records: Sequence[Record], evaluations: Sequence[Record], log_odds: bool = True
+) -> dict[str, int]:
+    """Returns the signs of a whole run and the step at which each came first."""
+    first: dict[str, int] = {}
+    start = 0
+    for i, record in enumerate(records):
+        while records[start]["kimg"] <= record["kimg"] - SPAN_KIMG:
+            start += 1
+        before = [e for e in evaluations if e["step"] <= record["step"]]
+        for name in collapse_signs(records[start : i + 1], before, log_odds):
+            first.setdefault(name, record["step"])
+    return first

@@ -1,0 +1,82 @@
+"""What a run tells: console, progress bar, records and TensorBoard."""
+
+import json
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.hparams.api import hparams
+
+from gan.run.jsonl import (
+    DURING_TRAINING,
+    append_record,
+    drop_evaluations,
+    read_records,
+    without_infinities,
+    write_records,
+)
+from gan.run.run_directory import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
+from gan.training.collapse import SPAN_KIMG
+
+
+class MetricsLog:
+    """Writes each record to metrics.jsonl and to TensorBoard, with the same numbers."""
+
+    def __init__(self, run_dir: Path, step: int) -> None:
+        """Opens the log of a run that stands at `step`; records beyond it are dropped."""
+        self.path = run_dir / METRICS_FILE
+        records = [record for record in read_records(self.path) if record["step"] <= step]
+        write_records(self.path, records)
+        self.last: dict[str, Any] = records[-1] if records else {"step": 0, "seconds": 0.0}
+        self.recent = deque(records)  # what the collapse watch looks back at
+        self.evaluations = drop_evaluations(run_dir / EVALUATIONS_FILE, step)
+        self._file = self.path.open("a")
+        self._writer = tf.summary.create_file_writer(str(run_dir / TENSORBOARD_DIR))
+
+    def scalars(self, step: int, kimg: float, seconds: float, values: dict[str, float]) -> None:
+        """Writes one record; `values` as float32, which is what TensorBoard keeps."""
+        values = {name: float(np.float32(value)) for name, value in values.items()}
+        self.last = without_infinities({"step": step, "kimg": kimg, "seconds": seconds, **values})
+        self._file.write(json.dumps(self.last, allow_nan=False) + "\n")
+        self._file.flush()
+        with self._writer.as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+        self.recent.append(self.last)
+        while self.recent[0]["kimg"] <= kimg - SPAN_KIMG:
+            self.recent.popleft()
+
+    def evaluation(
+        self, step: int, kimg: float, seconds: float, name: str, record: dict[str, Any]
+    ) -> None:
+        """Appends one record to evaluations.jsonl; its metrics go to TensorBoard."""
+        about = {"step": step, "kimg": kimg, "seconds": seconds, "source": DURING_TRAINING}
+        self.evaluations.append({**about, "evaluator": name, **record})
+        append_record(self.path.parent / EVALUATIONS_FILE, self.evaluations[-1])
+        with self._writer.as_default(step):
+            for metric, value in record["metrics"].items():
+                tf.summary.scalar(f"eval/{name}_{metric}", value)
+        self._writer.flush()
+
+    def image(self, name: str, step: int, image: np.ndarray) -> None:
+        """Writes a picture, [H, W, C] uint8, to TensorBoard."""
+        with self._writer.as_default(step):
+            tf.summary.image(name, image[np.newaxis])
+
+    def hyper_parameters(self, values: dict[str, Any]) -> None:
+        """Writes knobs to TensorBoard, whose page HPARAMS compares runs by them."""
+        with self._writer.as_default(0):
+            hparams(values)
+
+    def text(self, name: str, step: int, text: str) -> None:
+        """Writes Markdown to TensorBoard."""
+        with self._writer.as_default(step):
+            tf.summary.text(name, text)
+
+    def close(self) -> None:
+        """Closes both files."""
+        self._file.close()
+        self._writer.close()

@@ -1,0 +1,290 @@
+"""Several devices and machines: the replicas that train together, and what they agree on.
+
+A worker is a process, usually one a machine. All workers run the same program on the same examples
+and noise, and each of their devices is a replica that takes its part of every batch. The worker
+number 0 is the chief, who alone writes the run directory; the others write where it is thrown away,
+so that every worker goes through the same calls in the same order. What happens inside of a step
+is in gan/algorithm/collectives.py. See docs/distributed.md.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan.algorithm.step import GanState
+from gan.data.input_pipeline import Batch
+from gan.errors import TrainingFailed, UserError
+from gan.run.config import Config
+from gan.training.cluster import cluster, has_several, local_devices
+from gan.training.signals import ASKING
+
+# What TensorFlow raises in a worker whose peer is gone, frozen, or restarted without it.
+LOST = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+    tf.errors.UnknownError,
+)
+
+
+# One each a process: a second one would use the keys of the first one's messages again.
+@functools.cache
+def mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Returns the strategy for these devices of one machine."""
+    return tf.distribute.MirroredStrategy(devices)
+
+
+@functools.cache
+def multiworker() -> tf.distribute.Strategy:
+    """Returns the strategy for the workers of TF_CONFIG, when all of them have come.
+
+    Raises:
+        UserError: TensorFlow is at work already, and cannot be told of a cluster any more.
+    """
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise UserError(f"--strategy=multiworker: {error}") from None
+
+
+class Replicas:
+    """The devices that train together, as this worker sees them."""
+
+    def __init__(
+        self, strategy: tf.distribute.Strategy | None = None, worker: int = 0, workers: int = 1
+    ) -> None:
+        """Connects nothing yet.
+
+        Args:
+            strategy: None is one device without TensorFlow's strategies.
+            worker: Which one this is.
+            workers: How many there are.
+        """
+        self.strategy: Any = strategy
+        self.worker, self.workers = worker, workers
+        self.count = strategy.num_replicas_in_sync if strategy else 1  # of all workers
+        self.chief = worker == 0
+        self._thrown_away = None if self.chief else tempfile.TemporaryDirectory()
+
+    def __str__(self) -> str:
+        """What the first line of a run adds for several replicas."""
+        if self.strategy is None:
+            return ""
+        machines = f" of {self.workers} workers" if self.workers > 1 else ""
+        return f", {self.count} replicas{machines}"
+
+    def scope(self) -> contextlib.AbstractContextManager[Any]:
+        """Returns the context in which a variable gets a copy on each device."""
+        return self.strategy.scope() if self.strategy else contextlib.nullcontext()
+
+    def output(self, run_dir: Path) -> Path:
+        """Returns where this worker writes what belongs into `run_dir`: there, if it is chief."""
+        return Path(self._thrown_away.name) if self._thrown_away else run_dir
+
+    def split(self, block: Batch) -> Batch:
+        """Returns a block whose batches are the parts of each replica of this worker.
+
+        The examples of a batch, [K, d_steps, batch, ...], go to the replicas in their order, so
+        neighbours stay together: pairs of a relativistic loss, and packs.
+        """
+        if self.strategy is None:
+            return block
+
+        def part_of(context: Any) -> Batch:
+            size = block.labels.shape[2] // self.count
+            first = context.replica_id_in_sync_group * size
+            return Batch(*(part[:, :, first : first + size] for part in block))
+
+        parts: Batch = self.strategy.experimental_distribute_values_from_function(part_of)
+        return parts
+
+    def run(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """Runs a step on every replica and returns what the first one here returns."""
+        if self.strategy is None:
+            return step(*arguments)
+        results = self.strategy.run(step, arguments)
+        return {
+            name: self.strategy.experimental_local_results(results[name])[0] for name in results
+        }
+
+    def on_all_replicas(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Returns a function that does `work` on every replica; all workers must call it."""
+        if self.strategy is None:
+            return work
+
+        @tf.function  # eagerly the replicas would wait for each other at every operation
+        def work_everywhere() -> None:
+            self.strategy.run(work)
+
+        return work_everywhere
+
+    def all_gather(self, numbers_of: Callable[[int], Sequence[int]]) -> np.ndarray:
+        """Returns numbers of all replicas, [count, n] int64, the same on each worker.
+
+        `numbers_of` gets the number of a replica of this worker, from 0. All workers must call.
+
+        Raises:
+            TrainingFailed: A worker is gone.
+        """
+        here = self.count // self.workers
+
+        def row(context: Any) -> tf.Tensor:
+            return tf.constant([numbers_of(context.replica_id_in_sync_group % here)], tf.int64)
+
+        rows = self.strategy.experimental_distribute_values_from_function(row)
+        with self.naming_lost_workers():
+            table: np.ndarray = self._gather(rows).numpy()
+        return table
+
+    @functools.cached_property
+    def _gather(self) -> Any:
+        """Compiled once for each shape; ``strategy.gather`` is traced again in each call."""
+
+        def gather(row: tf.Tensor) -> tf.Tensor:
+            row = tf.identity(row)  # on this replica's device
+            return tf.distribute.get_replica_context().all_gather(row, 0)
+
+        @tf.function
+        def gather_all(rows: Any) -> tf.Tensor:
+            return self.strategy.experimental_local_results(self.strategy.run(gather, (rows,)))[0]
+
+        return gather_all
+
+    def any_worker(self, said: Sequence[bool]) -> list[bool]:
+        """Returns for each answer whether any worker gives it. All workers must call."""
+        if self.workers == 1:
+            return list(said)
+        return [bool(said_of_one.any()) for said_of_one in self.all_gather(lambda replica: said).T]
+
+    def agreed_signal(self, name: str | None) -> str | None:
+        """Returns the signal that any worker got, so that all stop at the same step."""
+        if self.workers == 1:
+            return name
+        said = self.any_worker([name == one for one in ASKING])
+        return next((one for one, heard in zip(ASKING, said, strict=True) if heard), None)
+
+    def check_equal(self, state: GanState) -> None:
+        """Compares the bits of all that training changes between the replicas.
+
+        Raises:
+            TrainingFailed: Names what differs, and where.
+        """
+        if self.strategy is None:
+            return
+        counters = {"step": state.step, "rollbacks": state.rollbacks}
+        parts = {name: part for name, part in state._asdict().items() if name not in counters}
+        names = {
+            f"{name} {v.path}": v.value for name, part in parts.items() for v in part.variables
+        }
+        names |= counters
+        copies = [self.strategy.experimental_local_results(v) for v in names.values()]
+        table = self.all_gather(lambda replica: [digest(of_one[replica]) for of_one in copies])
+        for name, column in zip(names, table.T, strict=True):
+            others = [replica for replica, found in enumerate(column) if found != column[0]]
+            if others:
+                raise TrainingFailed(
+                    f"{name}: replica {others[0]} holds other numbers than replica 0, at step "
+                    f"{int(state.step.numpy())}; they must be equal"
+                )
+
+    def check_workers(self, config: Config, step: int) -> None:
+        """Compares how the workers were started, which would make them wait for each other.
+
+        Raises:
+            UserError: Their flags differ, or they do not see the same checkpoint.
+        """
+        if self.workers == 1:
+            return
+        flags = {k: v for k, v in dataclasses.asdict(config).items() if k != "data_dir"}
+        mine = [zlib.crc32(json.dumps(flags, sort_keys=True).encode()), step]
+        found = self.all_gather(lambda replica: mine)
+        if len(set(found[:, 0])) > 1:
+            raise UserError("--strategy=multiworker: the workers were started with other flags")
+        if len(set(found[:, 1])) > 1:
+            raise UserError(
+                f"--run_dir: the workers see checkpoints of the steps {sorted(set(found[:, 1]))}, "
+                "must be one directory that all of them see"
+            )
+
+    def check_own(self, name: str, network: keras.Model | None) -> None:
+        """Refuses a network from Python code whose variables have no copy on each device.
+
+        Raises:
+            UserError: Says how to build it.
+        """
+        if self.strategy is None or network is None:
+            return
+        inside = self.strategy.extended.variable_created_in_scope
+        if not all(inside(variable.value) for variable in network.variables):
+            raise UserError(
+                f"{name}: must be built in the scope() of the replicas that train() is given"
+            )
+
+    @contextlib.contextmanager
+    def naming_lost_workers(self) -> Iterator[None]:
+        """Turns TensorFlow's errors about other workers into one line.
+
+        Raises:
+            TrainingFailed: A worker is gone.
+        """
+        try:
+            yield
+        except LOST as error:
+            if self.workers == 1:
+                raise
+            raise TrainingFailed(
+                f"worker {self.worker} of {self.workers} lost another one "
+                f"({type(error).__name__}); start all of them again to go on from the newest "
+                "checkpoint"
+            ) from error
+
+
+def replicas_of(config: Config, print_fn: Callable[[str], None] = print) -> Replicas:
+    """Returns the replicas of a resolved configuration; waits for all workers.
+
+    With several machines this comes before anything else that TensorFlow computes.
+
+    Raises:
+        UserError: The batch cannot be split evenly, XLA was asked for, or there is no cluster.
+    """
+    kind = config.strategy
+    if has_several(config) and config.jit_compile:
+        raise UserError(
+            f"--strategy={kind}: several replicas need --nojit_compile, also where the run began "
+            "with XLA: it draws other random numbers"
+        )
+    if kind == "none" or (kind == "mirrored" and not has_several(config)):
+        return Replicas()
+    if kind == "mirrored":
+        replicas = Replicas(mirrored(tuple(local_devices())))
+    else:
+        found = cluster()
+        if found is None:
+            raise UserError("--strategy=multiworker: needs TF_CONFIG, which names the workers")
+        print_fn(f"worker {found.worker} of {len(found.addresses)} waits for the others")
+        replicas = Replicas(multiworker(), found.worker, len(found.addresses))
+    if config.batch_size % (replicas.count * config.pack):
+        packs = f" of --pack={config.pack} images" if config.pack > 1 else ""
+        raise UserError(
+            f"--batch_size={config.batch_size}: must split evenly between {replicas.count} "
+            f"replicas{packs}"
+        )
+    return replicas
+
+
+def digest(variable: tf.Variable) -> int:
+    """Returns a checksum of a variable's bits."""
+    return zlib.crc32(np.ascontiguousarray(variable.numpy()).tobytes())

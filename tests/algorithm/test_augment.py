@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan import rng
+from gan.algorithm.augment import (
+    AUGMENTATIONS,
+    apply_augmentations,
+    brightness,
+    cutout,
+    translation,
+)
+
+RNG = np.random.default_rng(0)
+KEY = tf.constant([5, 6], tf.int64)
+
+
+def images(count, side=28, channels=1):
+    return tf.constant(RNG.uniform(-0.9, 1, (count, side, side, channels)), tf.float32)
+
+
+def test_translation_moves_each_image_by_its_own_distance():
+    """One dot in the middle; 28 / 8 = 3.5, rounded up to 4."""
+    dots = np.full((3000, 28, 28, 1), -1.0, np.float32)
+    dots[:, 14, 14] = 1.0
+    moved = translation(tf.constant(dots), KEY).numpy()
+    found = np.argwhere(moved > 0)
+    assert len(found) == 3000
+    assert len(np.unique(found[:, 0])) == 3000  # one in each image
+    steps = found[:, 1:3] - 14
+    assert steps.min(0).tolist() == [-4, -4]
+    assert steps.max(0).tolist() == [4, 4]
+    counts = np.unique(steps, axis=0, return_counts=True)[1]
+    assert len(counts) == 81  # both directions on their own,
+    assert counts.min() > 15  # each as often: 37 on average
+    assert counts.max() < 65
+
+
+def test_what_moves_in_is_black():
+    moved = translation(tf.ones([50, 28, 28, 1]), KEY).numpy()
+    assert set(np.unique(moved)) == {-1.0, 1.0}
+    assert np.all(moved[:, 4:-4, 4:-4] == 1.0)
+
+
+@pytest.mark.parametrize(("side", "hole"), [(28, 14), (32, 16), (9, 5)])
+def test_cutout_makes_one_square_hole(side, hole):
+    white = tf.ones([2000, side, side, 2])
+    cut = cutout(white, KEY).numpy() < 0
+    assert np.array_equal(cut[..., 0], cut[..., 1])
+    rows, columns = cut[..., 0].any(2).sum(1), cut[..., 0].any(1).sum(1)
+    assert np.array_equal(cut[..., 0].sum((1, 2)), rows * columns)  # a rectangle
+    assert rows.max() == columns.max() == hole
+    assert rows.min() == columns.min() == -(-hole // 2)  # half of it is outside at most
+    corners = cut[:, 0, 0, 0].mean()
+    # As many at one end as at the other, within 4 standard deviations.
+    assert corners == pytest.approx(cut[:, -1, -1, 0].mean(), abs=4 * (0.25 / 2000) ** 0.5 * 1.5)
+
+
+def test_brightness_is_one_change_for_each_image():
+    given = images(2000, side=4, channels=3)
+    change = (brightness(given, KEY) - given).numpy()
+    assert np.ptp(change, axis=(1, 2, 3)).max() < 1e-6
+    found = change[:, 0, 0, 0]
+    assert found.min() == pytest.approx(-0.5, abs=0.01)
+    assert found.max() == pytest.approx(0.5, abs=0.01)
+    assert found.mean() == pytest.approx(0.0, abs=0.03)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize(("side", "channels"), [(28, 1), (32, 3)])
+def test_a_policy_is_a_function_of_the_key_and_compiles(name, side, channels):
+    given, policy = images(8, side, channels), AUGMENTATIONS[name]
+    found = apply_augmentations(given, policy, KEY)
+    assert found.shape == given.shape
+    assert found.dtype == tf.float32
+    np.testing.assert_array_equal(found, apply_augmentations(given, policy, KEY))
+    if policy:
+        assert not np.array_equal(found, apply_augmentations(given, policy, KEY + 1))
+    compiled = tf.function(lambda x: apply_augmentations(x, policy, KEY), jit_compile=True)
+    assert compiled(given).shape == given.shape
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_gradients_flow_to_the_pixels_that_are_seen(name):
+    """Each pixel of the sum has slope 1 where it is seen, 0 where it was cut or moved out."""
+    given = images(8)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        total = tf.reduce_sum(apply_augmentations(given, AUGMENTATIONS[name], KEY))
+    slopes = tape.gradient(total, given).numpy()
+    assert set(np.unique(slopes)) <= {0.0, 1.0}
+    seen = slopes.mean()
+    assert (seen == 1.0) == (name == "none")
+    assert seen > 0.5
+
+
+def test_each_augmentation_of_a_policy_has_its_own_numbers():
+    seen = []
+
+    def remembering(given, key):
+        seen.append(tuple(key.numpy()))
+        return given
+
+    apply_augmentations(images(1), (remembering, remembering), KEY)
+    assert len(set(seen)) == 2
+    assert rng.fold_in(KEY, 0).shape == (2,)

@@ -1,0 +1,112 @@
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from gan.cli import command, train
+from gan.errors import UserError
+from gan.run.config import Config
+from gan.run.run_directory import write_config
+from gan.training import devices
+from support import ROOT, call, run_module
+
+
+def test_a_dry_run_prints_the_resolved_configuration_and_writes_nothing(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(devices, "compute_capability", lambda: None)
+    flags = ("--preset=classic", "--steps=7", "--nojit_compile", "--dry_run")
+    assert call(monkeypatch, *flags) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["run_dir"] == "runs/classic"
+    changed = {k: v for k, v in printed["config"].items() if v != getattr(Config(), k)}
+    assert changed == {
+        "schedule": "classic", "steps": 7, "jit_compile": False, "precision": "float32",
+        "strategy": "none", "sample_weights": "raw",
+    }  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+    # A run that exists has made its choice.
+    write_config(tmp_path / "runs/classic", Config(**printed["config"]), {}, [])
+    monkeypatch.setattr(devices, "compute_capability", lambda: (8, 0))
+    assert call(monkeypatch, *flags) == 0
+    assert json.loads(capsys.readouterr().out) == printed
+
+
+def test_help_names_every_flag_with_default_and_meaning(monkeypatch, capsys):
+    assert call(monkeypatch, "--help") == 0
+    out = capsys.readouterr().out
+    assert "--batch_size=256\n      real images, and fake images, an update" in out
+    for name in [*Config.__dataclass_fields__, "preset", "run_dir", "dry_run", "help"]:
+        assert f"  --{name}" in out
+
+
+def test_training_that_fails_ends_with_1_and_one_line(tmp_path, monkeypatch, capsys):
+    rate = "--d_learning_rate=1e38"
+    where = f"--run_dir={tmp_path / 'run'}"
+    assert call(monkeypatch, "--preset=tiny", "--steps=20", rate, where) == 1
+    err = capsys.readouterr().err
+    assert re.match(r"error: [a-z/_, ]+ not finite at step \d+, in the call of steps ", err)
+    assert err.endswith("newest checkpoint: none yet\n")
+    assert err.count("\n") == 1
+
+
+def test_help_and_flag_errors_come_without_loading_tensorflow():
+    code = (
+        "import sys, runpy; sys.argv = ['train', {!r}]\n"
+        "try: runpy.run_module('experiments.train', run_name='__main__')\n"
+        "except SystemExit: print(*[m for m in ('tensorflow', 'keras') if m in sys.modules], '.')"
+    )
+    for argument in ("--help", "--steps=0", "--nonsense"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(argument)], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.stdout.splitlines()[-1] == "."
+
+
+def test_starting_up_prints_nothing_but_what_the_command_says(tmp_path):
+    done = run_module("experiments.train", "--dry_run", f"--run_dir={tmp_path / 'run'}")
+    assert (done.returncode, done.stderr) == (0, "")
+    json.loads(done.stdout)
+
+
+def test_the_chatter_can_be_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    done = run_module("experiments.train", "--dry_run", f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 0
+    assert "oneDNN" in done.stderr
+
+
+def test_another_keras_backend_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_BACKEND", "numpy")
+    done = run_module("experiments.train", f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 2
+    assert done.stderr == "error: KERAS_BACKEND=numpy: must be tensorflow, or not set\n"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG])
+def test_a_path_that_may_not_be_looked_at_is_named_in_one_line(number, monkeypatch, capsys):
+    def look(values):
+        raise OSError(number, os.strerror(number), "/private/run")
+
+    monkeypatch.setattr(sys, "argv", ["train"])
+    with pytest.raises(SystemExit) as end:
+        command.run("usage", train.define, look)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"error: /private/run: {os.strerror(number)}\n"
+
+
+def test_what_libraries_say_is_shown_when_something_breaks_and_not_beside_our_own_line(capfd):
+    def talk(error):
+        with command.silenced():
+            os.write(2, b"chatter")
+            raise error
+
+    for error, shown in ((ValueError("x"), "chatter"), (UserError("x"), "")):
+        with pytest.raises(type(error)):
+            talk(error)
+        assert capfd.readouterr().err == shown

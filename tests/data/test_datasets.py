@@ -1,0 +1,70 @@
+"""Data sets as the command line names them."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan.data.datasets import draw_mixture, grid, load_dataset, ring
+from support import call
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of four grey images, dark and bright, 12 x 20 pixels, and a broken file."""
+    for name, value in (("bright", 200), ("dark", 10)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(4):
+            image = np.full((12, 20, 3), value + i, np.uint8)
+            path = tmp_path / "images" / name / f"{i}.png"
+            path.write_bytes(tf.io.encode_png(image).numpy())
+    (tmp_path / "images" / "dark" / "torn.png").write_bytes(b"\x89PNG")
+    return tmp_path / "images"
+
+
+def test_a_folder_is_trained_on_without_its_bad_files(folder, tmp_path, monkeypatch, capsys):
+    flags = [
+        f"--dataset=image_folder:{folder}", f"--run_dir={tmp_path / 'run'}", "--preset=tiny",
+        "--conditional", "--image_size=8", "--image_channels=1", "--steps=4", "--batch_size=8",
+        "--steps_per_call=2", "--nojit_compile", "--precision=float32",
+    ]  # fmt: skip
+    assert call(monkeypatch, *flags) == 2
+    error = capsys.readouterr().err
+    assert "torn.png" in error
+    assert "--skip_bad_images" in error
+    assert not (tmp_path / "run").exists()
+    assert call(monkeypatch, *flags, "--skip_bad_images") == 0
+    out = capsys.readouterr().out
+    assert "8 images, 2 classes" in out
+    assert "no evaluation while training" in out
+    assert json.loads((tmp_path / "run/summary.json").read_text())["status"] == "completed"
+    grid = tf.io.decode_png((tmp_path / "run/samples/step_00000004.png").read_bytes())
+    assert grid.shape == ((2 * 10 + 2) * 3, (10 * 10 + 2) * 3, 1)  # two classes, ten latents
+    reals = tf.io.decode_png((tmp_path / "run/samples/reals.png").read_bytes()).numpy()
+    assert set(np.unique(reals)) == {*range(10, 14), *range(200, 204), 255}
+
+
+def test_classes_are_the_subfolders_in_order(folder):
+    data = load_dataset(
+        f"image_folder:{folder}", "", print, image_size=12, image_channels=3, skip_bad_images=True
+    )
+    assert (data.shape, data.classes, len(data.train_images)) == ((12, 12, 3), 2, 8)
+    assert data.train_labels.tolist() == [0] * 4 + [1] * 4
+    assert data.train_images.read(np.arange(8))[:, 0, 0, 0].tolist() == [
+        *range(200, 204), *range(10, 14),
+    ]  # fmt: skip
+
+
+def test_where_the_gaussians_are():
+    assert sorted(map(tuple, grid(3, 2.0, 0.1).centres.tolist())) == [
+        (x, y) for x in (-2.0, 0.0, 2.0) for y in (-2.0, 0.0, 2.0)
+    ]
+    four = ring(4, 2.0, 0.1).centres
+    np.testing.assert_allclose(four, [(2, 0), (0, 2), (-2, 0), (0, -2)], atol=1e-9)
+    points, modes = draw_mixture(ring(4, 2.0, 0.1), 40_000, 1)
+    assert points.dtype == np.float32
+    np.testing.assert_allclose(np.bincount(modes), 10_000, rtol=0.05)
+    np.testing.assert_allclose((points - four[modes]).std(0), 0.1, rtol=0.02)
+    again, _ = draw_mixture(ring(4, 2.0, 0.1), 40_000, 1)
+    np.testing.assert_array_equal(points, again)

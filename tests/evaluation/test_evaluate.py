@@ -1,0 +1,407 @@
+"""Samples, records and the evaluation command."""
+
+import json
+import os
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan.cli import evaluate as command_line
+from gan.data.datasets import Dataset, load_dataset
+from gan.errors import UserError
+from gan.evaluation import evaluate, features, image_files, metrics, records, reference
+from gan.run import jsonl
+from gan.sampling import generators
+from gan.sampling.latents import latents_of
+from gan.training.checkpoints import checkpoint_manager, restore
+from gan.training.state import build_state
+from gan.training.trainer import train
+from support import status_of
+
+SHAPE = (28, 28, 1)
+DATA = Dataset(np.zeros((1, 28, 28, 1), np.uint8))
+
+
+@pytest.fixture
+def generator():
+    return keras.Sequential([
+        keras.Input((3,)), keras.layers.Dense(784, activation="tanh"), keras.layers.Reshape(SHAPE),
+    ])  # fmt: skip
+
+
+def test_samples_do_not_depend_on_the_batch(generator, monkeypatch):
+    told = []
+    whole = generators.sample(generator, range(1100), noise_seed=1, advance=told.append)
+    assert told == [500, 500, 100]
+    assert (whole.shape, whole.dtype) == ((1100, *SHAPE), np.uint8)
+    monkeypatch.setattr(generators, "SAMPLE_BATCH", 77)
+    parts = generators.sample(generator, range(1100), noise_seed=1)
+    assert np.abs(whole.astype(int) - parts).max() <= 1
+    assert (whole == parts).mean() > 0.999
+    images = generator(latents_of([0], 3, 1)).numpy()
+    assert np.array_equal(whole[0], np.round((images[0] + 1) * 127.5).astype(np.uint8))
+
+
+@pytest.fixture
+def run_dir(tiny_config, tmp_path):
+    config = tiny_config(ema_half_life=10**6)
+    train(config, tmp_path / "run", quiet=True)
+    return tmp_path / "run"
+
+
+def test_any_checkpoint_gives_its_generator(run_dir, tiny_config):
+    for checkpoint, step in (("latest", 12), ("6", 6), ("12", 12)):
+        for weights, part in (("ema", "ema_generator"), ("raw", "generator")):
+            got, found = generators.restore_generator(run_dir, DATA, weights, checkpoint)
+            assert (found, got.input_shape) == (step, (None, 8))
+            state = build_state(tiny_config(), SHAPE)
+            manager = checkpoint_manager(state, run_dir, 3)
+            manager.checkpoint.restore(str(run_dir / f"checkpoints/step-{step}")).expect_partial()
+            expected = getattr(state, part).get_weights()
+            assert all(
+                np.array_equal(a, b) for a, b in zip(got.get_weights(), expected, strict=True)
+            )
+    for checkpoint in ("7", "best", "", "x"):
+        with pytest.raises(
+            UserError, match=f"--checkpoint={checkpoint}: must be one of latest, 6, 1"
+        ):
+            generators.restore_generator(run_dir, DATA, "ema", checkpoint)
+
+
+def test_a_generator_given_from_python_can_be_evaluated(tiny_config, tmp_path, generator):
+    own = keras.Sequential([
+        keras.Input((8,)), keras.layers.Dense(784, activation="tanh"), keras.layers.Reshape(SHAPE),
+    ])  # fmt: skip
+    train(tiny_config(), tmp_path, generator=own, quiet=True)
+    raw, *_ = generators.restore_generator(tmp_path, DATA, "raw", "latest")
+    assert all(
+        np.array_equal(a, b) for a, b in zip(raw.get_weights(), own.get_weights(), strict=True)
+    )
+
+
+def test_a_checkpoint_that_lacks_a_layer_is_refused(tiny_config, tmp_path):
+    def network(*more):
+        return keras.Sequential([
+            keras.Input((8,)), keras.layers.Dense(784), keras.layers.Reshape(SHAPE), *more,
+        ])  # fmt: skip
+
+    train(tiny_config(), tmp_path, generator=network(), quiet=True)
+    network(keras.layers.BatchNormalization()).save(tmp_path / "generator.keras")
+    with pytest.raises(UserError, match="step-12: cannot be restored into the generator"):
+        generators.restore_generator(tmp_path, DATA)
+
+
+def test_what_is_no_run_or_has_no_checkpoint_is_refused(run_dir, tmp_path):
+    with pytest.raises(UserError, match="is not a run, it has no config"):
+        generators.restore_generator(tmp_path, DATA, "ema", "latest")
+    for path in (run_dir / "checkpoints").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match="has no checkpoint yet"):
+        generators.restore_generator(run_dir, DATA, "ema", "latest")
+
+
+def test_a_damaged_checkpoint_is_refused(run_dir):
+    (run_dir / "checkpoints/step-12.data-00000-of-00001").write_bytes(b"")
+    with pytest.raises(UserError, match=r"step-12: cannot be restored into the generator"):
+        generators.restore_generator(run_dir, DATA, "ema", "latest")
+
+
+@pytest.fixture
+def digits():
+    return np.random.default_rng(0).integers(0, 256, (1000, *SHAPE), np.uint8)
+
+
+def test_samples_from_npz_files(digits, tmp_path):
+    path = tmp_path / "x.npz"
+    for array, how in ((digits, "uint8"), (digits[..., 0], "uint8"),
+                       (digits / np.float32(255), "floats in 0..1"),
+                       (digits / 127.5 - 1, "floats in -1..1")):  # fmt: skip
+        for name in ("images", "arr_0", "whatever"):
+            np.savez(path, **{name: array})
+            got, read_as = image_files.read_samples(path, SHAPE)
+            assert np.array_equal(got, digits), how
+            assert (read_as, got.dtype) == (how, np.uint8)
+    np.savez(path, images=digits, labels=np.zeros(1000))
+    assert np.array_equal(image_files.read_samples(path, SHAPE)[0], digits)
+
+
+def test_samples_from_png_files(digits, tmp_path):
+    for i, image in enumerate(digits):
+        path = tmp_path / f"{i % 10}" / f"{i:04d}.png"
+        path.parent.mkdir(exist_ok=True)
+        if i % 2:  # other programs write grey images as colour
+            image = image.repeat(3, 2)
+        path.write_bytes(tf.io.encode_png(image).numpy())
+    (tmp_path / "readme.txt").write_text("no image")
+    got, how = image_files.read_samples(tmp_path, SHAPE)
+    order = sorted(range(1000), key=lambda i: (i % 10, i))
+    assert np.abs(got.astype(int) - digits[order]).max() <= 1  # grey of three equal channels
+    assert how == "PNG files"
+    (tmp_path / "0" / "0000.png").write_bytes(tf.io.encode_png(digits[0, :20]).numpy())
+    with pytest.raises(UserError, match=r"0000\.png: is \[20, 28, 1\], must be \[28, 28, 1\]"):
+        image_files.read_samples(tmp_path, SHAPE)
+    (tmp_path / "0" / "0000.png").write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"0000\.png: cannot be read"):
+        image_files.read_samples(tmp_path, SHAPE)
+    (tmp_path / "0" / "0000.png").unlink()
+    with pytest.raises(UserError, match="holds 999 PNG files, must be at least 1000"):
+        image_files.read_samples(tmp_path, SHAPE)
+
+
+NAN = np.zeros((1000, *SHAPE), np.float32)
+NAN[3, 4, 5] = np.nan
+BAD_ARRAYS = [
+    (NAN, "has pixels that are NaN or infinite"),
+    (np.full((1000, *SHAPE), np.inf), "has pixels that are NaN or infinite"),
+    (np.full((1000, *SHAPE), 255.0), "has floats from 255 to 255, must be in 0..1, in -1..1"),
+    (np.full((1000, *SHAPE), -1.1), "has floats from -1.1 to -1.1, must be in 0..1"),
+    (np.full((1000, *SHAPE), -0.01), "has floats from -0.01 to -0.01, must be in 0..1"),
+    (np.full((999, *SHAPE), 9, np.uint8), "holds 999 images, must be at least 1000"),
+    (np.full((1000, 32, 32), 9, np.uint8), "images are [32, 32, 1], must be [28, 28, 1]"),
+    (np.full((1000, 28, 28, 3), 9, np.uint8), "images are [28, 28, 3], must be [28, 28, 1]"),
+    (np.zeros((1000, 784), np.uint8), "is [1000, 784], must be [N, H, W] or [N, H, W, C]"),
+    (np.zeros((0, 28, 28), np.uint8), "is [0, 28, 28], must be [N, H, W] or"),
+    (np.ones((1000, 28, 28), np.uint8), "is uint8 with nothing above 1, must be in 0..255"),
+    (np.zeros((1000, 28, 28), np.int64), "is int64, must be uint8 or floats"),
+    (np.array([{}], object), "is not an npz file of images"),
+]
+
+
+@pytest.mark.parametrize(("array", "message"), BAD_ARRAYS, ids=[m[:40] for _, m in BAD_ARRAYS])
+def test_bad_arrays_are_refused(array, message, tmp_path):
+    np.savez(tmp_path / "x.npz", array)
+    with pytest.raises(UserError) as error:
+        image_files.read_samples(tmp_path / "x.npz", SHAPE)
+    assert str(error.value).startswith(f"--samples={tmp_path / 'x.npz'}: {message}")
+    assert "\n" not in str(error.value)
+
+
+def test_bad_files_are_refused(tmp_path):
+    with pytest.raises(UserError, match="must be a directory of PNG files or an npz file"):
+        image_files.read_samples(tmp_path / "nothing", SHAPE)
+    (tmp_path / "x.npz").write_bytes(b"not a zip file")
+    with pytest.raises(UserError, match="is not an npz file of images"):
+        image_files.read_samples(tmp_path / "x.npz", SHAPE)
+    np.savez(tmp_path / "y.npz", a=np.zeros(3), b=np.zeros(3))
+    with pytest.raises(UserError, match="holds a, b, one must be named images"):
+        image_files.read_samples(tmp_path / "y.npz", SHAPE)
+
+
+def call(monkeypatch, *arguments):
+    return status_of(monkeypatch, command_line, *arguments)
+
+
+def test_the_flags_offer_the_rows_of_the_tables():
+    assert tuple(features.NETWORKS) == command_line.NETWORKS
+
+
+def mnist_images(count):
+    return load_dataset("mnist", "", print).test_images[:count]
+
+
+def test_images_from_elsewhere_get_a_table_and_a_record(tmp_path, monkeypatch, capsys):
+    """The test images themselves: everything about them is suspiciously good."""
+    images = mnist_images(10_000)
+    chosen = np.sort(np.random.default_rng(0).permutation(10_000)[:2000])  # the reference's
+    np.savez(tmp_path / "x.npz", images[chosen])
+    names = "fcd,kid,precision,coverage,one_nn_accuracy,classifier_score,class_kl"
+    out = tmp_path / "records.jsonl"
+    flags = (f"--samples={tmp_path / 'x.npz'}", f"--metrics={names}", f"--out={out}")
+    assert call(monkeypatch, *flags) == 0
+    printed = capsys.readouterr().out
+    (record,) = map(json.loads, out.read_text().splitlines())
+    assert list(record["metrics"]) == names.split(",")
+    assert record["metrics"]["fcd"] == pytest.approx(0, abs=1e-6)
+    assert record["metrics"]["precision"] == record["metrics"]["coverage"] == 1
+    assert record["metrics"]["one_nn_accuracy"] == 0
+    assert set(record["suspicious"]) >= {"fcd", "precision", "coverage", "one_nn_accuracy"}
+    assert (record["num_images"], record["read_as"]) == (2000, "uint8")
+    assert record["reference"] == {"dataset": "mnist", "split": "test", "num_images": 2000}
+    assert record["features"]["sha256"] == features.DIGESTS["mnist-cnn-a-v1"]
+    assert sum(record["class_counts"]) == 2000
+    assert "| one_nn_accuracy ↓ | 0 | 0.5" in printed
+    assert printed.count("suspicious") == len(record["suspicious"])
+    assert "measuring what" not in printed  # the floors of 2,000 come with the package
+    assert call(monkeypatch, *flags) == 0
+    assert len(out.read_text().splitlines()) == 2  # appended, never overwritten
+
+
+def test_the_table_has_floors_and_ideals():
+    images = load_dataset("mnist", "", print)
+    against = reference.load_real_images("mnist", images).reference(count=2000)
+    result, found = evaluate.evaluate(images.train_images[:2000], against, ["fcd", "classes"])
+    floor = reference.floors(against, 2000)["fcd"]
+    lines = records.markdown_table(result).splitlines()
+    assert lines[2] == (
+        f"| fcd ↓ | {found.values['fcd']:.4g} | {floor.mean:.4g} ({floor.sd:.4g}) "
+        f"| {against.ideals(2000)['fcd']:.4g} |  |"
+    )
+    assert lines[3] == "| classes ↑ | 10 | 10 (0) | 10 |  |"
+    assert result["suspicious"] == []
+    # Two independent draws of real images: within 4 sd of the floor, and near the closed form.
+    assert result["metrics"]["fcd"] == pytest.approx(floor.mean, abs=4 * floor.sd)
+    with pytest.raises(UserError, match="--metrics=fid: must be among fcd"):
+        evaluate.evaluate(images.train_images[:2000], against, ["fid"])
+
+
+def test_the_picture_of_nearest_training_images():
+    images = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1)
+    training = 100 + np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
+    extras = {
+        "nearest_in_features": np.arange(30) + 1, "nearest_in_pixels": np.arange(30) + 2,
+        "distances_in_features": np.arange(30)[::-1],
+    }  # fmt: skip
+    picture = evaluate.nearest_picture(images, training, reference.Found({}, extras))
+    cells = picture[::3, ::3, 0][2::3, 2::3]
+    columns = np.concatenate([np.arange(10), np.arange(29, 19, -1)])
+    assert cells.tolist() == [list(columns), list(101 + columns), list(102 + columns)]
+    assert evaluate.nearest_picture(images, training, reference.Found({}, {})) is None
+
+
+def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
+    config = tiny_config(dataset="mnist", steps=4, evaluate_every=2)
+    data = load_dataset("mnist", "", print)
+    watchers = evaluate.evaluators(config, data)
+    train(config, tmp_path, data=data, evaluators=watchers, quiet=True)
+    records = jsonl.read_records(tmp_path / "evaluations.jsonl")
+    assert [r["step"] for r in records] == [2, 4]
+    for record in records:
+        assert list(record["metrics"]) == ["fcd", "coverage", "classes"]
+        assert record["metrics"]["fcd"] > 10
+        assert (record["num_images"], record["evaluator"]) == (2000, "light")
+        assert (record["weights"], record["seed"]) == ("ema", 0)
+        assert record["source"] == "training"
+    # The same images judged again, from the checkpoint.
+    generator, *_ = generators.restore_generator(tmp_path, DATA, "ema", "latest")
+    state = build_state(config, SHAPE)
+    restore(state, checkpoint_manager(state, tmp_path, 3))
+    images = generators.sample(generator, range(2000))
+    seen = reference.load_real_images("mnist", data)
+    again = reference.compute(
+        seen.reference(count=2000), seen.extractor(images), images, evaluate.LIGHT_METRICS
+    )
+    assert again.values == pytest.approx(records[-1]["metrics"], rel=1e-6)
+    assert evaluate.evaluators(tiny_config(evaluate_every=0), data) == {}
+
+
+def test_every_convention_is_one_sentence():
+    for metric in metrics.METRICS.values():
+        assert 10 < len(metric.convention) < 120
+        assert metric.convention.count(".") <= 1
+        assert "\n" not in metric.convention
+
+
+def test_a_record_can_be_written_as_json():
+    against = reference.load_real_images("mnist", load_dataset("mnist", "", print)).reference(
+        count=2000
+    )
+    result, _ = evaluate.evaluate(mnist_images(2000), against, ["fcd_infinity", "classifier_score"])
+    again = json.loads(json.dumps(result, allow_nan=False))
+    assert again["ideals"]["classifier_score"] == pytest.approx(9.98, abs=0.01)
+
+
+@pytest.fixture
+def mnist_run(tiny_config, tmp_path):
+    train(tiny_config(dataset="mnist", ema_half_life=10**6), tmp_path / "run", quiet=True)
+    return tmp_path / "run"
+
+
+def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsys):
+    flags = (f"--run_dir={mnist_run}", "--num_images=2000")
+    assert call(monkeypatch, *flags) == 0
+    out = capsys.readouterr().out
+    assert call(monkeypatch, *flags, "--weights=raw", "--checkpoint=6", "--metrics=fcd",
+                "--features=cnn-b", "--seed=5") == 0  # fmt: skip
+    first, second = jsonl.read_records(mnist_run / "evaluations.jsonl")
+    assert list(first["metrics"]) == list(metrics.METRICS)
+    assert {name: first[name] for name in ("step", "weights", "checkpoint", "seed", "source")} == {
+        "step": 12, "weights": "ema", "checkpoint": "latest", "seed": 0, "source": "evaluate",
+    }  # fmt: skip
+    assert first["kimg"] == pytest.approx(12 * 16 / 1000)
+    assert first["floors"].keys() == first["ideals"].keys() == first["metrics"].keys()
+    assert (second["step"], second["weights"], list(second["metrics"])) == (6, "raw", ["fcd"])
+    assert (first["features"]["name"], second["features"]["name"], second["seed"]) == (
+        "mnist-cnn-a-v1", "mnist-cnn-b-v1", 5,
+    )  # fmt: skip
+    assert "| fcd ↓ |" in out
+    pictures = [path.name for path in (mnist_run / "samples").glob("nearest*")]
+    assert pictures == ["nearest_2000_00000012.png"]
+    board = EventAccumulator(str(mnist_run / "tensorboard"), {"tensors": 0})
+    board.Reload()
+    for tag, step, record in (("2000", 12, first), ("raw_cnn-b_2000_seed5", 6, second)):
+        for name, value in record["metrics"].items():
+            (event,) = board.Tensors(f"eval/{tag}_{name}")
+            assert event.step == step
+            assert tf.make_ndarray(event.tensor_proto).item() == pytest.approx(value, rel=1e-6)
+    # The record is about these very images.
+    generator, _ = generators.restore_generator(mnist_run, DATA)
+    seen = reference.load_real_images("mnist", load_dataset("mnist", "", print))
+    images = generators.sample(generator, range(2000))
+    again = reference.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
+    assert again.values["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
+    generator, _ = generators.restore_generator(mnist_run, DATA, "raw", "6")
+    images = generators.sample(generator, range(2000), noise_seed=5)
+    seen = reference.load_real_images("mnist", seen.data, "cnn-b")
+    again = reference.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
+    assert again.values["fcd"] == pytest.approx(second["metrics"]["fcd"], rel=1e-6)
+
+
+def test_a_generator_of_anywhere_is_judged_as_that_of_a_run(mnist_run, tmp_path, monkeypatch):
+    out, file = tmp_path / "records.jsonl", tmp_path / "mine.keras"
+    shutil.copy(mnist_run / "generator.keras", file)
+    flags = ("--metrics=fcd", "--num_images=1500", "--seed=3")
+    assert call(monkeypatch, f"--samples={file}", f"--out={out}", *flags) == 0
+    assert call(monkeypatch, mnist_run, *flags) == 0
+    alone = json.loads(out.read_text())
+    (of_run,) = jsonl.read_records(mnist_run / "evaluations.jsonl")
+    assert (alone["num_images"], alone["read_as"], alone["seed"]) == (1500, "drawn by it", 3)
+    assert alone["metrics"] == of_run["metrics"]
+
+
+def test_the_split_is_that_of_the_flag(mnist_run, monkeypatch):
+    judged = []
+
+    def stop(images, against, names, advance):
+        judged.append((len(images), against.split))
+        raise UserError("enough")
+
+    monkeypatch.setattr(evaluate, "evaluate", stop)
+    flags = (f"--run_dir={mnist_run}", "--split=train", "--num_images=1500", "--metrics=fcd")
+    assert call(monkeypatch, *flags) == 2
+    assert judged == [(1500, "train")]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("evaluations.jsonl", "file"), ("tensorboard", "dir")])
+def test_what_cannot_be_written_is_named_in_one_line(name, kind, mnist_run, monkeypatch, capsys):
+    path = mnist_run / name
+    if path.is_dir():
+        shutil.rmtree(path)
+        path.write_text("")
+    else:
+        path.mkdir()
+    flags = (f"--run_dir={mnist_run}", "--num_images=2000", "--metrics=classes")
+    assert call(monkeypatch, *flags) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {path}: must be a {kind}")
+    assert err.count("\n") == 1
+
+
+def test_a_run_in_a_read_only_place_is_refused_before_anything_is_computed(
+    mnist_run, monkeypatch, capsys
+):
+    # Tests may run as root, who may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(generators, "sample", None)
+    assert call(monkeypatch, f"--run_dir={mnist_run}") == 2
+    assert f"--run_dir={mnist_run}: cannot be written" in capsys.readouterr().err
+
+
+def test_more_images_than_have_floors_are_refused():
+    seen = reference.load_real_images("mnist", load_dataset("mnist", "", print))
+    with pytest.raises(UserError, match=r"30001 images: must be at most 30000 to have floors"):
+        evaluate.evaluate(np.zeros((30_001, *SHAPE), np.uint8), seen.reference(), ["fcd"])
+    assert reference.most_images(seen.reference("train", 10_000)) == 15_000

@@ -1,0 +1,156 @@
+"""The feature networks: what the package ships, and how one is trained for other data."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan.data.datasets import Dataset, load_dataset
+from gan.errors import UserError
+from gan.evaluation import features
+
+# name -> (data set, network, test accuracy it must have)
+PACKAGED = {
+    "mnist-cnn-a-v1": ("mnist", "cnn-a", 0.995),
+    "mnist-cnn-b-v1": ("mnist", "cnn-b", 0.995),
+    "fashion_mnist-cnn-a-v1": ("fashion_mnist", "cnn-a", 0.935),
+}
+
+
+@pytest.fixture
+def small():
+    """Bright and dark images, which a network learns in a moment."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(400, dtype=np.uint8) % 2
+    images = rng.integers(0, 100, (400, 8, 8, 1)) + 150 * labels[:, None, None, None]
+    images = images.astype(np.uint8)
+    return Dataset(images[:300], labels[:300], images[300:], labels[300:])
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(features.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    short = (features.Cycle(12, 2e-3, 0.4), features.Cycle(3, 1e-3, 0.1))
+    monkeypatch.setattr(features, "RECIPES", {"shades": short})
+    monkeypatch.setattr(features, "BATCH_SIZE", 20)
+    return tmp_path / "tapegan" / "features"
+
+
+@pytest.mark.parametrize("name", features.DIGESTS)
+def test_packaged_weights_are_small_and_have_their_digest(name):
+    path = features.PACKAGED / f"{name}.npz"
+    assert path.stat().st_size < 2e6
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == features.DIGESTS[name]
+    with np.load(path, allow_pickle=False) as file:
+        parameters = sum(file[key].size for key in file.files if key.startswith("weight"))
+    assert 0.28e6 < parameters < 0.5e6
+
+
+def test_the_package_ships_what_it_should():
+    assert set(features.DIGESTS) == set(PACKAGED)
+    assert {p.name.removesuffix(".npz") for p in features.PACKAGED.glob("*.npz")} == set(PACKAGED)
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_networks_know_the_test_images(name):
+    dataset, network, accuracy = PACKAGED[name]
+    try:
+        data = load_dataset(dataset, "", print)
+    except UserError as error:
+        if dataset == "mnist":
+            raise
+        pytest.skip(str(error))
+    extractor = features.load_extractor(dataset, network, data)
+    found = extractor(data.test_images[:5000])
+    assert found.features.shape == (5000, 128)
+    assert found.probabilities.shape == (5000, 10)
+    right = np.mean(found.probabilities.argmax(1) == data.test_labels[:5000])
+    assert accuracy - 0.006 < right < 1  # a half of them scatters more than the whole
+    assert accuracy <= extractor.provenance["test_accuracy"] < 1
+    assert extractor.provenance == {
+        "name": name, "sha256": features.DIGESTS[name], "packaged": True,
+        "test_accuracy": extractor.provenance["test_accuracy"],
+    }  # fmt: skip
+
+
+def test_features_are_what_they_were():
+    """Numbers of other machines and years can be compared only if this never changes."""
+    data = load_dataset("mnist", "", print)
+    found = features.load_extractor("mnist", "cnn-a", data)(data.test_images[:1])
+    assert found.probabilities[0].argmax() == 7
+    assert np.flatnonzero(found.features[0] > 0.5)[:6].tolist() == FEATURES_OF_THE_FIRST_SEVEN[0]
+    assert found.features[0].sum() == pytest.approx(FEATURES_OF_THE_FIRST_SEVEN[1], rel=1e-3)
+
+
+FEATURES_OF_THE_FIRST_SEVEN = ([0, 8, 9, 14, 15, 17], 60.74977)
+
+
+def test_features_do_not_depend_on_the_batch(monkeypatch):
+    data = load_dataset("mnist", "", print)
+    extractor = features.load_extractor("mnist", "cnn-b", data)
+    told = []
+    whole = extractor(data.test_images[:70], told.append)
+    assert told == [70]
+    monkeypatch.setattr(features, "EXTRACT_BATCH", 32)
+    parts = extractor(data.test_images[:70], told.append)
+    assert told == [70, 32, 32, 6]
+    assert parts.features == pytest.approx(whole.features, abs=1e-4)
+    assert np.sum(parts.probabilities, axis=1) == pytest.approx(np.ones(70), abs=1e-5)
+
+
+def test_damaged_package_weights_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "PACKAGED", tmp_path)
+    (tmp_path / "mnist-cnn-a-v1.npz").write_bytes(b"other weights")
+    with pytest.raises(UserError, match=r"mnist-cnn-a-v1\.npz: is missing or damaged, install"):
+        features.load_extractor("mnist", "cnn-a", Dataset(np.zeros((1, 28, 28, 1), np.uint8)))
+
+
+def test_other_data_get_a_network_once(small, cache):
+    """Training is a function of the seed, so a replaced network is the one that was there."""
+    said = []
+    first = features.load_extractor("shades", "cnn-b", small, said.append)
+    assert said == ["training the feature network shades-cnn-b-v1, once"]
+    assert first.provenance["test_accuracy"] == 1
+    assert first.provenance["packaged"] is False
+    (path,) = cache.iterdir()
+    assert first.provenance["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    again = features.load_extractor("shades", "cnn-b", small, said.append)
+    assert len(said) == 1
+    assert np.array_equal(again(small.test_images)[0], first(small.test_images)[0])
+    # Another data set of the same name gets a network of its own.
+    other = small._replace(train_images=255 - small.train_images)
+    features.load_extractor("shades", "cnn-b", other, said.append)
+    assert len(said) == 2
+    path.write_bytes(path.read_bytes()[:1000])
+    replaced = features.load_extractor("shades", "cnn-b", small, said.append)
+    assert "is damaged and will be replaced" in said[2]
+    for a, b in zip(first.model.get_weights(), replaced.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_data_without_labels_are_refused(small):
+    for lacking in ({"train_labels": None}, {"test_images": None}, {"test_labels": None}):
+        with pytest.raises(UserError, match="--dataset=shades: has no labels or no test images"):
+            features.load_extractor("shades", "cnn-a", small._replace(**lacking))
+
+
+def test_shifts_move_whole_images_by_up_to_two_pixels():
+    tf.random.set_seed(0)
+    images = np.full((300, 9, 9, 1), -1, np.float32)
+    images[:, 4, 4] = 1
+    moved = features.shifted(tf.constant(images)).numpy()
+    assert moved.shape == images.shape
+    assert (moved.sum((1, 2, 3)) == images.sum((1, 2, 3))).all()
+    _, rows, columns, _ = np.nonzero(moved == 1)
+    assert set(zip(rows - 4, columns - 4, strict=True)) == {
+        (i, j) for i in range(-2, 3) for j in range(-2, 3)
+    }
+
+
+def test_a_weight_file_cannot_run_code(tmp_path):
+    about = json.dumps({"image_shape": [28, 28, 1], "classes": 10, "test_accuracy": 1.0})
+    np.savez(tmp_path / "x.npz", about=np.array(about), weight_00=np.array([{}], object))
+    with pytest.raises(UserError, match="allow_pickle=False"):
+        features.read_weights(tmp_path / "x.npz", "x", "cnn-a", False)

@@ -1,0 +1,210 @@
+"""Reference, floors and ideals of real images."""
+
+import json
+
+import numpy as np
+import pytest
+
+import gan
+from gan.data.datasets import Dataset, load_dataset
+from gan.errors import UserError
+from gan.evaluation import features, metrics, reference
+from gan.evaluation.features import Extractor, Features
+
+COUNT = 400
+
+
+class FakeNetwork:
+    """Features that are the pixels, and a certain classifier."""
+
+    def __call__(self, images, advance=None):
+        labels = images[:, 0, 0, 0] % 3
+        return Features(images.reshape(len(images), -1) / np.float32(64), np.eye(3)[labels])
+
+
+def pictures(seed, count):
+    return np.random.default_rng(seed).integers(0, 256, (count, 2, 3, 1), np.uint8)
+
+
+@pytest.fixture
+def seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(reference.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    train, test = pictures(0, 3000), pictures(1, COUNT)
+    data = Dataset(train, train[:, 0, 0, 0] % 3, test, test[:, 0, 0, 0] % 3)
+    network = FakeNetwork()
+    about = {"name": "noise-v1", "sha256": "0" * 64, "packaged": False}
+    images = reference.RealImages("noise", data, network, said.append)
+    said.clear()
+    # RealImages only calls its extractor and reads its provenance.
+    images.extractor = type("E", (), {"__call__": staticmethod(network), "provenance": about})()
+    return images
+
+
+said = []
+
+
+def test_the_reference_has_as_many_images_as_the_samples(seen):
+    assert seen.reference(count=150).count == 150
+    drawn = {row.tobytes() for row in seen.reference(count=150).features.features}
+    everything = [row.tobytes() for row in seen.test.features]
+    assert len(drawn) == 150
+    assert drawn < set(everything)
+    assert drawn != set(everything[:150])
+    whole = seen.reference(count=COUNT).features
+    assert np.array_equal(whole.features, seen.test.features)
+    assert seen.reference(count=1000).count == COUNT  # the split has no more
+    train = seen.reference("train", 1000)
+    assert train.count == 1000
+    expected = seen.training.features[seen.order[:1000]]
+    assert np.array_equal(train.features.features, expected)
+    assert seen.reference("train", 5000).count == 1500  # the other half is for floors
+
+
+def test_every_metric_is_computed_and_named_once(seen):
+    reference = seen.reference()
+    images = pictures(2, COUNT)
+    found = reference.compute(reference, seen.extractor(images), images, metrics.METRICS)
+    assert list(found.values) == list(metrics.METRICS)
+    assert sorted(name for group in reference.GROUPS.values() for name in group) == sorted(
+        metrics.METRICS
+    )
+    assert found.extras["class_counts"] == np.bincount(images[:, 0, 0, 0] % 3).tolist()
+    fake = seen.extractor(images).features
+    assert found.values["fcd"] == metrics.frechet_distance(reference.features.features, fake)
+    told = []
+    some = reference.compute(
+        reference, seen.extractor(images), None, ["coverage", "fcd"], told.append
+    )
+    assert list(some.values) == ["coverage", "fcd"]
+    assert told == ["frechet", "neighbours"]  # nothing else was computed
+    assert some.values["coverage"] == found.values["coverage"]
+
+
+def test_copies_of_training_images_are_found_and_shown(seen):
+    images = np.concatenate([seen.data.train_images[70:90], pictures(5, 180)])
+    names = ["memorised_features", "memorised_pixels"]
+    found = reference.compute(seen.reference(), seen.extractor(images), images, names)
+    assert found.values["memorised_pixels"] == pytest.approx(0.1 + 0.9 * 0.01, abs=0.03)
+    assert found.values["memorised_features"] == found.values["memorised_pixels"]
+    assert found.extras["nearest_in_pixels"][:20].tolist() == list(range(70, 90))
+    assert (found.extras["distances_in_pixels"][:20] == 0).all()
+
+
+def test_floors_are_what_training_images_get(seen):
+    reference = seen.reference()
+    floors = reference.floors(reference, COUNT)
+    assert list(floors) == list(metrics.METRICS)
+    values = []
+    for draw in range(20):
+        chosen = np.random.default_rng([1, draw]).choice(seen.order, COUNT, replace=False)
+        features_of_draw = seen.training.features[chosen]
+        values.append(metrics.frechet_distance(reference.features.features, features_of_draw))
+    assert floors["fcd"].mean == pytest.approx(np.mean(values), rel=1e-9)
+    assert floors["fcd"].sd == pytest.approx(np.std(values, ddof=1), rel=1e-9)
+    assert floors["memorised_pixels"] == (0.01, pytest.approx(np.sqrt(0.0099 * 2 / COUNT)))
+    ideals = reference.ideals(COUNT)
+    # The distributions are the same here, so floors and closed forms must meet.
+    for name, tolerance in (("fcd", 0.15), ("coverage", 0.02), ("classes", 0)):
+        assert floors[name].mean == pytest.approx(ideals[name], rel=tolerance), name
+    for name in ("fcd_infinity", "kid", "class_kl"):
+        assert abs(floors[name].mean) < 3 * floors[name].sd, name
+    assert ideals["classifier_score"] == metrics.score_ceiling(seen.data.test_labels)
+
+
+def test_floors_are_computed_once(seen, tmp_path):
+    def computed():
+        return sum(line.startswith("measuring what") for line in said)
+
+    first = reference.floors(seen.reference(), COUNT)
+    assert computed() == 1
+    (path,) = (tmp_path / "tapegan" / "floors" / gan.__version__).iterdir()
+    assert reference.floors(seen.reference(), COUNT) == first
+    assert computed() == 1
+    reference.floors(seen.reference(count=200), 200)  # other counts have floors of their own
+    assert computed() == 2
+    assert len(json.loads(path.read_text())) == 2
+    path.write_text("{torn")
+    assert reference.floors(seen.reference(), COUNT) == first
+
+
+@pytest.mark.parametrize(("digest", "used"), [("0" * 64, True), ("1" * 64, False)])
+def test_constants_in_the_package_are_those_of_its_weights(
+    seen, digest, used, tmp_path, monkeypatch
+):
+    seen.extractor.provenance["packaged"] = True
+    monkeypatch.setattr(features, "PACKAGED", tmp_path)
+    shipped = {"features": 7.0, "pixels": 8.0}
+    (tmp_path / "noise-v1.floors.json").write_text(
+        json.dumps({"sha256": digest, "thresholds": shipped})
+    )
+    assert (seen.thresholds == shipped) is used
+
+
+def test_floors_of_the_training_split_come_from_outside_of_the_reference(seen, monkeypatch):
+    reference = seen.reference("train", 1000)
+    looked_at = []
+
+    def compute(reference, found, images, names):
+        looked_at.append(found.features)
+        return reference.Found({"fcd": 1.0}, {})
+
+    monkeypatch.setattr(reference, "compute", compute)
+    reference.compute_floors(reference, 1000, ["fcd"])
+    inside = {row.tobytes() for row in reference.features.features}
+    assert len(looked_at) == 20
+    for drawn in looked_at[:3]:
+        assert len(drawn) == 1000
+        assert not inside & {row.tobytes() for row in drawn}
+
+
+def test_data_without_test_images_are_refused():
+    with pytest.raises(UserError, match="--dataset=x: has no labels or no test images to compare"):
+        reference.load_real_images("x", Dataset(pictures(0, 5)))
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return reference.load_real_images("mnist", load_dataset("mnist", "", print))
+
+
+def test_the_packaged_floors_are_those_of_mnist(mnist):
+    """The light table whole, the large one where it is quick."""
+    table = json.loads((features.PACKAGED / "mnist-cnn-a-v1.floors.json").read_text())
+    light, large = mnist.reference(count=2000), mnist.reference(count=10_000)
+    for against, count, names in (
+        (light, 2000, tuple(metrics.METRICS)),
+        (large, 10_000, ("fcd", "classifier_score", "classes", "class_kl")),
+    ):
+        shipped = table[reference.floors_key(against, count)]
+        assert list(shipped) == list(metrics.METRICS)
+        for name, (mean, sd) in reference.compute_floors(against, count, names).items():
+            near = 0.05 * shipped[name][1] + 1e-9  # other processors round otherwise
+            assert mean == pytest.approx(shipped[name][0], abs=near), name
+            assert sd == pytest.approx(shipped[name][1], rel=0.05, abs=1e-9), name
+    of_test, _ = metrics.nearest(mnist.test.features, mnist.training.features)
+    assert table["thresholds"]["features"] == pytest.approx(
+        metrics.memorisation_threshold(of_test), rel=1e-3
+    )
+    distances, _ = metrics.nearest(
+        reference.flatten(mnist.data.test_images[:500]), mnist.training_pixels
+    )
+    # 1 % of the test images: of these 500 about five.
+    assert 0 < np.sum(distances < table["thresholds"]["pixels"]) < 15
+
+
+@pytest.mark.parametrize("name", features.DIGESTS)
+def test_every_packaged_network_has_floors(name):
+    table = json.loads((features.PACKAGED / f"{name}.floors.json").read_text())
+    assert table["sha256"] == features.DIGESTS[name]  # not those of older weights
+    assert set(table) == {
+        "sha256", "thresholds", "floors of 10000 against 10000 test",
+        "floors of 2000 against 2000 test",
+    }  # fmt: skip
+
+
+def test_mnists_ceilings(mnist):
+    ideals = mnist.reference().ideals(10_000)
+    assert ideals["coverage"] == pytest.approx(0.9688, abs=5e-5)
+    assert ideals["classifier_score"] == pytest.approx(9.98, abs=0.005)
+    assert ideals["classes"] == 10
+    assert isinstance(mnist.extractor, Extractor)

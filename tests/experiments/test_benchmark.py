@@ -1,0 +1,260 @@
+"""The benchmark: what is compared, how it is measured, and the limits of the machine."""
+
+import importlib
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from experiments import benchmark
+from experiments.benchmarks import loops, operations, roofline, scaling, startup
+from gan.cli import command
+from gan.data.datasets import load_dataset
+from gan.models.registry import GENERATORS
+from gan.run.config import Config
+
+
+def test_ratios_are_taken_turn_by_turn_and_to_the_best():
+    """The machine is twice as slow in the second turn; the ratio is the same in both."""
+    rates = {
+        loops.MERGED: [8.0, 4.0, 6.0],
+        loops.DEFAULT: [40.0, 20.0, 60.0],
+        "PyTorch, float32": [20.0, 10.0, 15.0],
+        "PyTorch compiled, float32": [25.0, 12.5, 12.0],
+        loops.PRODUCTS["float32"]: [80.0, 40.0, 120.0],
+        loops.TRAFFIC: [240.0, 120.0, 360.0],
+        loops.PIPELINE: [400.0, 400.0, 600.0],
+    }
+    found = dict(benchmark.comparisons(rates))
+    assert found == {
+        "float32 to the merged model, Keras 2": [5.0, 5.0, 10.0],
+        # 15 in the median, against 12.5.
+        "float32 to the best of PyTorch (PyTorch, float32)": [2.0, 2.0, 4.0],
+        "float32 to matrix products alone, float32": [0.5, 0.5, 0.5],
+        # 1 / 80 + 1 / 240 = 1 / 60.
+        "float32 to the roofline (products and traffic)": [pytest.approx(2 / 3)] * 3,
+        "input pipeline alone to float32": [10.0, 20.0, 10.0],
+    }
+
+
+def test_what_was_not_measured_is_not_compared():
+    assert dict(benchmark.comparisons({loops.DEFAULT: [1.0]})) == {}
+    assert dict(benchmark.comparisons({loops.MERGED: [1.0]})) == {}
+
+
+def test_the_report_has_medians_quartiles_and_losses():
+    result = {
+        "batch_size": 256,
+        "steps_per_second": {"ours": [40.0, 20.0, 60.0], "limit": [100.0, 100.0, 101.0]},
+        "losses": {"ours": [1.184, 0.806]},
+        "comparisons": {"ours to limit": [0.4, 0.5, 0.625]},
+    }  # fmt: skip
+    lines = benchmark.report(result).splitlines()
+    assert "| ours | 40.0 (30.0 to 50.0) | 1.18, 0.81 |" in lines
+    assert "| limit | 100.0 (100.0 to 100.5) |  |" in lines
+    assert lines[-1] == "| ours to limit | 0.50 (0.40 to 0.62) |"
+
+
+def test_loops_take_turns_with_the_same_number_of_steps(monkeypatch):
+    clock, calls = [0.0], []
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: clock[0])
+
+    def loop(name, seconds_a_step):
+        def run(steps):
+            calls.append((name, steps))
+            clock[0] += steps * seconds_a_step
+
+        return run
+
+    made = {"a": loop("a", 0.01), "b": loop("b", 0.1), "c": loop("c", 3.0)}
+    rates = benchmark.measure(made, 3, 10.0, {"c": 7})
+    expected = {"a": [100.0] * 3, "b": [10.0] * 3, "c": [1 / 3] * 3}
+    assert rates == {name: pytest.approx(values) for name, values in expected.items()}
+    a, b, c = ("a", 1000), ("b", 100), ("c", 7)
+    assert calls[-9:] == [a, b, c, c, b, a, a, b, c]
+
+
+def test_the_losses_are_the_mean_of_the_last_of_500_steps():
+    done = []
+
+    def loop(steps):
+        done.append(steps)
+        return float(sum(done)), 1.0
+
+    # 405, 410, ..., 500.
+    assert benchmark.learned(loop) == [452.5, 1.0]
+    assert sum(done) == 500
+
+
+def test_a_loop_that_does_not_train_is_marked():
+    assert benchmark.trains([1.18, 0.81])
+    for losses in ([1.386, 0.693], [0.02, 5.0]):  # D learns nothing; G does not
+        assert not benchmark.trains(losses)
+    result = {
+        "batch_size": 256, "comparisons": {},
+        "steps_per_second": {"bad": [40.0, 40.0]}, "losses": {"bad": [1.386, 0.693]},
+    }  # fmt: skip
+    assert "| 1.39, 0.69, **does not train** |" in benchmark.report(result)
+
+
+MLP = ([100, 256, 512, 1024, 784], [784, 512, 256, 1])
+
+
+@pytest.mark.parametrize(("schedule", "gflop"), [("alternating", 4.80), ("simultaneous", 3.76)])
+def test_a_step_has_the_products_that_its_layers_need(schedule, gflop):
+    found = roofline.products(*MLP, 256, schedule)
+    assert sum(product.flops for product in found) / 1e9 == pytest.approx(gflop, abs=0.005)
+
+
+def test_the_limits_are_those_of_the_default_networks():
+    assert tuple(loops.widths()) == MLP
+    # Seven float32 numbers for each weight of the dense layers.
+    assert roofline.adam_bytes(*MLP) == 28 * (1_486_352 + 533_505)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_product_loop_does_every_product_of_every_step(dtype, monkeypatch):
+    wanted = roofline.products([3, 5, 4], [4, 2, 1], 6)
+    done = []
+    multiply = roofline.tf.matmul
+
+    def counted(a, b, transpose_a=False, transpose_b=False):
+        result = multiply(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+        inner = a.shape[0 if transpose_a else 1]
+        done.append(2 * inner * np.prod(result.shape))
+        assert a.dtype.name == b.dtype.name == dtype
+        return result
+
+    monkeypatch.setattr(roofline.tf, "matmul", counted)
+    loop = roofline.products_loop(wanted, roofline.tf.as_dtype(dtype))
+    assert loop(2) is None
+    assert sum(done) == sum(product.flops for product in wanted)  # once, in the traced loop
+
+
+def missing(images):
+    raise ImportError("No module named 'other'")
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        command.run("usage", benchmark.define, benchmark.main)
+    return end.value.code
+
+
+def test_the_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys):
+    real = {row.name: row for row in loops.LOOPS}
+    others = (
+        loops.Row("slow", loops.PYTORCH, "float32", missing, quick=False),
+        loops.Row("other", loops.JAX, "float32", missing),
+    )
+    rows = (real[loops.DEFAULT], real[loops.PIPELINE], real[loops.TRAFFIC], *others)
+    monkeypatch.setattr(loops, "LOOPS", rows)
+    out = tmp_path / "new" / "bench.json"
+    assert call(monkeypatch, "--quick", "--repeats=2", "--seconds=0.1", f"--out={out}") == 0
+    printed = capsys.readouterr().out
+    result = json.loads(out.read_text())
+    assert list(result["steps_per_second"]) == [loops.DEFAULT, loops.PIPELINE, loops.TRAFFIC]
+    for name, rates in result["steps_per_second"].items():
+        assert min(rates) > 0
+        assert f"| {name} |" in printed
+    assert list(result["comparisons"]) == ["input pipeline alone to float32"]
+    assert "skipped: slow, not for --quick" in printed
+    assert "skipped: other needs the extra `bench` (No module named 'other')" in printed
+
+
+def test_the_second_table_says_how_cost_grows(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scaling, "variants", lambda: {
+        "batch 64": {"batch_size": 64, "generator": "tiny", "discriminator": "tiny"},
+        "model tiny": {"generator": "tiny", "discriminator": "tiny"},
+    })  # fmt: skip
+    out = tmp_path / "bench.json"
+    assert call(monkeypatch, "--table=scaling", "--repeats=2", "--seconds=0.1", f"--out={out}") == 0
+    first, second = json.loads(out.read_text())["scaling"]
+    assert (first["variant"], second["variant"]) == ("batch 64", "model tiny")
+    for row, batch in ((first, 64), (second, 256)):
+        assert row["images_per_second"] == pytest.approx(
+            np.multiply(row["steps_per_second"], batch)
+        )
+    assert "| batch 64 |" in capsys.readouterr().out
+
+
+def test_every_variant_is_a_configuration_or_a_width():
+    table = scaling.variants()
+    assert {"batch 64", "batch 4096", "1 steps a call", "200 steps a call", "width x 2"} <= set(
+        table
+    )
+    networks = {name for name in GENERATORS if not name.startswith("toy")}
+    assert {name for name in table if "model" in name} == {f"model {name}" for name in networks}
+    for changes in table.values():
+        Config(**{name: value for name, value in changes.items() if name != "width"})
+    images = np.zeros((1, 28, 28, 1), np.uint8)
+    g, d = scaling.wider(images, 2)
+    assert [w.shape[1] for w in g.trainable_variables if len(w.shape) == 2] == [
+        512,
+        1024,
+        2048,
+        784,
+    ]
+    assert [w.shape[1] for w in d.trainable_variables if len(w.shape) == 2] == [1024, 512, 1]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ["--table=operations --quick", "--table=losses --repeats=3", "--table=startup --seconds=2"],
+)
+def test_flags_that_mean_nothing_to_a_table_are_refused(flags, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "new" / "bench.json"
+    assert call(monkeypatch, *flags.split(), f"--out={out}") == 2
+    assert "means nothing to --table=" in capsys.readouterr().err
+    assert not out.parent.exists()
+
+
+def test_the_operations_of_a_step_are_counted(monkeypatch, capsys):
+    monkeypatch.setattr(operations, "STEPS", 10)
+    found = operations.measure(load_dataset("mnist", "", print).train_images, "float32")
+    # G has 8 dense weights and 6 of BatchNorm, D has 6; D's real and fake images, G's and D's
+    # again: 37 matrix products, see docs/performance.md.
+    # The profiler loses some events.
+    assert found["ResourceApplyAdam"][1] == pytest.approx(20, rel=0.1)
+    products = [times for kind, (_, times) in found.items() if "MatMul" in kind]
+    assert sum(products) == pytest.approx(37, rel=0.1)
+    assert all(milliseconds >= 0 for milliseconds, _ in found.values())
+    assert not any(kind.startswith(operations.ENCLOSING) for kind in found)
+
+
+def test_operations_are_shown_with_the_sum_of_the_others():
+    kinds = {f"op{i}": [20.0 - i, 1.0] for i in range(operations.SHOWN + 2)}
+    lines = operations.table({"float32": kinds}).splitlines()
+    assert lines[2] == "| op0 | 20.00 | 1 |"
+    assert lines[-1] == "| 2 others | 11.00 | |"  # 20 - 14 + 20 - 15
+
+
+def test_a_start_is_taken_apart():
+    total, tasks = startup.start()
+    assert {"imports", "data", "networks", "pipeline", "first call", "pictures"} <= set(tasks)
+    assert 0 < tasks["imports"] < total
+    assert sum(tasks.values()) <= total
+
+
+def test_the_third_table_has_starts_and_answers(monkeypatch, tmp_path, capsys):
+    starts = iter([(9.0, {"imports": 5.0, "data": 1.0}), (12.0, {"imports": 7.0, "data": 2.0})])
+    monkeypatch.setattr(startup, "start", lambda: next(starts))
+    out = tmp_path / "bench.json"
+    assert call(monkeypatch, "--table=startup", "--repeats=2", f"--out={out}") == 0
+    found = json.loads(out.read_text())["startup"]
+    assert found[startup.TOTAL] == [9.0, 12.0]
+    assert found[startup.REST] == [3.0, 3.0]
+    printed = capsys.readouterr().out
+    assert f"| {startup.TOTAL} | 10.50 (9.00 to 12.00) |" in printed
+    assert "| --help |" in printed
+
+
+@pytest.mark.parametrize("name", ["pytorch", "jax_scan"])
+def test_peers_train(name):
+    """Where the extra `bench` is installed."""
+    pytest.importorskip({"pytorch": "torch", "jax_scan": "jax"}[name])
+    peer = importlib.import_module(f"experiments.peers.{name}")
+    loop = peer.loop(load_dataset("mnist", "", print).train_images)
+    assert benchmark.trains(benchmark.learned(loop))

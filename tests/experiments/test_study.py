@@ -1,0 +1,179 @@
+"""The study command on a study of two tiny variants, one of which fails."""
+
+import csv
+import dataclasses
+import signal
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from experiments.studies import evaluation, report, table, training
+from gan.errors import UserError
+from gan.evaluation.metrics import METRICS
+from gan.run.config import Config
+from gan.run.presets import from_preset
+from gan.run.run_directory import write_config
+from gan.training.trainer import train
+from support import ROOT, run_module
+
+
+@pytest.mark.parametrize("name", table.STUDIES)
+def test_every_run_of_every_study_is_a_valid_configuration(name, tmp_path):
+    study = table.STUDIES[name]
+    runs = table.runs_of(study, tmp_path)
+    assert len(runs) == len({run.directory for run in runs})
+    assert len(runs) == len(study.seeds) * len(study.variants)
+    data = from_preset(study.preset, study.common).dataset  # what all of them are judged by
+    for run in runs:
+        config = from_preset(study.preset, run.changes)
+        assert (config.seed, config.dataset) == (run.seed, data)
+        assert all(step % config.checkpoint_every == 0 for step in study.curve)
+        if study.curve:
+            assert config.keep_checkpoints * config.checkpoint_every >= config.steps
+            assert max(study.curve) == config.steps
+
+
+def test_the_mlp_study_is_the_one_that_the_documentation_reports(tmp_path):
+    runs = table.runs_of(table.STUDIES["mlp"], tmp_path)
+    configs = [from_preset("mlp", run.changes) for run in runs]
+    assert {(c.schedule, c.seed) for c in configs} == {
+        (schedule, seed)
+        for schedule in ("classic", "alternating", "simultaneous")
+        for seed in (0, 1, 2)
+    }
+    assert {c.steps for c in configs} == {30_000}
+    assert evaluation.WEIGHTS == ("raw", "ema")
+
+
+def test_a_study_that_counts_modes_has_the_worst_seed_and_the_failed_ones(tmp_path, capsys):
+    """One of two seeds was trained; what was evaluated once is not evaluated again."""
+    study = table.STUDIES["tiny_modes"]
+    runs = [run for run in table.runs_of(study, tmp_path) if run.variant == "short"]
+    config = from_preset(study.preset, {**runs[0].changes, "precision": "float32"})
+    train(config, runs[0].directory, quiet=True)
+    rows, floors = evaluation.evaluate_all(study, runs)
+    assert [(row["run"], row["weights"]) for row in rows] == [
+        ("short-0", "raw"),
+        ("short-0", "ema"),
+    ]
+    assert all(0 <= row["high_quality"] <= 1 and row["modes"] <= 8 for row in rows)
+    assert capsys.readouterr().out.count("counting the modes of short-0") == 2
+    assert evaluation.evaluate_all(study, runs) == (rows, floors)
+    assert "counting" not in capsys.readouterr().out
+    best, worst = ({**rows[1], "modes": m, "high_quality": q} for m, q in ((8.0, 0.98), (7.0, 0.5)))
+    text = report.modes_markdown(["short"], 3, [best, worst], floors["full"])
+    assert "| short | ema | 2 of 3 | 1 of 3 | 8 (7 to 8) | 74.00 (50.00 to 98.00) |" in text
+    assert "| short | raw | 0 of 3 | 0 of 3 | failed |" in text
+    assert "| *real data* | | | | 8 (0) | 98.8" in text
+
+
+def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tmp_path):
+    out = tmp_path / "studies"
+    arguments = ("experiments.study", "--study=tiny", f"--out={out}", "--jobs=2")
+    for number, status in ((signal.SIGTERM, 75), (signal.SIGINT, 130)):
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+            # Jobs in the background of a script ignore Ctrl-C, and so would their children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+        for line in process.stdout:
+            if line.startswith("training"):
+                break
+        process.send_signal(number)  # to the study alone: its runs get it from there
+        process.communicate(timeout=120)
+        assert process.returncode == status
+        for directory in (out / "tiny").glob("*-?"):
+            assert table.state_of(table.Run("", 0, directory, {}), 0) == "open"
+    assert not (out / "tiny/results.csv").exists()
+
+    done = run_module(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    with (out / "tiny/results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["run"], r["weights"], r["status"]) for r in rows] == [
+        ("alternating-0", "raw", "completed"), ("alternating-0", "ema", "completed"),
+        ("diverging-0", "", "failed"),
+    ]  # fmt: skip
+    assert set(METRICS) | {f.name for f in dataclasses.fields(Config)} <= set(rows[0])
+    for row in rows[:2]:
+        assert (row["generator"], row["steps"], row["schedule"]) == ("tiny", "100", "alternating")
+        assert float(row["fcd"]) > 100
+        assert float(row["seconds"]) > 0
+    for row in rows[2:]:  # what was tried is known of failed runs too
+        assert (row["generator"], row["steps"], float(row["d_learning_rate"])) == (
+            "tiny", "100", 1e38,
+        )  # fmt: skip
+        assert row["fcd"] == ""
+    text = (out / "tiny/results.md").read_text()
+    assert "| diverging | ema | 0 of 1 | failed |" in text
+    assert "| alternating | ema | 1 of 1 | " in text
+    assert tf.io.decode_png((out / "tiny/fcd.png").read_bytes()).shape[1] > 800
+
+    again = run_module(*arguments)
+    assert again.returncode == 0
+    assert "2 runs, 2 of them done" in again.stdout
+    assert "training" not in again.stdout
+    assert "evaluating" not in again.stdout
+    assert (out / "tiny/results.md").read_text() == text
+
+
+def row(variant, weights, fcd, fcd_b, **more):
+    values = {name: 0.5 for name, *_ in (*report.TABLE, *report.MORE)}
+    return {
+        **values, "variant": variant, "weights": weights, "fcd": fcd, "fcd_b": fcd_b,
+        "seconds": 60.0, "device": "a CPU", "collapse": "", "curve": [], **more,
+    }  # fmt: skip
+
+
+def test_the_table_has_means_intervals_floors_and_ranks():
+    rows = [row("a", "raw", x, y) for x, y in ((1.0, 5.0), (2.0, 6.0), (4.5, 9.0))]
+    rows += [row("a", "ema", 1.0, 30.0, collapse="mode_collapse")]
+    rows += [row("b", "raw", 9.0, 31.0), row("b", "raw", 11.0, 32.0)]
+    floors = {name: {"mean": 0.25, "sd": 0.125} for name, *_ in (*report.TABLE, *report.MORE)}
+    text = report.markdown(["a", "b"], 3, rows, floors)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    head, _, floor, *body = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
+    assert head[:5] == ["variant", "weights", "runs", "FCD ↓", "KID·10³ ↓"]
+    assert floor[:5] == ["*real images*", "", "", "0.25 (0.12)", "250.0 (125.0)"]
+    # Mean 2.5, sd 1.803, t(2) = 4.303: half-width 4.303 * 1.803 / sqrt(3) = 4.48.
+    assert body[0][:4] == ["a", "raw", "3 of 3", "2.50 ± 4.48"]
+    assert body[0][-2:] == ["60 ± 0", "none"]
+    assert body[1][:4] == ["a", "ema", "1 of 3", "1.00"]
+    assert body[1][-1] == "mode_collapse"
+    assert body[2][:4] == ["b", "raw", "2 of 3", "10.00 ± 12.71"]
+    assert body[3][:4] == ["b", "ema", "0 of 3", "failed"]
+    assert body[3][-2:] == ["failed", ""]
+    # Means 2.5, 1, 10 against 6.67, 30, 31.5: ranks 2, 1, 3 and 1, 2, 3, so 1 - 6 * 2 / 24.
+    assert "Spearman 0.50 over the 3 lines" in text
+
+
+def test_a_run_counts_as_done_only_when_it_did_all_steps(tmp_path):
+    (run, *_) = table.runs_of(table.STUDIES["tiny"], tmp_path)
+    run.directory.mkdir()
+    summary = run.directory / "summary.json"
+    assert table.state_of(run, 100) == "open"
+    for content, state in (
+        ('{"status": "completed", "step": 100}', "completed"),
+        ('{"status": "completed", "step": 99}', "open"),
+        ('{"status": "preempted", "step": 50}', "open"),
+        ('{"status": "stopped", "step": 0}', "stopped"),
+        ('{"torn', "open"),
+    ):
+        summary.write_text(content)
+        assert table.state_of(run, 100) == state, content
+
+
+def test_a_run_of_an_older_table_is_refused_one_of_another_machine_is_not(tmp_path):
+    study = table.STUDIES["mlp"]
+    (run, *_) = table.runs_of(study, tmp_path)
+    training.refuse_another_run(study, run)  # a new one
+    config = from_preset(study.preset, run.changes)
+    on_gpu = dataclasses.replace(config, precision="mixed_bfloat16", jit_compile=True)
+    write_config(run.directory, on_gpu, {}, [])
+    training.refuse_another_run(study, run)
+    write_config(run.directory, dataclasses.replace(on_gpu, batch_size=7), {}, [])
+    with pytest.raises(UserError, match=r"of another configuration \(batch_size: 7 -> 256\)"):
+        training.refuse_another_run(study, run)

@@ -1,0 +1,353 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan.models.layers import LayerBuilder
+from gan.models.registry import DISCRIMINATORS, GENERATORS, mlp_discriminator, mlp_generator
+from gan.models.resnet import blur
+from support import differ_everywhere, same, weights_of
+
+TINY = ("tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny", "toy_tiny")
+
+
+def shape_of(name, image_shape=(8, 8, 1)):
+    return (2,) if name.startswith("toy") else image_shape
+
+
+def norms_of(name):
+    return ("none",) if name.startswith("resnet") else ("none", "batch", "spectral")
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def pair(name, classes=0, norm="default", policy="float32", seed=0, image_shape=(8, 8, 1)):
+    """A generator with 8 latent entries and a discriminator."""
+    shape = shape_of(name, image_shape)
+    g = GENERATORS[name](8, shape, policy, seed, classes=classes, norm=norm)
+    return g, DISCRIMINATORS[name](shape, policy, seed, classes=classes, norm=norm)
+
+
+def test_the_generator_is_the_original_one():
+    g = mlp_generator(100, (28, 28, 1))
+    assert g.count_params() == 1_493_520
+    assert (g.input_shape, g.output_shape) == ((None, 100), (None, 28, 28, 1))
+    hidden = ["Dense", "LeakyReLU", "BatchNormalization"]
+    assert [type(layer).__name__ for layer in g.layers] == [
+        "InputLayer", *hidden, *hidden, *hidden, "Dense", "Activation", "Reshape",
+    ]  # fmt: skip
+    dense = [layer for layer in g.layers if isinstance(layer, keras.layers.Dense)]
+    assert [layer.units for layer in dense] == [256, 512, 1024, 784]
+    for layer in g.layers:
+        if isinstance(layer, keras.layers.LeakyReLU):
+            assert layer.negative_slope == pytest.approx(0.2)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            assert (layer.momentum, layer.epsilon) == (0.8, 1e-3)
+    assert g.layers[-2].activation is keras.activations.tanh
+
+
+def test_the_discriminator_is_the_original_one_without_sigmoid():
+    d = mlp_discriminator((28, 28, 1))
+    assert d.count_params() == 533_505
+    assert (d.input_shape, d.output_shape) == ((None, 28, 28, 1), (None, 1))
+    assert [type(layer).__name__ for layer in d.layers] == [
+        "InputLayer", "Flatten", "Dense", "LeakyReLU", "Dense", "LeakyReLU", "Dense",
+    ]  # fmt: skip
+    assert [layer.units for layer in d.layers if hasattr(layer, "units")] == [512, 256, 1]
+    assert d.layers[-1].activation is keras.activations.linear
+    assert all(layer.negative_slope == pytest.approx(0.2) for layer in d.layers[3:6:2])
+
+
+def test_initial_weights_are_glorot_uniform_in_every_layer():
+    for network in (mlp_generator(100, (28, 28, 1)), mlp_discriminator((28, 28, 1))):
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.Dense):
+                kernel = layer.kernel.numpy()
+                limit = np.sqrt(6 / sum(kernel.shape))
+                assert np.abs(kernel).max() <= limit
+                assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.1)
+                assert not layer.bias.numpy().any()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda seed: mlp_generator(8, (4, 4, 1), "float32", seed),
+        lambda seed: mlp_discriminator((4, 4, 1), "float32", seed),
+    ],
+)
+def test_the_seed_decides_the_weights(build):
+    def kernels(seed):
+        return [w for w in weights_of(build(seed)) if w.ndim == 2]
+
+    assert same(kernels(0), kernels(0))
+    assert differ_everywhere(kernels(0), kernels(1))
+    starts = [k.ravel()[:4] / np.abs(k).max() for k in kernels(0)]  # no layer repeats another's
+    assert all(not np.allclose(starts[i], starts[i - 1]) for i in range(1, len(starts)))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", GENERATORS)
+def test_half_precision_stops_at_the_edges(name, policy):
+    shape = shape_of(name, (28, 28, 1))
+    g, d = pair(name, policy=policy, image_shape=(28, 28, 1))
+    images = g(numbers(4, 8), training=True)
+    logits = d(images, training=True)
+    assert (images.dtype, logits.dtype) == ("float32", "float32")
+    assert images.shape == (4, *shape)
+    assert logits.shape == (4, 1)
+    for network in (g, d):
+        inner = [layer.compute_dtype for layer in network.layers if layer.trainable_weights]
+        assert inner[0] == policy.removeprefix("mixed_")
+    assert all(v.dtype == "float32" for v in [*g.variables, *d.variables])
+
+
+def test_a_saved_generator_opens_in_keras_and_draws_the_same(tmp_path):
+    g = mlp_generator(8, (28, 28, 1), "mixed_bfloat16", 3, widths=(16,))
+    g.save(tmp_path / "g.keras")
+    again = keras.models.load_model(tmp_path / "g.keras")
+    latents = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    assert np.array_equal(g(latents), again(latents))
+
+
+@pytest.mark.parametrize(
+    ("name", "image_shape", "g_count", "d_count"),
+    [
+        ("dcgan", (28, 28, 1), 550_225, 79_729),
+        ("dcgan", (32, 32, 3), 697_203, 82_705),
+        ("infogan", (28, 28, 1), 2_234_257, 2_185_105),  # together at most 5 M
+        ("infogan", (28, 28, 3), 2_235_795, 2_186_641),
+        ("resnet", (28, 28, 1), 714_113, 87_073),
+        ("resnet", (32, 32, 3), 908_611, 89_569),
+        ("toy", (2,), 62_722, 33_537),
+    ],
+)
+def test_networks_are_as_large_as_they_say(name, image_shape, g_count, d_count):
+    g, d = GENERATORS[name](100, image_shape), DISCRIMINATORS[name](image_shape)
+    assert (g.count_params(), d.count_params()) == (g_count, d_count)
+    assert (g.input_shape, g.output_shape) == ((None, 100), (None, *image_shape))
+    assert (d.input_shape, d.output_shape) == ((None, *image_shape), (None, 1))
+    assert [layer.name for layer in (g.layers[-1], d.layers[-1])] == ["images", "logits"]
+
+
+@pytest.mark.parametrize("name", ["dcgan_tiny", "infogan_tiny", "resnet_tiny"])
+def test_convolutions_take_packed_images_of_other_sizes(name):
+    d = DISCRIMINATORS[name]((12, 8, 6))
+    assert d(numbers(2, 12, 8, 6)).shape == (2, 1)
+    for build in (lambda shape: GENERATORS[name](8, shape), DISCRIMINATORS[name]):
+        with pytest.raises(ValueError, match="multiples of 4"):
+            build((28, 30, 1))
+        with pytest.raises(ValueError, match="multiples of 4"):
+            build((2,))
+
+
+def test_toy_networks_are_not_for_images():
+    for build in (lambda shape: GENERATORS["toy_tiny"](8, shape), DISCRIMINATORS["toy_tiny"]):
+        with pytest.raises(ValueError, match="makes points"):
+            build((28, 28, 1))
+    outputs = 100 * pair("toy_tiny")[0](100 * numbers(4, 8)).numpy()
+    assert np.abs(outputs).max() > 1  # without a tanh
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_normalisations_are_where_they_belong(name):
+    for norm in norms_of(name):
+        for network in pair(name, norm=norm):
+            batch = [x for x in network.layers if isinstance(x, keras.layers.BatchNormalization)]
+            spectral = [
+                x for x in network.layers if isinstance(x, keras.layers.SpectralNormalization)
+            ]
+            bare = [
+                x
+                for x in network.layers
+                if hasattr(x, "kernel") and x.trainable and x not in spectral
+            ]
+            assert bool(batch) == (norm == "batch")
+            assert bool(spectral) == (norm == "spectral")
+            assert not (spectral and bare)
+
+
+def test_the_default_normalisation_is_that_of_the_paper():
+    def batch_norm_layers(network):
+        return [i for i, x in enumerate(network.layers)
+                if isinstance(x, keras.layers.BatchNormalization)]  # fmt: skip
+
+    defaults = {name: [len(batch_norm_layers(network)) for network in pair(name)] for name in TINY}
+    assert defaults == {
+        "tiny": [2, 0], "dcgan_tiny": [2, 1], "infogan_tiny": [3, 2], "resnet_tiny": [0, 0],
+        "toy_tiny": [0, 0],
+    }  # fmt: skip
+    names = [type(x).__name__ for x in pair("dcgan_tiny")[1].layers]
+    assert names == [
+        "InputLayer", "Conv2D", "LeakyReLU", "Conv2D", "BatchNormalization", "LeakyReLU",
+        "Flatten", "Dense",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "message"),
+    [
+        ("resnet_tiny", "batch", "must be one of default, none$"),
+        ("resnet_tiny", "spectral", "must be one of default, none$"),
+        ("tiny", "layer", "must be one of default, none, batch, spectral$"),
+        ("toy_tiny", "layer", "must be one of default, none, batch, spectral$"),
+        ("dcgan_tiny", "layer", "must be one of default, none, batch, spectral$"),
+    ],
+)
+def test_other_normalisations_are_refused(name, norm, message):
+    shape = shape_of(name)
+    with pytest.raises(ValueError, match=message):
+        GENERATORS[name](8, shape, norm=norm)
+    with pytest.raises(ValueError, match=message):
+        DISCRIMINATORS[name](shape, norm=norm)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_initial_weights_are_a_function_of_the_seed(name):
+    def drawn(seed, norm):
+        """All weights that are not constants at first, with those of embeddings and of u."""
+        both = [w for network in pair(name, 3, norm, seed=seed) for w in weights_of(network)]
+        return [w for w in both if w.std() > 0]
+
+    for norm in norms_of(name):
+        first = drawn(0, norm)
+        assert same(first, drawn(0, norm))
+        assert differ_everywhere(first, drawn(1, norm))
+        starts = [w.ravel()[:4] / w.ravel()[0] for w in first]
+        for i, start in enumerate(starts):
+            for other in starts[:i]:
+                length = min(len(start), len(other))
+                assert length == 1 or not np.allclose(start[:length], other[:length])
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", TINY)
+def test_networks_survive_saving_and_cloning(name, policy, tmp_path):
+    labels = np.array([0, 2, 1, 2], np.int32)
+    for norm in norms_of(name):
+        for network in pair(name, 3, norm, policy):
+            inputs = [numbers(4, *network.input_shape[0][1:]), labels]
+            network(inputs, training=True)
+            before = network(inputs).numpy()
+            network.save(tmp_path / "network.keras")
+            again = keras.models.load_model(tmp_path / "network.keras", safe_mode=True)
+            clone = keras.models.clone_model(network)
+            clone.set_weights(network.get_weights())
+            np.testing.assert_array_equal(again(inputs), before)
+            np.testing.assert_array_equal(clone(inputs), before)
+            modules = {type(layer).__module__.split(".")[0] for layer in network.layers}
+            assert modules == {"keras"}  # opens without this package
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_labels_are_a_second_input(name):
+    g, d = pair(name, classes=3)
+    assert [(x.name, x.dtype, x.shape) for x in (g.inputs[1], d.inputs[1])] == [
+        ("labels", "int32", (None,))
+    ] * 2
+    latents, images = numbers(1, 8).repeat(3, 0), numbers(1, *shape_of(name)).repeat(3, 0)
+    for outputs in (g([latents, np.arange(3)]).numpy(), d([images, np.arange(3)]).numpy()):
+        assert all(not np.allclose(outputs[i], outputs[i - 1]) for i in range(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "norm"), [*((name, "none") for name in TINY), ("dcgan_tiny", "spectral")]
+)
+def test_the_head_is_a_projection(name, norm):
+    """w . h + b + e(y) . h, with h, w, b and e out of the network."""
+    d = pair(name, classes=5, norm=norm)[1]
+    images, labels = numbers(6, *shape_of(name)), np.array([0, 4, 1, 1, 2, 3])
+    head = d.get_layer("unconditional")
+    hidden = keras.Model(d.inputs, head.input)([images, labels]).numpy().astype(np.float64)
+    weights, bias = (v.numpy() for v in getattr(head, "layer", head).weights)
+    (table,) = [w.numpy() for w in d.weights if w.path.endswith("embeddings")]
+    assert table.shape == (5, hidden.shape[1])
+    expected = hidden @ weights[:, 0] + bias[0] + np.sum(table[labels] * hidden, 1)
+    np.testing.assert_allclose(d([images, labels]).numpy()[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", ["tiny", "dcgan_tiny", "toy_tiny"])
+def test_spectral_normalisation_makes_every_norm_one(name, policy):
+    """In training mode; the division is in float32 whatever the policy is."""
+    d = pair(name, classes=3, norm="spectral", policy=policy)[1]
+    images, labels = numbers(4, *shape_of(name)), np.array([0, 1, 2, 0])
+
+    @tf.function
+    def several():
+        for _ in tf.range(100):
+            d([images, labels], training=True)
+
+    before = d([images, labels]).numpy()
+    several()
+    wrapped = [x for x in d.layers if isinstance(x, keras.layers.SpectralNormalization)]
+    assert len(wrapped) >= 3
+    for layer in wrapped:
+        kernel = layer.kernel.numpy()
+        largest = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
+        assert largest == pytest.approx(1.0, rel=0.05)
+        assert not np.array_equal(kernel, tf.cast(tf.cast(kernel, "bfloat16"), "float32"))
+    assert not np.allclose(before, d([images, labels]))
+
+
+def test_residual_branches_start_at_zero():
+    g, d = pair("resnet_tiny")
+    for network in (g, d):
+        sums = [layer for layer in network.layers if isinstance(layer, keras.layers.Add)]
+        assert len(sums) == 3
+        probe = keras.Model(
+            network.inputs, [x for layer in sums for x in (*layer.input, layer.output)]
+        )
+        outputs = [x.numpy() for x in probe([numbers(2, *network.input_shape[1:])])]
+        for i in range(0, 9, 3):
+            inputs, branch, total = outputs[i : i + 3]
+            assert inputs.any()
+            assert not branch.any()
+            np.testing.assert_array_equal(total, inputs)
+
+
+def test_other_layers_of_a_branch_are_scaled_by_depth():
+    """By depth^(-1/4) of what keeps the variance through a LeakyReLU; depth is 3 here."""
+    d = DISCRIMINATORS["resnet"]((8, 8, 1))
+    convolutions = [layer for layer in d.layers if isinstance(layer, keras.layers.Conv2D)]
+    for layer in (convolutions[9], convolutions[10]):  # 1x1 and 3x3 of the widest block
+        kernel = layer.kernel.numpy()
+        expected = np.sqrt(2 / 1.04 / np.prod(kernel.shape[:3])) * 3**-0.25
+        assert kernel.std() == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_the_blur_is_binomial_and_is_not_trained(strides):
+    parts = LayerBuilder(0, 0, "float32")
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, blur(parts, inputs, strides))
+    assert not model.weights
+    images = np.zeros((3, 8, 8, 3), np.float32)
+    images[np.arange(3), 3, 4, np.arange(3)] = 16.0  # channels do not mix
+    outputs = model(images).numpy()
+    expected = np.zeros((8, 8))
+    expected[1:4, 2:5] = [[1, 2, 1], [2, 4, 2], [1, 2, 1]]  # pixel i is centred at i + 1
+    for i in range(3):
+        np.testing.assert_allclose(outputs[i, :, :, i], expected[::strides, ::strides])
+        assert not np.delete(outputs[i], i, axis=-1).any()
+    np.testing.assert_allclose(model(np.ones((1, 8, 8, 3), np.float32)), 1.0)  # at edges too
+
+
+def test_waves_are_sines_and_cosines_in_fixed_random_directions():
+    d = DISCRIMINATORS["toy"]((2,), "mixed_bfloat16", 5)
+    kernel = d.get_layer("waves").kernel.numpy()
+    assert not d.get_layer("waves").trainable_weights
+    frequencies = np.linalg.norm(kernel, axis=0)
+    assert frequencies.min() >= 0.5
+    assert frequencies.max() <= 60.0
+    # Uniform in the logarithm: the median is the geometric mean of the bounds, 5.5.
+    assert np.median(frequencies) == pytest.approx(5.5, rel=0.6)
+    points = np.array([[0.3, -2.0], [1.0, 0.0]], np.float32)
+    first = next(layer for layer in d.layers if isinstance(layer, keras.layers.Concatenate))
+    seen = keras.Model(d.inputs, first.output)(points).numpy()
+    phases = points @ kernel
+    np.testing.assert_allclose(seen, np.hstack([points, np.sin(phases), np.cos(phases)]), atol=1e-4)
+    other = DISCRIMINATORS["toy"]((2,), "float32", 6).get_layer("waves").kernel.numpy()
+    assert not np.allclose(kernel, other)

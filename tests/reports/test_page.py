@@ -1,0 +1,434 @@
+"""The page about runs, as text and in headless Chromium."""
+
+import html
+import html.parser
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gan
+from browser import browser, complaints, wait
+from gan.cli import report as command
+from gan.errors import UserError
+from gan.evaluation.evaluate import LIGHT_METRICS
+from gan.evaluation.metrics import METRICS
+from gan.evaluation.mode_coverage import BETTER
+from gan.reports import explorer, page, plots
+from gan.reports.page import write_page
+from gan.run.presets import from_preset
+from gan.sampling.latents import latents_of
+from gan.training.trainer import train
+from support import ROOT, status_of
+
+ORT = ROOT / ".explorer/node_modules/onnxruntime-web/dist"
+SMALL = {"steps": 6, "sample_every": 2, "log_every": 1, "evaluate_every": 3, "jit_compile": False}
+
+
+def evaluator(generator, step):
+    return {"metrics": {"fcd": 100.0 / step, "coverage": 0.5}}
+
+
+@pytest.fixture(scope="module")
+def run_dirs(tmp_path_factory):
+    """A plain run and a conditional one."""
+    place = tmp_path_factory.mktemp("report")
+    for name, changes in (("plain", {}), ("labelled", {"conditional": True, "seed": 1})):
+        config = from_preset("tiny", {**SMALL, **changes})
+        train(config, place / name, evaluators={"light": evaluator}, quiet=True)
+    record = {
+        "source": "evaluate", "step": 6, "weights": "ema", "num_images": 1000,
+        "metrics": {"fcd": 12.345678}, "floors": {"fcd": {"mean": 0.12, "sd": 0.01}},
+    }  # fmt: skip
+    with (place / "plain/evaluations.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    return [place / "plain", place / "labelled"]
+
+
+class Tags(html.parser.HTMLParser):
+    """Checks that elements are closed in order, and gathers addresses."""
+
+    VOID = ("meta", "img", "input", "link", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.addresses = [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.addresses += [v for k, v in attributes if k in ("src", "href", "xlink:href") and v]
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_else(run_dirs):
+    text = write_page(run_dirs).text
+    addresses = Tags(text).addresses
+    assert len(addresses) > 2
+    assert all(re.match("data:image/png|#", one) for one in addresses)
+    assert "default-src 'none'" in text
+    assert "explorer" not in text.split("<body>")[1]
+
+
+def test_what_the_page_says(run_dirs):
+    plain = write_page(run_dirs[:1]).text
+    for title in ("loss of D", "loss of G", "accuracy of D", "mean logits", "gradient norms",
+                  "fcd of the light evaluation", "coverage of the light evaluation"):  # fmt: skip
+        assert title in plain
+    assert "<th>fcd</th><td>12.35</td><td>0.12 (0.01)</td>" in plain
+    assert "<th>generator</th><td>tiny</td><td>mlp</td>" in plain
+    assert f"<th>keras</th><td>{__import__('keras').__version__}</td>" in plain
+    assert "6 of 6" in plain
+    assert ">penalty</text>" not in plain  # there is none, so no chart of zeros
+    both = write_page(run_dirs).text
+    assert "<th>conditional</th><td>False</td><td>True</td>" in both
+    assert "<th>generator</th><td>tiny</td><td>tiny</td>" in both.split("<details>")[1]
+    assert "<th>generator</th>" not in both.split("<details>")[0]
+
+
+def test_what_a_hostile_run_says_is_text(run_dirs, tmp_path):
+    attack = "<script>alert(1)</script>"
+    run_dir = tmp_path / "<img src=x onerror=alert(2)>"
+    train(from_preset("tiny", {"steps": 1, "evaluate_every": 0}), run_dir, quiet=True)
+    values = json.loads((run_dir / "config.json").read_text())
+    values["environment"] = {attack: [attack], "device": {attack: attack}}
+    (run_dir / "config.json").write_text(json.dumps(values))
+    summary = {"status": attack, "collapse": {attack: 1}, "step": 1, "seconds": 1.0}
+    (run_dir / "summary.json").write_text(json.dumps(summary))
+    record = {"step": attack, "source": attack, "metrics": {attack: 1.0}, "floors": {}}
+    (run_dir / "evaluations.jsonl").write_text(json.dumps({**record, "step": 1}) + "\n")
+    text = write_page([run_dir]).text
+    Tags(text)
+    assert attack not in text
+    assert "<img src=x" not in text
+    assert text.count("&lt;script&gt;alert(1)") >= 5
+
+
+@pytest.fixture
+def run_dir(run_dirs, tmp_path):
+    """A copy of the plain run, to damage."""
+    return Path(shutil.copytree(run_dirs[0], tmp_path / "run"))
+
+
+DAMAGE = [  # (file, what is in it, what is said)
+    ("samples/step_00000002.png", "no picture", r"step_00000002\.png: cannot be read"),
+    ("summary.json", "{", r"summary\.json: cannot be read, must be JSON"),
+    ("summary.json", "[]", r"summary\.json: is no summary"),
+    ("summary.json", '{"step": "x"}', r"summary\.json: is no summary"),
+    ("summary.json", '{"step": 9, "collapse": ["x"]}', r"summary\.json: is no summary"),
+    ("metrics.jsonl", '{"step": 1, "loss/d": "x"}', r"metrics\.jsonl: step 1 has something that"),
+    ("metrics.jsonl", '{"step": 1, "loss/d": NaN}', r"metrics\.jsonl: step 1 has something that"),
+    ("metrics.jsonl", "x\n{}", r"metrics\.jsonl: line 1 is no record"),
+    ("evaluations.jsonl", '{"step": 1}', r"evaluations\.jsonl: step 1 is no evaluation"),
+    ("evaluations.jsonl", '{"step": 1, "metrics": []}', "step 1 is no evaluation"),
+    ("evaluations.jsonl", '{"step": 1, "metrics": {"fcd": "x"}}', "step 1 is no evaluation"),
+    ("evaluations.jsonl", '{"step": 1, "metrics": {}, "floors": {"a": 3}}', "is no evaluation"),
+    ("config.json", '{"config": {}, "environment": ["x"]}', "environment must be an object"),
+    ("config.json", '{"config": {"steps": "x"}}', "is not a configuration"),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "message"), DAMAGE)
+def test_damaged_files_are_named(file, content, message, run_dir):
+    (run_dir / file).write_text(content)
+    with pytest.raises(UserError, match=message):
+        write_page([run_dir])
+
+
+def test_what_is_no_run_is_refused(tmp_path, run_dir):
+    with pytest.raises(UserError, match=r"is not a run, it has no config\.json"):
+        write_page([tmp_path])
+    with pytest.raises(UserError, match=r"has no ort\.wasm\.bundle\.min\.mjs"):
+        write_page([run_dir], tmp_path)
+
+
+def test_odd_files_and_old_configurations_do_no_harm(run_dir):
+    for name in ("step_00000002 (copy).png", "step_final.png", "grid.png"):
+        (run_dir / "samples" / name).write_text("mine")
+    (run_dir / "config.json").write_text('{"config": {}}')  # of before there were such knobs
+    (run_dir / "metrics.jsonl").write_text('{"step": 1}\n')
+    (run_dir / "summary.json").unlink()
+    text = write_page([run_dir]).text
+    assert "<td>1 of 30,000</td><td>not ended</td><td>0</td><td>none</td>" in text
+
+
+def test_a_run_that_went_on_is_not_shown_as_it_ended_before(run_dir):
+    record = {"step": 900, "seconds": 55.0, "collapse/signs": 1.0}
+    with (run_dir / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    text = write_page([run_dir]).text
+    assert "<td>900 of 6</td><td>not ended</td><td>55</td><td>from step 900</td>" in text
+
+
+def test_floors_come_from_the_package_where_a_record_has_none(run_dir):
+    found = json.loads((ROOT / "gan/evaluation/weights/mnist-cnn-a-v1.floors.json").read_text())
+    mean, sd = found["floors of 2000 against 2000 test"]["fcd"]
+    record = {
+        "step": 6, "source": "training", "evaluator": "light", "num_images": 2000,
+        "metrics": {"fcd": 9.0, "kid": None}, "reference": {"num_images": 2000, "split": "test"},
+        "features": {"name": "mnist-cnn-a-v1", "sha256": found["sha256"]},
+    }  # fmt: skip
+    file = run_dir / "evaluations.jsonl"
+    for name, floor in (
+        ("mnist-cnn-a-v1", f"{mean:.4g} ({sd:.4g})"), ("mnist-cnn-b-v1", ""), ("../x", ""),
+    ):  # fmt: skip
+        record["features"]["name"] = name
+        file.write_text(json.dumps(record) + "\n")
+        assert f"<th>fcd</th><td>9</td><td>{floor}</td>" in write_page([run_dir]).text
+
+
+def test_the_usual_evaluation_is_shown_and_each_beside_its_own_floor(run_dirs, run_dir):
+    def evaluation(fcd, floor, **more):
+        usual = {"weights": "ema", "features": {"name": "mnist-cnn-a-v1"}}
+        return {"step": 6, "source": "evaluate", "metrics": {"fcd": fcd},
+                "floors": {"fcd": {"mean": floor, "sd": 0.5}}, **usual, **more}  # fmt: skip
+
+    rows = [
+        evaluation(3.0, 1.0, source="study"),
+        evaluation(4.0, 2.0, weights="raw"),
+        evaluation(5.0, 2.0, features={"name": "mnist-cnn-b-v1"}),
+    ]
+    (run_dir / "evaluations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = write_page([run_dir, run_dirs[0]]).text
+    row = "<th>fcd</th><td>3</td><td>1 (0.5)</td><td>12.35</td><td>0.12 (0.01)</td>"
+    assert row in text
+    assert "features mnist-cnn-a-v1" in text
+
+
+def test_networks_of_the_caller_are_named(run_dir):
+    values = json.loads((run_dir / "config.json").read_text())
+    values["own_networks"] = ["discriminator"]
+    (run_dir / "config.json").write_text(json.dumps(values))
+    assert "<td>tiny, own</td>" in write_page([run_dir]).text
+
+
+def test_levels_are_for_cross_entropy_only(run_dir):
+    level = "stroke-dasharray: 0.6,0.99"
+    assert level in write_page([run_dir]).text
+    values = json.loads((run_dir / "config.json").read_text())
+    values["config"]["loss"] = "hinge"
+    (run_dir / "config.json").write_text(json.dumps(values))
+    assert level not in write_page([run_dir]).text
+
+
+@pytest.mark.parametrize("name", ["lr$_{$", r"x$\b$", "_a"])
+def test_any_name_may_stand_in_a_legend(name):
+    lines = [plots.Line(name, [1, 2], [1.0, 2.0]), plots.Line("b", [1, 2], [2.0, 1.0], 1)]
+    assert html.escape(name, quote=False) in plots.chart("t", lines)
+
+
+def test_of_a_long_line_no_spike_is_lost():
+    values = np.zeros(1199)
+    values[[503, 600, 1198]] = 5.0, -3.0, 7.0
+    line = plots.Line("", range(1, 1200), values)
+    steps, means, lowest, highest = plots.in_places(line)
+    assert len(steps) == len(means) == 100
+    assert (steps[0], steps[-1]) == (11, 1199)
+    assert sorted(set(highest)) == [0.0, 5.0, 7.0]
+    assert sorted(set(lowest)) == [-3.0, 0.0]
+    assert means.min() == pytest.approx(-3.0 / 12)  # 11 or 12 points a place
+    assert highest[-1] == 7.0
+
+
+def test_a_short_line_is_drawn_point_by_point():
+    line = plots.Line("", [10, 20, 40], [1.0, float("nan"), 2.0])
+    steps, means, lowest, highest = plots.in_places(line)
+    assert steps.tolist() == [10, 20, 40]
+    for drawn in (means, lowest, highest):
+        np.testing.assert_array_equal(drawn, [1.0, np.nan, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("fcd", "logarithmic"), [([500.0, 40.0, 5.0], True), ([2.5, 2.0, 1.5], False)]
+)
+def test_a_chart_of_fcd_is_logarithmic_if_it_falls_far(fcd, logarithmic, run_dir, monkeypatch):
+    rows = [
+        {"step": i, "source": "training", "metrics": {"fcd": value, "coverage": 0.5}}
+        for i, value in enumerate(fcd, 1)
+    ]
+    (run_dir / "evaluations.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    drawn = {}
+    monkeypatch.setattr(plots, "chart", lambda title, *more: drawn.update({title: more}) or "")
+    write_page([run_dir])
+    assert drawn["fcd of the light evaluation"][-1] == logarithmic
+    assert not drawn["coverage of the light evaluation"][-1]
+
+
+def test_what_falls_by_orders_of_magnitude_has_a_logarithmic_axis():
+    lines = [plots.Line("", [1, 2, 3], [500.0, 40.0, 1.0])]
+    assert re.findall(r">(1|10|100|200|400)</text>", plots.chart("t", lines, None, True)) == [
+        "1", "10", "100",
+    ]  # fmt: skip
+    assert ">200</text>" in plots.chart("t", lines)
+
+
+def test_the_charts_are_of_metrics_that_there_are():
+    assert set(page.LIGHT) <= {*METRICS, *BETTER}
+    assert set(page.LIGHT) > set(LIGHT_METRICS)
+
+
+def test_charts_take_the_ink_of_the_page_and_leave_gaps():
+    svg = plots.chart("a < b", [plots.Line("x & y", [1, 2, 3], [1.0, float("nan"), 2.0])], 1.5)
+    assert svg.startswith("<svg")
+    assert "currentColor" in svg
+    assert plots.INK not in svg
+    assert "a &lt; b" in svg
+    assert "x &amp; y" in svg
+    ids = re.findall(r' id="([^"]+)"', svg)
+    assert len(ids) == len(set(ids))
+    assert all(f"#{one}" in svg for one in ids)
+
+
+def call(monkeypatch, *arguments):
+    return status_of(monkeypatch, command, *arguments)
+
+
+def test_the_command(run_dirs, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)  # where no explorer is
+    assert call(monkeypatch, f"--runs={run_dirs[0]}") == 0
+    assert (run_dirs[0] / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert call(monkeypatch, *run_dirs) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("report.html: ")
+    assert (tmp_path / "report.html").exists()
+
+
+def test_without_a_generator_the_page_has_no_explorer(
+    run_dir, run_dirs, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(explorer, "onnx_of", None)  # not called
+    for name in (explorer.ORT_SCRIPT, explorer.ORT_WASM):
+        (tmp_path / name).write_text("x")
+    (run_dir / "generator.keras").unlink()
+    made = write_page([run_dir], tmp_path)
+    assert "explorer" not in made.text.split("<body>")[1]
+    assert "has no generator.keras yet" in made.no_explorer
+    assert call(monkeypatch, f"--runs={run_dir}", f"--explorer={tmp_path}") == 2
+    assert "has no generator.keras yet" in capsys.readouterr().err
+    monkeypatch.setattr(explorer, "onnx_of", lambda generator: b"")
+    assert (
+        call(
+            monkeypatch, run_dir, run_dirs[0], f"--explorer={tmp_path}", f"--out={tmp_path}/a.html"
+        )
+        == 0
+    )
+    assert "not in the latent explorer: --run_dir=" in capsys.readouterr().out
+    monkeypatch.setattr(command, "EXPLORER", str(tmp_path))  # as if it was found
+    assert call(monkeypatch, f"--runs={run_dir}") == 0
+    assert "without the latent explorer: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (400, True)])
+def test_in_a_browser(run_dirs, tmp_path, width, dark):
+    """Nothing is complained about, the slider changes the picture, a phone needs no scrolling."""
+    path = tmp_path / "report.html"
+    path.write_text(write_page(run_dirs).text)
+    with browser(width, dark=dark) as opened:
+        opened.get(path.as_uri())
+        shown = "document.querySelector('.slideshow img').src"
+        last = wait(opened, shown)
+        opened.execute_script(
+            "const s = document.querySelector('.slideshow input'); s.value = 0;"
+            "s.dispatchEvent(new Event('input', {bubbles: true}))"
+        )
+        assert wait(opened, shown) != last
+        text = "document.querySelector('.slideshow output').textContent"
+        assert opened.execute_script(f"return {text}") == "step 0"
+        pixels = opened.execute_script("return document.documentElement.scrollWidth")
+        assert pixels <= opened.execute_script("return window.innerWidth")
+        ink, page = (
+            opened.execute_script(f"return getComputedStyle(document.body).{name}")
+            for name in ("color", "backgroundColor")
+        )
+        bright = [sum(map(int, re.findall(r"\d+", one)[:3])) for one in (ink, page)]
+        assert (bright[0] > bright[1]) == dark
+        assert abs(bright[0] - bright[1]) > 450
+        assert complaints(opened) == []
+
+
+@pytest.fixture(scope="module")
+def explored(run_dirs, tmp_path_factory):
+    if not ORT.is_dir():
+        pytest.skip("needs the files that `make explorer` fetches")
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(write_page(run_dirs, ORT).text)
+    with browser() as opened:
+        opened.get(path.as_uri())
+        wait(opened, "document.querySelector('.explorer').dataset.shown")
+        yield opened
+
+
+def image(opened, **fields):
+    """Sets fields of the explorer and returns the image that it then shows."""
+    for name, value in fields.items():
+        opened.execute_script(
+            "const f = document.querySelector(`.explorer [name=${arguments[0]}]`);"
+            "f.value = arguments[1]", name, str(value)
+        )  # fmt: skip
+    place = "document.querySelector('.explorer')"
+    opened.execute_script(f"{place}.dataset.shown = '';"
+                          f"{place}.dispatchEvent(new Event('input'))")  # fmt: skip
+    wait(opened, f"{place}.dataset.shown")
+    pixels = opened.execute_script(
+        f"const c = {place}.querySelector('canvas');"
+        "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    )
+    return np.array(pixels).reshape(28, 28, 4)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 999, 1000, 123_456])
+def test_the_explorer_draws_what_sample_draws(seed, explored, run_dirs):
+    for model, run_dir in enumerate(run_dirs):
+        drawn = image(explored, model=model, seed=seed, right=0, up=0, label="")
+        (expected,) = gan.sample(gan.load(run_dir), [seed])
+        assert np.abs(drawn[..., :3].astype(int) - expected).max() <= 1
+        assert (drawn[..., 3] == 255).all()
+    assert complaints(explored) == []
+
+
+def test_the_explorer_draws_classes(explored, run_dirs):
+    drawn = image(explored, model=1, seed=5, right=0, up=0, label=3)
+    (expected,) = gan.sample(gan.load(run_dirs[1]), [5], labels=[3])
+    assert np.abs(drawn[..., :3].astype(int) - expected).max() <= 1
+    (other,) = gan.sample(gan.load(run_dirs[1]), [5])
+    assert np.abs(other.astype(int) - expected).max() > 1
+
+
+def test_the_explorer_moves_through_latent_space(explored, run_dirs):
+    drawn = image(explored, model=0, seed=41, right=1.5, up=-0.5, label="")
+    latents = latents_of([41, 42, 43], 100)
+    at = (latents[0] + 1.5 * latents[1] - 0.5 * latents[2]) / np.sqrt(1 + 1.5**2 + 0.5**2)
+    outputs = gan.load(run_dirs[0])(at[np.newaxis])
+    expected = tf.round(outputs * 127.5 + 127.5)[0].numpy()
+    assert np.abs(drawn[..., :3] - expected).max() <= 1
+
+
+def test_the_pad_moves_too(explored):
+    from selenium.webdriver import ActionChains
+
+    before = image(explored, model=0, seed=0, right=0, up=0, label="")
+    pad = explored.find_element("css selector", ".pad")
+    place = "document.querySelector('.explorer')"
+    explored.execute_script(f"{place}.dataset.shown = ''")
+    move = ActionChains(explored).move_to_element(pad).click_and_hold()
+    move.move_by_offset(40, -30).release().perform()
+    wait(explored, f"{place}.dataset.shown")
+    right, up = (
+        float(explored.execute_script(f"return {place}.querySelector('[name={name}]').value"))
+        for name in ("right", "up")
+    )
+    size = pad.size["width"]
+    assert (right, up) == (pytest.approx(160 / size, abs=0.06), pytest.approx(120 / size, abs=0.06))
+    assert not np.array_equal(image(explored), before)

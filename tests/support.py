@@ -1,0 +1,74 @@
+"""What tests of several files share."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import benchmark, launch, reference, soak, study, train_features
+from gan.cli import compare, evaluate, export, report, sample, train
+
+ROOT = Path(__file__).parent.parent
+
+COMMANDS = {
+    "train": train, "evaluate": evaluate, "sample": sample, "study": study,
+    "benchmark": benchmark, "train_features": train_features, "soak": soak,
+    "launch": launch, "export": export, "report": report, "compare": compare,
+    "reference": reference,
+}  # fmt: skip
+
+
+def run_module(*args, **kwargs):
+    """Runs ``python -m experiments.NAME flags...`` and returns the finished process."""
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, args)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **kwargs,
+    )
+
+
+def status_of(monkeypatch, command_line, *args):
+    """Runs a command of gan/cli in this process and returns its exit status."""
+    monkeypatch.setattr(sys, "argv", ["command", *map(str, args)])
+    with pytest.raises(SystemExit) as end:
+        command_line.run()
+    return end.value.code
+
+
+def weights_of(network):
+    """Returns copies of all variables of a network, moving statistics included."""
+    return [variable.numpy().copy() for variable in network.variables]
+
+
+def same(before, after):
+    """Tells whether two lists of arrays hold the same bits."""
+    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def differ_everywhere(before, after):
+    """Tells whether each array of one list differs from that of the other."""
+    return not any(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def checkpoint(run_dir, step):
+    """All tensors of a checkpoint: networks, average, optimizer slots, step."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"step-{step}"))
+    names = [n for n in reader.get_variable_to_shape_map() if not n.startswith("_CHECKPOINTABLE")]
+    return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}
+
+
+def call(monkeypatch, *arguments):
+    """Runs the command `train` in this process and returns its exit status."""
+    from gan.cli import command, train
+
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    with pytest.raises(SystemExit) as end:
+        command.run("usage", train.define, train.main)
+    return end.value.code

@@ -1,0 +1,103 @@
+"""``gan.load``, ``gan.sample``, ``gan.evaluate`` and ``gan.train``, as users call them."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import gan
+from gan import api
+from gan.errors import UserError
+from support import ROOT
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """Trained with networks of the caller's."""
+    generator = keras.Sequential(
+        [keras.Input((100,)), keras.layers.Dense(784, activation="tanh"),
+         keras.layers.Reshape((28, 28, 1))]
+    )  # fmt: skip
+    discriminator = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    run_dir = tmp_path_factory.mktemp("api") / "run"
+    knobs = {"steps": 4, "evaluate_every": 2, "steps_per_call": 2}
+    summary = gan.train(run_dir, generator=generator, discriminator=discriminator, **knobs)
+    assert (summary["status"], summary["step"]) == ("completed", 4)
+    return run_dir
+
+
+def test_training_evaluates(run_dir):
+    assert len((run_dir / "evaluations.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_run_and_its_file_are_the_same_generator(run_dir):
+    images = gan.sample(gan.load(run_dir), seeds=range(64))
+    assert (images.shape, images.dtype) == ((64, 28, 28, 1), np.uint8)
+    again = gan.sample(gan.load(run_dir / "generator.keras"), seeds=[3, 0])
+    assert np.array_equal(again, images[[3, 0]])
+    likelier = gan.sample(gan.load(str(run_dir)), seeds=range(64), truncation=0.1)
+    assert likelier.astype(float).var(0).mean() < 0.1 * images.astype(float).var(0).mean()
+
+
+def test_images_and_generators_are_evaluated(run_dir):
+    generator = gan.load(run_dir)
+    record = gan.evaluate(generator, num_images=1000, names=("fcd", "classes"))
+    assert set(record["metrics"]) == set(record["floors"]) == {"fcd", "classes"}
+    assert record["num_images"] == 1000
+    assert record["metrics"]["fcd"] > 100 * record["floors"]["fcd"]["mean"]
+    same = gan.evaluate(gan.sample(generator, range(1000)), names=("fcd",))
+    assert same["metrics"]["fcd"] == pytest.approx(record["metrics"]["fcd"])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda g: gan.load("nowhere"), "nowhere"),
+        (lambda g: gan.sample(g, [-1]), "seeds: must be a list of whole numbers from 0 on"),
+        (lambda g: gan.sample(g, [0.5]), "seeds: must be a list of whole numbers from 0 on"),
+        (lambda g: gan.sample(g, []), "seeds: must be a list of whole numbers from 0 on"),
+        (lambda g: gan.sample(g, 64), "seeds: must be a list of whole numbers"),
+        (lambda g: gan.sample(g, [[1]]), "seeds: must be a list of whole numbers"),
+        (lambda g: gan.sample("runs/mlp", [1]), "generator: is str, must be a Keras model, as gan"),
+        (lambda g: gan.sample(g, [1], truncation="0.7"), "truncation='0.7': must be a number at "),
+        (lambda g: gan.evaluate(g, names="fcd"), "names: are 'fcd', must be a list such as ..fcd"),
+        (lambda g: gan.sample(g, [1], truncation=-0.5), "truncation=-0.5: must be a number at le"),
+        (lambda g: gan.sample(g, [1], truncation=float("nan")), "truncation=nan: must be a number"),
+        (lambda g: gan.evaluate([1, 2]), "images: are list, must be an array or a generator"),
+        (lambda g: gan.sample(g, [1], labels=[2]), "labels: are for conditional generators only"),
+        (lambda g: gan.evaluate(g, names=("fid",)), "--metrics=fid: must be among fcd"),
+        (lambda g: gan.evaluate(g, "nothing"), "nothing"),
+        (lambda g: gan.evaluate(g, "gaussian_ring"), "has modes to count"),
+        (lambda g: gan.evaluate(np.zeros((1000, 28, 28), np.uint8)), "must be uint8 "),
+        (lambda g: gan.evaluate(np.zeros((1000, 28, 28, 1))), "must be uint8 "),
+        (lambda g: gan.evaluate(np.zeros((9, 28, 28, 1), np.uint8)), "must be at least 1000"),
+        (lambda g: gan.train("x", stepps=3), "stepps"),
+        (lambda g: gan.train("x", "mpl"), "--preset=mpl: must be one of mlp"),
+        (lambda g: gan.train("x", generator=[g]), "generator: is list, must be a Keras model or a"),
+        (lambda g: gan.train("x", discriminator="vgg"), "--discriminator=vgg: must be one of mlp"),
+    ],
+)
+def test_mistakes_are_named(call, message, run_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        call(gan.load(run_dir))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_run_directory_is_refused_before_data_are_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(api, "dataset_from_config", None)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file"):
+        gan.train(tmp_path / "file")
+
+
+def test_importing_the_package_is_quick_and_misspelt_names_are_named():
+    code = "import sys, gan; assert 'tensorflow' not in sys.modules; print(gan.__version__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{gan.__version__}\n"), done.stderr
+    with pytest.raises(AttributeError, match="no attribute 'smaple'"):
+        _ = gan.smaple

@@ -1,0 +1,152 @@
+"""Every command in README and docs is understood; the notebook runs."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import time
+
+import pytest
+from absl.flags import FlagValues
+
+from gan.cli import flags, sample
+from gan.run.presets import from_preset
+from gan.training.trainer import train
+from support import COMMANDS, ROOT, status_of
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_MAKE = {"bench": "benchmark"}  # targets that are called otherwise than their command
+RUN_FLAG = {"report": "runs", "compare": "runs"}  # where RUN goes, if not to run_dir
+ONE_RUN = ("sample", "export", "evaluate")  # as a plain argument; those above take several
+NO_FLAGS = ("test", "lint", "help", "format", "clean", "tensorboard", "explorer")
+
+MODULE = re.compile(r"(?:.* )?python -m experiments\.(\w+)(?![\w/.])(.*)")
+PROGRAM = re.compile(r"tapegan (\w+)(.*)")
+TARGET = re.compile(r"make ([a-z]+)((?: +(?:RUN|ARGS)=.*)?)(?: +#.*)?$")
+
+
+def commands_in(text):
+    """Yields (command, arguments) of what a page tells to type."""
+    for code in re.findall(r"```(?:sh|python)?\n(.*?)```|`([^`\n]+)`", text, re.DOTALL):
+        for line in "".join(code).replace("\\\n", " ").splitlines():
+            yield from command_in(line.strip())
+
+
+def command_in(line):
+    if found := MODULE.match(line) or PROGRAM.match(line):
+        name, rest = found.groups()
+        if rest.count("'") % 2:  # the end of what a shell gets in quotes
+            rest = rest.rstrip("'")
+        yield name, shlex.split(rest, comments=True)
+    elif (found := TARGET.match(line)) and found[1] not in NO_FLAGS:
+        name = OF_MAKE.get(found[1], found[1])
+        given = dict(one.split("=", 1) for one in shlex.split(found[2], comments=True))
+        run = [f"--{RUN_FLAG.get(name, 'run_dir')}={given['RUN']}"] if "RUN" in given else []
+        yield name, [*shlex.split(given.get("ARGS", "")), *run]
+
+
+FOUND = sorted(
+    {(page.name, name, *arguments) for page in PAGES
+     for name, arguments in commands_in(page.read_text())}
+)  # fmt: skip
+
+
+def test_commands_were_found():
+    """The others would pass if none was."""
+    assert len(FOUND) > 40
+    assert {name for _, name, *_ in FOUND} >= {"train", "sample", "evaluate", "export", "report",
+                                               "compare", "study", "benchmark"}  # fmt: skip
+
+
+@pytest.mark.parametrize("found", FOUND, ids=" ".join)
+def test_a_command_of_the_documentation_is_understood(found):
+    """Names, types and ranges of flags; combinations too, of train and sample."""
+    _, name, *arguments = found
+    if name == "launch" and "--" in arguments:  # training's flags follow
+        at = arguments.index("--")
+        check("train", arguments[at + 1 :])
+        arguments = arguments[:at]
+    check(name, arguments)
+
+
+def check(name, arguments):
+    if any("NAME" in one or "..." in one for one in arguments):  # stands for something
+        return
+    values = FlagValues()
+    COMMANDS[name].define(values)
+    flags.DEFINE_boolean("help", False, "", flag_values=values)
+    extra = values([name, *arguments])[1:]
+    assert not extra or name in RUN_FLAG or (name in ONE_RUN and len(extra) == 1)
+    if name == "train":
+        flags.config_from_flags(values)
+    if name == "sample":
+        sample.kind_of(values)
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environ, "MPLBACKEND", "agg")
+    notebook = json.loads((ROOT / "experiments/tour.ipynb").read_text())
+    cells = ["".join(one["source"]) for one in notebook["cells"] if one["cell_type"] == "code"]
+    assert len(cells) == 5
+    names = {}
+    for cell in cells:
+        shorter = re.sub(r"steps=\d+", "steps=4", cell).replace(
+            "evaluate_every=500", "evaluate_every=2"
+        )
+        exec(shorter, names)
+    assert names["images"].shape == (64, 28, 28, 1)
+    assert names["way"].shape == (10, 28, 28, 1)
+    assert set(names["record"]["metrics"]) == {"fcd", "coverage", "classes"}
+    assert names["summary"]["step"] == 4
+    assert not any(one.get("outputs") for one in notebook["cells"])  # they would grow old
+
+
+def test_the_python_of_the_docs_runs(tmp_path, monkeypatch):
+    """That of the README has tests of its own, see test_package.py."""
+    monkeypatch.chdir(tmp_path)
+    train(from_preset("tiny", {"steps": 2, "evaluate_every": 0}), "runs/mlp", quiet=True)
+    found = []
+    for page in PAGES[1:]:
+        found += re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert len(found) == 1
+    exec(found[0], names := {})
+    assert names["images"].shape == (3, 28, 28, 1)
+    assert set(names["record"]["metrics"]) == {"fcd", "recall"}
+
+
+USUAL_RUN = ("--run_dir=runs/mlp", "--runs=runs/mlp")  # the flag may as well be left out
+AFTER_TRAINING = sorted(
+    {
+        (name, *(one for one in arguments if one not in USUAL_RUN))
+        for _, name, *arguments in FOUND
+        if name in ("sample", "report", "export", "compare")
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def runs_of_the_docs(tmp_path_factory):
+    """A directory with the runs that the pages speak of."""
+    place = tmp_path_factory.mktemp("docs")
+    run_dir = place / "runs/mlp"
+    train(from_preset("tiny", {"steps": 2, "evaluate_every": 0}), run_dir, quiet=True)
+    record = json.loads((run_dir / "metrics.jsonl").read_text().splitlines()[-1])
+    lines = [json.dumps({**record, "step": step}) for step in range(100, 2001, 100)]
+    (run_dir / "metrics.jsonl").write_text("\n".join(lines) + "\n")  # enough to compare
+    for other in ("a", "b", "mine"):
+        shutil.copytree(run_dir, place / "runs" / other)
+    return place
+
+
+@pytest.mark.parametrize("found", AFTER_TRAINING, ids=" ".join)
+def test_a_command_of_the_docs_does_what_it_says(found, runs_of_the_docs, monkeypatch, capsys):
+    """To its end, with fewer images; `evaluate` has a file of tests of its own."""
+    monkeypatch.chdir(runs_of_the_docs)
+    name, *arguments = (one.replace("0-9999", "0-9") for one in found)
+    before = time.time_ns()
+    assert status_of(monkeypatch, COMMANDS[name], *arguments) == 0
+    written = re.split(":|, ", capsys.readouterr().out.strip().splitlines()[-1])[0]
+    assert written
+    assert (runs_of_the_docs / written).stat().st_mtime_ns > before - 5 * 10**7  # coarse

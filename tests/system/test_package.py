@@ -1,0 +1,272 @@
+"""The wheel, the Makefile and the README as somebody meets them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+
+import gan
+from gan.run.presets import from_preset
+from gan.training.trainer import train
+from support import ROOT
+
+BESIDE = ("docs", "experiments", "tests")  # in the source, not in the wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out, source = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("source")
+    # A copy, because setuptools would put a stale build/ of the checkout into the wheel.
+    for path in ROOT.iterdir():
+        if path.is_file() and not path.name.startswith("."):
+            shutil.copy(path, source)
+    for name in ("gan", *BESIDE):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    build = [sys.executable, "-m", "build", "--outdir", str(out), str(source)]
+    done = subprocess.run(build, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = out.glob("tapegan-*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names} == {
+        "gan",
+        wheel.name.split("-py3")[0] + ".dist-info",
+    }
+    modules = {str(path.relative_to(ROOT / "gan")) for path in (ROOT / "gan").rglob("*.py")}
+    packaged = {name for name in names if name.startswith("gan/")}
+    weights = {
+        f"evaluation/weights/{path.name}" for path in (ROOT / "gan/evaluation/weights").iterdir()
+    }
+    assert len(weights) == 6  # three networks and their floors
+    page = {f"reports/templates/{path.name}" for path in (ROOT / "gan/reports/templates").iterdir()}
+    curves = {f"reports/curves/{preset}.json" for preset in ("mlp", "dcgan", "r3gan")}
+    assert packaged == {f"gan/{name}" for name in modules | weights | page | curves | {"py.typed"}}
+    (metadata,) = [n for n in names if n.endswith("METADATA")]
+    text = zipfile.ZipFile(wheel).read(metadata).decode()
+    for line in ("Name: tapegan", "Requires-Python: >=3.10", "License-Expression: MIT",
+                 "Requires-Dist: tensorflow<2.22,>=2.20", "Provides-Extra: gpu"):  # fmt: skip
+        assert line in text
+
+
+def test_the_source_holds_all_that_its_tests_need(wheel):
+    (archive,) = wheel.parent.glob("tapegan-*.tar.gz")
+    with tarfile.open(archive) as file:
+        names = {name.split("/", 1)[1] for name in file.getnames() if "/" in name}
+    here = [path for place in BESIDE for path in (ROOT / place).rglob("*.*")]
+    expected = {str(path.relative_to(ROOT)) for path in here if path.suffix != ".pyc"}
+    assert len(expected) > 100
+    assert expected | {"Makefile", "CHANGELOG.md", "CITATION.cff", "LICENSE"} <= names
+    assert not [name for name in names if "__pycache__" in name or name.startswith("runs")]
+
+
+def test_the_citations_are_of_this_version():
+    for name in ("CITATION.cff", "README.md"):
+        found = re.findall(r"(?m)^ *version(?:: | = \{)(\d[\d.]*)", (ROOT / name).read_text())
+        assert found == [gan.__version__], name
+
+
+def test_twine_has_nothing_to_complain_about(wheel):
+    archives = [str(path) for path in wheel.parent.iterdir()]
+    assert len(archives) == 2  # the wheel and the source
+    check = [sys.executable, "-m", "twine", "check", "--strict", *archives]
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+
+
+def test_an_installed_wheel_has_the_command(wheel, tmp_path):
+    """Beside the environment's packages, in a place of its own, away from the checkout."""
+    place = tmp_path / "place"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--ignore-installed"]
+    subprocess.run([*pip, f"--prefix={place}", str(wheel)], check=True, capture_output=True)
+    (site,) = place.glob("lib/python*/site-packages")
+
+    def tapegan(*arguments):
+        return subprocess.run(
+            [place / "bin/tapegan", *arguments], cwd=tmp_path, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(site)},
+        )  # fmt: skip
+
+    done = tapegan()
+    assert (done.returncode, done.stderr) == (0, "")
+    names = re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE)
+    assert names == ["train", "evaluate", "sample", "export", "report", "compare"]
+    assert re.fullmatch(r"tapegan \d+\.\d+\.\d+\n", tapegan("--version").stdout)
+    done = tapegan("digits")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: digits: must be one of {', '.join(names)}, --help, --version\n"
+    flags = ("--preset=tiny", "--steps=3", "--evaluate_every=0", "--run_dir=run")
+    done = tapegan("train", *flags)
+    assert done.returncode == 0, done.stderr
+    assert tapegan("sample", "--run_dir=run").stdout == "run/samples/grid.png\n"
+    assert tapegan("report", "run").returncode == 0
+    assert (tmp_path / "run/report.html").exists()
+    assert tapegan("export", "--run_dir=run", "--formats=savedmodel").returncode == 0
+
+
+def run_with_wheel(code, wheel, directory):
+    """Runs Python code in `directory` with the wheel's `gan` and returns what it prints."""
+    zipfile.ZipFile(wheel).extractall(directory / "site")
+    check = "import sys, gan; assert gan.__file__.startswith(sys.argv[1]), gan.__file__"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{check}\n{code}", str(directory / "site")],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(directory / "site")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_training_works_outside_the_checkout(wheel, tmp_path):
+    code = """
+from gan.run.presets import from_preset
+from gan.training.trainer import train
+summary = train(from_preset("tiny", {"steps": 3}), "run")
+assert summary["step"] == 3
+"""
+    run_with_wheel(code, wheel, tmp_path)
+    assert (tmp_path / "run" / "generator.keras").exists()
+
+
+def test_evaluation_works_outside_the_checkout(wheel, tmp_path):
+    code = """
+from gan.data import datasets
+from gan.evaluation import evaluate, reference
+images = datasets.load_dataset("mnist", "", print)
+against = reference.load_real_images("mnist", images).reference(count=2000)
+record, _ = evaluate.evaluate(images.train_images[:2000], against, ["fcd", "recall"])
+assert record["features"]["packaged"]
+assert 0 < record["metrics"]["fcd"] < 1, record
+assert record["floors"]["fcd"]["sd"] > 0
+"""
+    assert "measuring" not in run_with_wheel(code, wheel, tmp_path)
+
+
+def test_the_documentation_states_every_metric_as_the_code_does():
+    from gan.evaluation.metrics import METRICS
+
+    text = (ROOT / "docs/evaluation.md").read_text()
+    for name, metric in METRICS.items():
+        assert f"| `{name}` | {metric.better} | {metric.convention} |" in text
+
+
+def test_the_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
+    _, snippet, _ = snippets()
+    monkeypatch.chdir(tmp_path)
+    exec(snippet.replace("2000", "2"), names := {})
+    assert names["summary"]["step"] == 2
+    assert names["generator"].output_shape == (None, 28, 28, 1)
+
+
+def test_the_five_lines_of_the_readme_run(tmp_path, monkeypatch):
+    snippet, *_ = snippets()
+    monkeypatch.chdir(tmp_path)
+    train(from_preset("tiny", {"steps": 2}), "runs/mlp", quiet=True)
+    exec(snippet.replace("2000", "2"), names := {})
+    assert names["images"].shape == (64, 28, 28, 1)
+    assert names["record"]["metrics"]["fcd"] > 1
+    assert names["summary"]["step"] == 2
+
+
+def snippets():
+    """The Python code in the README."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def test_a_loss_a_penalty_a_network_and_a_data_set_of_your_own_take_a_table_entry_each(
+    tmp_path, monkeypatch
+):
+    from gan.algorithm.losses import LOSSES
+    from gan.algorithm.penalties import PENALTIES
+    from gan.data.datasets import DATASETS
+    from gan.models.registry import GENERATORS
+
+    for table in (DATASETS, LOSSES, GENERATORS, PENALTIES):
+        for name in ("half", "margin", "wide", "slope"):
+            monkeypatch.setitem(table, name, None)  # taken out again after the test
+            monkeypatch.delitem(table, name)
+    monkeypatch.chdir(tmp_path)
+    *_, snippet = snippets()
+    lines = [
+        line for line in snippet.splitlines() if line and not line.startswith(("from", "import"))
+    ]
+    assert len(lines) <= 10
+    exec(snippet.replace("2000", "2"), names := {})
+    assert names["summary"]["step"] == 2
+    saved = json.loads((tmp_path / "runs/mine/config.json").read_text())["config"]
+    assert [saved[k] for k in ("loss", "penalty", "generator", "dataset")] == [
+        "margin", "slope", "wide", "half",
+    ]  # fmt: skip
+    assert "loss/penalty" in names["summary"]
+    assert names["summary"]["loss/penalty"] > 0
+
+
+def makefile_targets():
+    return set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_make_help_lists_every_target():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    for target in makefile_targets():
+        assert f"  make {target} " in done.stdout
+
+
+def test_commands_and_files_in_the_documentation_exist():
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        text = path.read_text()
+        assert (
+            set(re.findall(r"make ([a-z]+)\b(?! it| a)", " ".join(code(text))))
+            <= makefile_targets()
+        )
+        for module in re.findall(r"python -m experiments\.(\w+)", text):
+            assert (ROOT / "experiments" / f"{module}.py").exists(), module
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (path.parent / link).exists(), link
+
+
+def test_the_files_of_the_layout_stand_in_the_order_in_which_they_import():
+    rows = re.findall(r"^\| (\[gan/.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    place = {
+        name: row
+        for row, names in enumerate(rows)
+        for name in re.findall(r"gan/(\w+)\.py\]", names)
+    }
+    assert set(place) == {path.stem for path in (ROOT / "gan").glob("*.py")} - {"__init__"}
+    for name, row in place.items():
+        text = (ROOT / f"gan/{name}.py").read_text()
+        found = re.findall(r"^from gan\.(\w+) import", text, re.MULTILINE)
+        for names in re.findall(r"^from gan import (.*)", text, re.MULTILINE):
+            found += [one.split(" as ")[0] for one in names.split(", ")]
+        for other in found:
+            assert place[other] <= row, f"{name} imports {other}, which stands below it"
+
+
+def code(text):
+    """The code blocks and code spans of a Markdown text."""
+    return re.findall(r"```.*?```|`[^`]+`", text, re.DOTALL)
+
+
+def test_flags_in_the_documentation_exist():
+    from absl import flags
+
+    from support import COMMANDS
+
+    known = {"help", "version"}
+    for command in COMMANDS.values():
+        values = flags.FlagValues()
+        command.define(values)
+        known |= {*values, *(f"no{name}" for name in values if values[name].boolean)}
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        assert set(re.findall(r"--([a-z][a-z_0-9]*)", path.read_text())) <= known

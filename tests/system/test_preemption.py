@@ -1,0 +1,146 @@
+"""Signals in every phase of training, each saved and resumed to the bits of an unbroken run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gan.data.datasets import load_dataset
+from gan.run.jsonl import read_records
+from gan.training import loop, sample_grids, trainer
+from gan.training.metrics_log import MetricsLog
+from gan.training.signals import catching_signals
+from gan.training.trainer import train
+from support import ROOT, checkpoint
+
+
+def evaluator(generator, step):
+    return {"metrics": {"fcd": 1.0}}
+
+
+@pytest.fixture
+def config(tiny_config):
+    return tiny_config(evaluate_every=4)
+
+
+def run(config, run_dir, stop=None):
+    return train(config, run_dir, evaluators={"light": evaluator}, stop=stop, quiet=True)
+
+
+def signalling(function, number, calls=1):
+    """Returns the function with a signal to this process in its call number `calls`."""
+    count = []
+
+    def called(*args, **kwargs):
+        count.append(1)
+        if len(count) == calls:
+            os.kill(os.getpid(), number)
+        return function(*args, **kwargs)
+
+    return called
+
+
+def compiling(number):
+    """Returns ``compile_train_steps`` whose first call, which compiles, gets the signal."""
+    compile_train_steps = trainer.compile_train_steps
+
+    def signalled(*args):
+        steps = compile_train_steps(*args)
+        return signalling(steps, number)
+
+    return signalled
+
+
+PHASES = {  # what is patched, with what, and the steps at which the run is saved
+    "data": (trainer, "build_state", 1, 0),
+    "first picture": (sample_grids, "write_reals", 1, 0),
+    "pipeline": (loop, "pipeline", 1, 0),
+    "picture": (sample_grids, "write_samples", 2, 8),
+    "record": (MetricsLog, "scalars", 1, 6),
+    "checkpoint": (loop, "save", 1, 8),
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_signal_in_any_phase_saves_and_the_run_goes_on(phase, config, tmp_path, monkeypatch):
+    place, name, calls, step = PHASES[phase]
+    patched = signalling(getattr(place, name), signal.SIGTERM, calls)
+    check(monkeypatch, place, name, patched, step, config, tmp_path)
+
+
+def test_a_signal_while_the_step_is_compiled(config, tmp_path, monkeypatch):
+    patched = compiling(signal.SIGUSR1)
+    check(monkeypatch, trainer, "compile_train_steps", patched, 4, config, tmp_path, "SIGUSR1")
+
+
+def test_a_signal_during_an_evaluation(config, tmp_path, monkeypatch):
+    patched = signalling(evaluator, signal.SIGINT)
+    check(monkeypatch, sys.modules[__name__], "evaluator", patched, 6, config, tmp_path, "SIGINT")
+
+
+def check(monkeypatch, place, name, patched, step, config, tmp_path, signal_name="SIGTERM"):
+    """Trains with the patch until it is preempted at `step`, then on without it."""
+    with monkeypatch.context() as patch, catching_signals() as stop:
+        patch.setattr(place, name, patched)
+        summary = run(config, tmp_path / "a", stop)
+    assert (summary["status"], summary["step"]) == ("preempted", step)
+    assert json.loads((tmp_path / "a/summary.json").read_text())["signal"] == signal_name
+    assert (tmp_path / f"a/checkpoints/step-{step}.index").exists()
+    assert run(config, tmp_path / "a")["status"] == "completed"
+    run(config, tmp_path / "b")
+    ours, theirs = (checkpoint(tmp_path / one, 12) for one in "ab")
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    for file in ("metrics.jsonl", "evaluations.jsonl"):
+        steps = [record["step"] for record in read_records(tmp_path / "a" / file)]
+        assert steps == sorted(set(steps))
+        assert set(steps) >= {4, 8, 12}
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_before_tensorflow_is_there(number, status, tmp_path):
+    """The command catches signals before it imports anything that is slow."""
+    load_dataset("mnist", "", print)  # or it would be downloaded, and given up
+    code = f"""
+import os, runpy, sys
+from gan.cli import command
+silenced = command.silenced
+def spy():
+    os.kill(os.getpid(), {int(number)})
+    return silenced()
+command.silenced = spy
+sys.argv = ["train", "--preset=tiny", "--run_dir={tmp_path / "run"}"]
+runpy.run_module("experiments.train", run_name="__main__")
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (status, "")
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("preempted", 0)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_download_that_does_not_end_is_given_up(number, status, tmp_path):
+    code = f"""
+import os, runpy, sys, threading
+from gan.cli import command
+with command.silenced():
+    from gan.data import datasets
+    from gan.training import signals
+signals.PATIENCE = 0.1
+def download(config, say):
+    os.kill(os.getpid(), {int(number)})
+    threading.Event().wait()  # for ever
+datasets.dataset_from_config = download
+sys.argv = ["train", "--preset=tiny", "--run_dir={tmp_path / "run"}"]
+runpy.run_module("experiments.train", run_name="__main__")
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (status, "")
+    assert done.stdout.endswith("gave up getting the data set; nothing was trained\n")
+    assert not (tmp_path / "run").exists()

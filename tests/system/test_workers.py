@@ -1,0 +1,237 @@
+"""Two workers over loopback, each a process of its own, on real MNIST."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from experiments.launch import free_addresses
+from gan.algorithm.step import STEP_METRICS
+from gan.run.jsonl import read_records
+from support import ROOT, run_module
+
+FLAGS = (
+    "--preset=tiny", "--g_norm=none", "--steps=60", "--steps_per_call=8", "--log_every=10",
+    "--sample_every=60", "--checkpoint_every=15", "--evaluate_every=0",
+)  # fmt: skip
+
+# Trains; with a line and a signal, sends that to itself when the line would be printed. The line is
+# looked for on every worker: those that are not the chief say the same, and print nothing.
+PROGRAM = """
+import os, runpy, sys
+line, number = sys.argv.pop(1), int(sys.argv.pop(1))
+from gan.cli import command
+with command.silenced():
+    from gan.training.console import Console
+print_line = Console.print
+def spy(self, text):
+    print_line(self, text)
+    if number and text.startswith(line):
+        os.kill(os.getpid(), number)
+Console.print = spy
+runpy.run_module("experiments.train", run_name="__main__")
+"""
+
+# Trains with a loss that is not finite at step 40, until the run has gone back once.
+POISONED = """
+import runpy, sys
+del sys.argv[1:3]  # the line and the signal
+from gan.cli import command
+with command.silenced():
+    import tensorflow as tf
+    from gan.training import trainer
+    from gan.algorithm.losses import LOSSES
+pair, build_state, states = LOSSES["non_saturating"], trainer.build_state, []
+def spy(*args, **kwargs):
+    states.append(build_state(*args, **kwargs))
+    return states[0]
+def discriminator(real_logits, fake_logits):
+    bad = (states[0].step == 39) & (states[0].rollbacks == 0)
+    loss = pair.discriminator(real_logits, fake_logits)
+    return tf.where(bad, float("nan"), loss)
+trainer.build_state = spy
+LOSSES["non_saturating"] = pair._replace(discriminator=discriminator)
+runpy.run_module("experiments.train", run_name="__main__")
+"""
+
+
+def start(run_dir, signals=(0, 0), flags=(), line="40 [D loss", program=PROGRAM):
+    """Starts two workers; each sends itself its signal at the line."""
+    addresses = free_addresses(2)
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", program, line, str(int(number)), *FLAGS, *flags,
+             f"--run_dir={run_dir}"],
+            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "TF_CONFIG": json.dumps(
+                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            )},
+        )
+        for index, number in enumerate(signals)
+    ]  # fmt: skip
+
+
+def ended(workers, timeout=240):
+    """Waits for the workers; returns (status, stdout, stderr) of each."""
+    try:
+        outputs = [worker.communicate(timeout=timeout) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    return [(worker.returncode, *both) for worker, both in zip(workers, outputs, strict=True)]
+
+
+def trained(run_dir, **kwargs):
+    """Trains to the end with two workers and returns what the chief printed."""
+    chief, other = ended(start(run_dir, **kwargs))
+    assert (chief[0], other[0]) == (0, 0), chief[2] + other[2]
+    assert re.fullmatch(r"worker 1 of 2 waits for the others\n", other[1])
+    return chief[1]
+
+
+def checkpoint(run_dir, step=60):
+    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"step-{step}"))
+    names = [n for n in reader.get_variable_to_shape_map() if n.endswith("VARIABLE_VALUE")]
+    return {n: reader.get_tensor(n) for n in names if "save_counter" not in n}
+
+
+def assert_same_run(a, b):
+    ours, theirs = checkpoint(a), checkpoint(b)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert np.array_equal(ours[name], theirs[name]), name
+    logged = [
+        {r["step"]: [r[name] for name in STEP_METRICS] for r in records(run)} for run in (a, b)
+    ]
+    assert [logged[0][step] for step in range(10, 61, 10)] == [
+        logged[1][step] for step in range(10, 61, 10)
+    ]
+
+
+def records(run_dir):
+    return read_records(run_dir / "metrics.jsonl")
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("unbroken") / "run"
+    temporary = tmp_path_factory.mktemp("temporary")
+    os.environ["TMPDIR"] = str(temporary)
+    try:
+        said = trained(run_dir)
+    finally:
+        del os.environ["TMPDIR"]
+    assert "2 replicas of 2 workers" in said
+    assert list(temporary.iterdir()) == []  # what the other worker wrote is gone
+    return run_dir
+
+
+@pytest.mark.slow
+def test_two_workers_do_the_steps_of_one_process(unbroken, tmp_path):
+    """The rest of the run on one device: what the workers saved is all that it needs."""
+    assert [r["step"] for r in records(unbroken)] == [10, 20, 30, 40, 50, 60]  # one writer
+    run_dir = tmp_path / "run"
+    done = run_module("experiments.train", *FLAGS, "--nojit_compile", f"--run_dir={run_dir}")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = checkpoint(unbroken), checkpoint(run_dir)
+    start = checkpoint(run_dir, 30)
+    names = [name for name in ours if re.search(r"(kernel|bias|/_value)", name)]
+    assert names
+    for name in names:
+        change = ours[name] - start[name]
+        assert np.linalg.norm(ours[name] - theirs[name]) <= 0.01 * np.linalg.norm(change), name
+
+
+@pytest.mark.slow
+def test_killed_workers_resume_to_the_same_bits(unbroken, tmp_path):
+    """One is killed, and the other ends in one line; they go on, both are killed, they go on."""
+    run_dir = tmp_path / "run"
+    chief, other = ended(start(run_dir, (0, signal.SIGKILL)))
+    assert (chief[0], other[0]) == (1, -signal.SIGKILL)
+    assert re.fullmatch(
+        r"error: worker 0 of 2 lost another one \(\w+Error\); start all of them again to go on "
+        r"from the newest checkpoint\n",
+        chief[2],
+    )
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("stopped", 30)
+    chief, other = ended(start(run_dir, (signal.SIGKILL,) * 2, line="50 [D loss"))
+    assert (chief[0], other[0]) == (-signal.SIGKILL,) * 2
+    assert "steps 30 to 60" in chief[1]
+    assert "steps 45 to 60" in trained(run_dir)
+    assert_same_run(unbroken, run_dir)
+
+
+@pytest.mark.slow
+def test_a_lost_chief_ends_the_other_worker(tmp_path):
+    chief, other = start(tmp_path / "run", (signal.SIGKILL, 0))
+    chief.wait(timeout=240)
+    ((status, _, error),) = ended([other], timeout=60)  # what is promised
+    assert status == 1
+    assert error.startswith("error: worker 1 of 2 lost another one")
+    assert len(error.splitlines()) == 1
+    ended([chief])
+
+
+@pytest.mark.slow
+def test_a_frozen_worker_ends_the_other(tmp_path):
+    chief, other = start(tmp_path / "run", (0, signal.SIGSTOP))
+    _, status = os.waitpid(other.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    try:
+        ((status, _, error),) = ended([chief], timeout=60)  # what is promised
+    finally:
+        other.kill()
+    ended([other])
+    assert status == 1
+    assert error.startswith("error: worker 0 of 2 lost another one")
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_workers_go_back_together(tmp_path):
+    """Both to the step 30, to the same bits: they are compared at the checkpoints that follow."""
+    said = trained(tmp_path / "run", flags=["--on_nan=rollback"], program=POISONED)
+    assert "warning: loss/d is not finite at step 40, in the call of" in said
+    assert "going on from step 30 with other noise (1)" in said
+    assert [r["step"] for r in records(tmp_path / "run")] == [10, 20, 30, 40, 50, 60]
+    assert checkpoint(tmp_path / "run")["rollbacks/.ATTRIBUTES/VARIABLE_VALUE"] == 1
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_worker_stops_both_at_the_same_step(tmp_path):
+    run_dir = tmp_path / "run"
+    flags = ["--steps_per_call=1", "--evaluate_every=5", "--keep_best=fcd", "--on_collapse=stop"]
+    workers = start(run_dir, (0, signal.SIGTERM), flags, "10 [D loss")
+    chief, other = ended(workers)
+    assert (chief[0], other[0]) == (75, 75), chief[2] + other[2]
+    assert "SIGTERM: saving step 11" in chief[1]
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("preempted", 11)
+    assert checkpoint(run_dir, 11)
+    evaluations = read_records(run_dir / "evaluations.jsonl")  # of the chief, who others wait for
+    assert [one["step"] for one in evaluations] == [5, 10]
+    assert list((run_dir / "checkpoints" / "best").glob("step-*.index"))
+
+
+@pytest.mark.slow
+def test_workers_with_other_flags_are_refused(tmp_path):
+    addresses, workers = free_addresses(2), []
+    for index in range(2):
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        workers.append(subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, "", "0", *FLAGS, f"--log_every={10 + index}",
+             f"--run_dir={tmp_path / 'run'}"],
+            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "TF_CONFIG": json.dumps(task)},
+        ))  # fmt: skip
+    for status, _, error in ended(workers):
+        assert status == 2
+        assert error == "error: --strategy=multiworker: the workers were started with other flags\n"
+    assert not (tmp_path / "run").exists()

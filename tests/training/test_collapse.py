@@ -1,0 +1,147 @@
+"""The signs of collapse, on records made by hand and on runs that really collapse."""
+
+import json
+
+import pytest
+
+from gan.run import jsonl
+from gan.run.config import Config
+from gan.training import collapse
+from support import run_module
+
+
+def record(kimg, real=0.7, fake=0.7, gap=0.5):
+    return {
+        "step": int(kimg / 0.256),
+        "kimg": kimg,
+        "accuracy/real": real,
+        "accuracy/fake": fake,
+        "logits/real": gap / 2,
+        "logits/fake": -gap / 2,
+    }
+
+
+def evaluation(step, fcd, coverage, classes=10):
+    metrics = {"fcd": fcd, "coverage": coverage, "classes": classes}
+    return {"step": step, "kimg": step * 0.256, "metrics": metrics, "class_counts": [0] * 10}
+
+
+def span(**changes):
+    """Records of the last 256 kimg, and what came before."""
+    healthy = [record(25.6 * i) for i in range(1, 11)]
+    return healthy + [record(256 + 25.6 * i, **changes) for i in range(1, 11)]
+
+
+def test_healthy_records_raise_nothing():
+    assert collapse.collapse_signs([], []) == {}
+    assert collapse.collapse_signs(span(), [evaluation(i, 5 / i, 0.7) for i in range(1, 9)]) == {}
+    # The first hundred steps of every run: D wins, and that is normal.
+    assert collapse.collapse_signs([record(25.6, 1.0, 1.0, 7.5)], []) == {}
+    assert collapse.collapse_signs([record(5.0 * i, 1.0, 1.0, 7.5) for i in range(1, 52)], []) == {}
+
+
+def test_a_discriminator_that_has_won():
+    won = {"real": 0.995, "fake": 1.0, "gap": 6.5}
+    found = collapse.collapse_signs(span(**won), [])
+    assert list(found) == ["discriminator_won"]
+    assert "logit gap at least 6.5" in found["discriminator_won"]
+    for change in ({"real": 0.98}, {"fake": 0.98}, {"gap": 5.9}):
+        assert collapse.collapse_signs(span(**{**won, **change}), []) == {}
+    for position in (-1, -5, -10):  # one record that says otherwise is enough
+        records = span(**won)
+        records[position] = record(records[position]["kimg"], 0.9, 1.0, 7)
+        assert collapse.collapse_signs(records, []) == {}
+    records = span(**won)
+    records[9] = record(records[9]["kimg"], 0.5, 0.5, 0)  # before the span
+    assert list(collapse.collapse_signs(records, [])) == ["discriminator_won"]
+
+
+def test_a_discriminator_that_tells_nothing():
+    dead = {"real": 0.1, "fake": 0.94, "gap": 0.04}
+    assert list(collapse.collapse_signs(span(**dead), [])) == ["discriminator_dead"]
+    assert list(collapse.collapse_signs(span(**{**dead, "gap": -3}), [])) == ["discriminator_dead"]
+    for change in ({"real": 0.11}, {"gap": 0.06}):
+        assert collapse.collapse_signs(span(**{**dead, **change}), []) == {}
+
+
+def test_two_records_are_too_few():
+    won = [record(1000.0, 1, 1, 9), record(1100.0, 1, 1, 9), record(1200.0, 1, 1, 9)]
+    assert collapse.collapse_signs(won[1:], []) == {}
+    assert list(collapse.collapse_signs(won, [])) == ["discriminator_won"]
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "flagged"),
+    [
+        ([(9, 0.5, 10), (20, 0.05, 10), (30, 0.04, 10)], True),  # fell into few modes
+        ([(9, 0.5, 10), (20, 0.5, 5), (30, 0.5, 4)], True),  # half of the classes are gone
+        ([(9, 0.5, 10), (20, 0.5, 6), (30, 0.5, 6)], False),
+        ([(9, 0.5, 10), (20, 0.05, 10), (30, 0.11, 10)], False),  # recovers
+        ([(9, 0.5, 10), (20, 0.12, 10), (30, 0.04, 10)], False),  # once may be an accident
+        ([(900, 0, 1), (700, 0, 1), (500, 0, 1)], False),  # slow, but on its way
+        ([(900, 0, 1), (880, 0, 1), (870, 0, 1)], True),  # not even that
+        ([(900, 0, 1), (800, 0, 1)], False),  # progress needs something to compare with
+    ],
+)
+def test_mode_collapse(evaluations, flagged):
+    evaluations = [evaluation(1000 * i, *e) for i, e in enumerate(evaluations, 1)]
+    assert ("mode_collapse" in collapse.collapse_signs(span(), evaluations)) == flagged
+
+
+def test_history_says_when_each_sign_came_first():
+    records = [
+        *(record(25.6 * i) for i in range(1, 21)),
+        *(record(25.6 * i, 1, 1, 9) for i in range(21, 51)),
+    ]
+    evaluations = [evaluation(s, f, c) for s, f, c in ((1000, 9, 0.5), (2000, 20, 0), (3000, 30, 0),
+                                                       (4000, 40, 0))]  # fmt: skip
+    assert collapse.first_signs(records, evaluations) == {
+        "discriminator_won": 3000,
+        "mode_collapse": 3000,
+    }
+    assert collapse.first_signs(records[:29], evaluations) == {}
+    assert collapse.first_signs([], []) == {}
+
+
+COLLAPSES = {
+    "discriminator_won": ("--d_learning_rate=0.01", "--g_learning_rate=1e-6"),
+    "discriminator_dead": ("--d_learning_rate=1e-12", "--g_learning_rate=0.001"),
+    "mode_collapse": ("--latent_dim=1",),
+}
+
+
+@pytest.mark.parametrize("sign", COLLAPSES)
+def test_a_real_collapse_stops_the_run(sign, tmp_path):
+    run_dir = tmp_path / "run"
+    every = 600 if sign == "mode_collapse" else 0
+    done = run_module(
+        "experiments.train", "--preset=tiny", "--steps=12000", *COLLAPSES[sign],
+        f"--evaluate_every={every}", "--sample_every=5000", "--on_collapse=stop",
+        f"--run_dir={run_dir}",
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("error: collapsed at step ")
+    assert done.stderr.count("\n") == 1
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert summary["status"] == "stopped"
+    assert summary["collapse"] == {sign: summary["step"]}
+    assert (run_dir / f"checkpoints/step-{summary['step']}.index").exists()
+    assert f"warning: {sign} at step {summary['step']}: " in done.stdout
+    last = jsonl.read_records(run_dir / "metrics.jsonl")[-1]
+    assert (last["step"], last["collapse/signs"]) == (summary["step"], 1)
+
+
+def test_the_rules_on_d_are_for_logits_that_are_log_odds():
+    """A healthy relativistic run under R1 and R2 has tiny logits and an accuracy of one half."""
+    dead, won = ({"real": r, "fake": r, "gap": g} for r, g in ((0.5, 0.02), (1.0, 8.0)))
+    for values in (dead, won):
+        assert len(collapse.collapse_signs(span(**values), [])) == 1
+        assert collapse.collapse_signs(span(**values), [], log_odds=False) == {}
+        assert collapse.first_signs(span(**values), [], log_odds=False) == {}
+    few = [evaluation(i, 5.0, 0.01) for i in range(1, 5)]
+    assert list(collapse.collapse_signs([], few, log_odds=False)) == ["mode_collapse"]
+    assert Config().has_log_odds
+    assert Config(loss="minimax").has_log_odds
+    for changes in ({"loss": "wasserstein"}, {"loss": "relativistic"}, {"penalty": "r1"},
+                    {"d_weight_clip": 0.01}):  # fmt: skip
+        assert not Config(**changes).has_log_odds

@@ -1,0 +1,95 @@
+import keras
+import pytest
+import tensorflow as tf
+
+from gan.run.config import Config
+from gan.training import devices
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision", "jit"),
+    [
+        (None, "float32", True),  # no GPU
+        ((6, 1), "float32", True),
+        ((7, 0), "mixed_float16", True),
+        ((7, 5), "mixed_float16", True),
+        ((8, 0), "mixed_bfloat16", True),
+        ((9, 0), "mixed_bfloat16", True),
+        ((0, 0), "float32", True),  # a GPU that does not say
+    ],
+)
+def test_auto_precision_by_device(capability, precision, jit, monkeypatch):
+    monkeypatch.setattr(devices, "compute_capability", lambda: capability)
+    resolved = devices.resolve(Config())
+    assert (resolved.precision, resolved.jit_compile) == (precision, jit)
+    explicit = devices.resolve(Config(precision="mixed_bfloat16"))
+    assert explicit.precision == "mixed_bfloat16"
+    assert explicit.jit_compile == (capability is not None)  # on CPUs oneDNN does it better
+    assert devices.resolve(Config(jit_compile=False)).jit_compile is False
+
+
+def test_xla_on_cpus_is_for_dense_networks(monkeypatch):
+    monkeypatch.setattr(devices, "compute_capability", lambda: None)
+    assert devices.resolve(Config(generator="toy", discriminator="toy_tiny")).jit_compile is True
+    for name in ("dcgan", "resnet_tiny", "somebody_else's"):
+        assert devices.resolve(Config(discriminator=name)).jit_compile is False
+    inner = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)])
+    outer = keras.Sequential([keras.Input((8, 8, 1)), inner, keras.layers.Flatten()])
+    dense = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    assert devices.resolve(Config(), [dense, outer]).jit_compile is False
+    assert devices.resolve(Config(), [dense]).jit_compile is True
+    assert devices.resolve(Config(jit_compile=True), [outer]).jit_compile is True
+    monkeypatch.setattr(devices, "compute_capability", lambda: (8, 0))
+    assert devices.resolve(Config(discriminator="dcgan")).jit_compile is True
+
+
+def test_compute_capability_is_read_from_the_first_gpu(monkeypatch):
+    details = {"gpu0": {"compute_capability": (8, 6)}, "gpu1": {}}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu0", "gpu1"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
+    assert devices.compute_capability() == (8, 6)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu1"])
+    assert devices.compute_capability() == (0, 0)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert devices.compute_capability() is None
+
+
+def test_memory_grows_on_every_gpu(monkeypatch):
+    grown = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu0", "gpu1"])
+    monkeypatch.setattr(
+        tf.config.experimental, "set_memory_growth", lambda gpu, on: grown.append((gpu, on))
+    )
+    devices.prepare()
+    assert grown == [("gpu0", True), ("gpu1", True)]
+
+
+def test_the_environment_is_complete():
+    found = devices.environment()
+    assert found["tensorflow"] == tf.__version__
+    assert found["device"][0].endswith("cores")
+    assert {"tapegan", "keras", "numpy", "python", "git_revision"} < set(found)
+
+
+def test_no_git_is_no_obstacle(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert devices.git_revision() is None
+
+
+def test_memory_is_given_back_where_the_c_library_can(monkeypatch):
+    asked = []
+
+    class Library:
+        def malloc_trim(self, padding):
+            asked.append(padding)
+
+    monkeypatch.setattr(devices.sys, "platform", "linux")
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: Library())
+    devices.release_memory()
+    assert asked == [0]
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: object())  # musl
+    devices.release_memory()
+    monkeypatch.setattr(devices.sys, "platform", "darwin")
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: Library())
+    devices.release_memory()
+    assert asked == [0]

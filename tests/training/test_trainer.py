@@ -1,0 +1,683 @@
+import dataclasses
+import json
+import logging
+import os
+import re
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan.algorithm.augment import AUGMENTATIONS
+from gan.algorithm.losses import LOSSES
+from gan.algorithm.penalties import PENALTIES
+from gan.algorithm.step import STEP_METRICS
+from gan.data.images import image_grid
+from gan.errors import TrainingFailed, UserError
+from gan.run import jsonl, run_directory
+from gan.training import devices, loss_plot, metrics_log, trainer
+from gan.training.builders import build_objective
+from gan.training.checkpoints import checkpoint_manager, restore, save
+from gan.training.state import build_state
+from gan.training.trainer import train
+from support import differ_everywhere, run_module, same, weights_of
+
+CONTRACT = {
+    "config.json", "metrics.jsonl", "samples/reals.png", "samples/step_00000000.png",
+    "checkpoints/checkpoint", "generator.keras", "losses.png", "summary.json",
+}  # fmt: skip
+
+
+def files(directory):
+    return {str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file()}
+
+
+def snapshot(directory):
+    return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+def events(run_dir):
+    accumulator = EventAccumulator(str(run_dir / "tensorboard"), {"tensors": 0})
+    accumulator.Reload()
+    return accumulator
+
+
+def test_a_run_directory_holds_what_the_contract_says(tiny_config, tmp_path, capsys):
+    summary = train(tiny_config(steps=14), tmp_path / "run")
+    found = files(tmp_path / "run")
+    assert found > CONTRACT
+    assert {f"samples/step_{n:08d}.png" for n in (6, 12, 14)} < found
+    assert {f"checkpoints/step-{n}.index" for n in (6, 12, 14)} < found
+    assert not [name for name in found if ".tmp" in name]
+    assert json.loads((tmp_path / "run/summary.json").read_text()) == summary
+    assert (summary["status"], summary["step"], summary["traces"]) == ("completed", 14, 1)
+    assert summary["kimg"] == pytest.approx(14 * 16 / 1000)
+    tasks = {"data", "networks", "pictures", "pipeline", "first call", "steps", "records",
+             "checkpoints", "averages"}  # fmt: skip
+    assert set(summary["seconds_by_task"]) == tasks
+    outside = ("data", "networks")  # before the loop starts
+    inside = [t for name, t in summary["seconds_by_task"].items() if name not in outside]
+    assert min(inside) > 0
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["config"]["batch_size"] == 16
+    assert config["environment"]["tensorflow"] == tf.__version__
+    records = jsonl.read_records(tmp_path / "run/metrics.jsonl")
+    assert [r["step"] for r in records] == [4, 8, 12, 14]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "[D loss" in line]
+    assert lines[0] == (
+        f"4 [D loss: {records[0]['loss/d']:.6f}, acc.: "
+        f"{50 * (records[0]['accuracy/real'] + records[0]['accuracy/fake']):.2f}%] "
+        f"[G loss: {records[0]['loss/g']:.6f}]"
+    )
+    assert len(lines) == 4
+
+
+def test_tensorboard_has_the_numbers_of_metrics_jsonl(tiny_config, tmp_path):
+    train(tiny_config(), tmp_path, quiet=True)
+    records, board = jsonl.read_records(tmp_path / "metrics.jsonl"), events(tmp_path)
+    names = records[0].keys() - {"step", "kimg", "seconds"}
+    more = {"weights/d_norm", "weights/g_norm", "time/steps_per_second", "memory/peak_mb"}
+    assert names == {*STEP_METRICS, *more, "collapse/signs"}
+    for name in names:
+        got = [(e.step, tf.make_ndarray(e.tensor_proto).item()) for e in board.Tensors(name)]
+        assert got == [(r["step"], r[name]) for r in records]
+    (config,) = board.Tensors("config")
+    assert b"| batch_size | 16 |" in tf.make_ndarray(config.tensor_proto).item()
+    images = {e.step: tf.make_ndarray(e.tensor_proto)[2] for e in board.Tensors("samples")}
+    assert sorted(images) == [0, 6, 12]
+    for step, png in images.items():
+        file = (tmp_path / f"samples/step_{step:08d}.png").read_bytes()
+        assert np.array_equal(tf.io.decode_png(png), tf.io.decode_png(file))
+    assert len(board.Tensors("reals")) == 1
+
+
+def trained_in(run_dir, config):
+    """All variables that a run trained, from its newest checkpoint."""
+    state = build_state(config, (28, 28, 1))
+    assert restore(state, checkpoint_manager(state, run_dir, 3)) == config.steps
+    return [value for part in state[:5] for value in weights_of(part)]
+
+
+def test_cadences_change_nothing_and_cost_no_trace(tiny_config, tmp_path):
+    names = ("steps_per_call", "log_every", "sample_every", "checkpoint_every")
+    found = []
+    for cadences in ((4, 4, 6, 6), (50, 1, 3, 7), (5, 100, 2, 100), (1, 1, 1, 1)):
+        run_dir = tmp_path / "-".join(map(str, cadences))
+        config = tiny_config(steps=13, **dict(zip(names, cadences, strict=True)))
+        summary = train(config, run_dir)
+        assert (summary["traces"], summary["step"]) == (1, 13)
+        found.append(([summary[name] for name in STEP_METRICS], trained_in(run_dir, config)))
+    for metrics, weights in found[1:]:
+        assert metrics == found[0][0]
+        assert same(weights, found[0][1])
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_every_precision_trains_and_resumes_exactly(precision, tiny_config, tmp_path):
+    once = tiny_config(precision=precision, steps=12)
+    twice = tiny_config(precision=precision, steps=6)
+    train(once, tmp_path / "once")
+    train(twice, tmp_path / "twice")
+    train(once, tmp_path / "twice")
+    states = []
+    for run in ("once", "twice"):
+        state = build_state(once, (28, 28, 1))
+        manager = checkpoint_manager(state, tmp_path / run, 3)
+        assert restore(state, manager) == 12
+        states.append(state)
+    fresh = build_state(once, (28, 28, 1))
+    for i in range(3):
+        assert same(weights_of(states[0][i]), weights_of(states[1][i]))
+        assert differ_everywhere(weights_of(states[0][i]), weights_of(fresh[i]))
+    for i in (3, 4):  # slots, iterations and loss scale
+        network = states[0].generator if i == 3 else states[0].discriminator
+        assert len(states[0][i].variables) >= 2 + 2 * len(network.trainable_variables)
+        assert same(weights_of(states[0][i]), weights_of(states[1][i]))
+    one, two = (jsonl.read_records(tmp_path / run / "metrics.jsonl") for run in ("once", "twice"))
+    two = [record for record in two if record["step"] != 6]  # the end of the first part
+    for a, b in zip(one, two, strict=True):
+        assert [a[name] for name in STEP_METRICS] == [b[name] for name in STEP_METRICS]
+    for name in ("samples/step_00000012.png", "samples/reals.png"):
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
+def test_every_loss_trains(loss, schedule, tiny_config, tmp_path):
+    config = tiny_config(steps=2, steps_per_call=1, log_every=1, loss=loss, schedule=schedule)
+    summary = train(config, tmp_path, quiet=True)
+    assert (summary["status"], summary["step"]) == ("completed", 2)
+    assert summary["grads/g_norm"] > 0
+
+
+@pytest.mark.parametrize(
+    ("penalty", "jit"), [*((name, False) for name in PENALTIES), ("dragan", True)]
+)
+def test_every_penalty_trains_and_resumes_exactly(penalty, jit, tiny_config, tmp_path):
+    settings = {"penalty": penalty, "jit_compile": jit, "log_every": 1, "loss": "wasserstein"}
+    whole = train(tiny_config(**settings, steps=4), tmp_path / "once", quiet=True)
+    train(tiny_config(**settings, steps=2), tmp_path / "twice", quiet=True)
+    parts = train(tiny_config(**settings, steps=4), tmp_path / "twice", quiet=True)
+    assert whole["loss/penalty"] > 0
+    assert [whole[name] for name in STEP_METRICS] == [parts[name] for name in STEP_METRICS]
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_every_augmentation_trains_and_resumes_exactly(augment, tiny_config, tmp_path):
+    settings = {"augment": augment, "log_every": 1}
+    whole = train(tiny_config(**settings, steps=4), tmp_path / "once", quiet=True)
+    train(tiny_config(**settings, steps=2), tmp_path / "twice", quiet=True)
+    parts = train(tiny_config(**settings, steps=4), tmp_path / "twice", quiet=True)
+    assert [whole[name] for name in STEP_METRICS] == [parts[name] for name in STEP_METRICS]
+
+
+def test_augmentation_does_the_same_under_xla(tiny_config, tmp_path):
+    """Without brightness: XLA has other uniform floats for the same key."""
+    settings = {"augment": "translation_cutout", "steps": 1, "steps_per_call": 1, "log_every": 1}
+    plain, compiled = (
+        train(tiny_config(**settings, jit_compile=jit), tmp_path / str(jit), quiet=True)
+        for jit in (False, True)
+    )
+    for name in STEP_METRICS:
+        assert compiled[name] == pytest.approx(plain[name], rel=1e-3, abs=1e-5), name
+
+
+def test_a_penalty_refuses_batch_norm_in_the_discriminator(tiny_config, tmp_path):
+    inner = keras.Sequential(
+        [keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    )
+    outer = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), inner])
+    with pytest.raises(UserError, match="penalty=r1: needs a discriminator without BatchNorm"):
+        train(tiny_config(penalty="r1"), tmp_path / "run", discriminator=outer)
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_reach_the_discriminator_and_are_refused_where_there_are_none(
+    tiny_config, tmp_path, monkeypatch
+):
+    config = tiny_config(real_label=0.9, fake_label=0.2)
+    zeros = tf.zeros([1, 1])
+    losses = build_objective(config).loss
+    with tf.GradientTape() as tape:
+        tape.watch(zeros)
+        loss = losses.discriminator(zeros, zeros)
+    assert tape.gradient(loss, zeros).numpy().item() == pytest.approx(0.5 - 0.9 + 0.5 - 0.2)
+    monkeypatch.setitem(LOSSES, "mine", LOSSES["hinge"])
+    with pytest.raises(UserError, match="--loss=mine: this loss has no labels to smooth"):
+        train(dataclasses.replace(config, loss="mine"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_the_precision_it_began_with(tiny_config, tmp_path, monkeypatch):
+    """Also on a machine that would choose another one."""
+    for capability, steps in ((None, 3), ((8, 0), 6)):
+        monkeypatch.setattr(devices, "compute_capability", lambda found=capability: found)
+        config = tiny_config(steps=steps, precision="auto", jit_compile=None)
+        assert train(config, tmp_path / "run", quiet=True)["step"] == steps
+        chosen = run_directory.read_config(tmp_path / "run")
+        assert (chosen.precision, chosen.jit_compile) == ("float32", True)
+    train(config, tmp_path / "new", quiet=True)
+    assert run_directory.read_config(tmp_path / "new").precision == "mixed_bfloat16"
+    with pytest.raises(UserError, match="precision: float32 -> mixed_bfloat16"):
+        train(dataclasses.replace(config, precision="mixed_bfloat16"), tmp_path / "run")
+
+
+def test_a_complete_run_says_so_and_is_left_alone(tiny_config, tmp_path, capsys):
+    summary = train(tiny_config(), tmp_path)
+    before = snapshot(tmp_path)
+    assert train(tiny_config(), tmp_path) == summary
+    assert train(tiny_config(steps=5), tmp_path) == summary
+    assert "is complete: it has done 12 steps" in capsys.readouterr().out
+    assert snapshot(tmp_path) == before
+
+
+def test_a_run_killed_before_its_summary_is_finished(tiny_config, tmp_path):
+    train(tiny_config(), tmp_path)
+    for name in ("summary.json", "generator.keras"):
+        (tmp_path / name).unlink()
+    summary = train(tiny_config(), tmp_path)
+    assert (summary["status"], summary["step"]) == ("completed", 12)
+    assert summary["loss/d"] > 0
+    assert files(tmp_path) > CONTRACT
+
+
+def test_a_longer_run_killed_before_its_summary_is_finished(tiny_config, tmp_path):
+    train(tiny_config(), tmp_path)
+    files_of_the_end = ("summary.json", "generator.keras")
+    old = {name: (tmp_path / name).read_bytes() for name in files_of_the_end}
+    train(tiny_config(steps=20), tmp_path)
+    for name, content in old.items():
+        (tmp_path / name).write_bytes(content)
+    assert train(tiny_config(steps=20), tmp_path)["step"] == 20
+    assert all((tmp_path / name).read_bytes() != content for name, content in old.items())
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"status": "completed"}'])
+def test_a_broken_summary_is_written_again(content, tiny_config, tmp_path):
+    train(tiny_config(), tmp_path)
+    (tmp_path / "summary.json").write_text(content)
+    assert train(tiny_config(), tmp_path)["step"] == 12
+
+
+def test_random_layers_resume_exactly_too(tiny_config, tmp_path):
+    def dropout():
+        return keras.Sequential([
+            keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dropout(0.5, seed=1),
+            keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(seed=2)),
+        ])  # fmt: skip
+
+    ends = []
+    for run, parts in (("once", [12]), ("twice", [6, 12])):
+        for steps in parts:
+            d = dropout()
+            train(tiny_config(steps=steps), tmp_path / run, discriminator=d)
+        ends.append(weights_of(d))
+    assert same(*ends)
+    config = json.loads((tmp_path / "once/config.json").read_text())
+    assert config["own_networks"] == ["discriminator"]
+
+
+def test_an_overflow_on_the_last_step_does_not_lose_the_summary(tiny_config, tmp_path, monkeypatch):
+    huge = LOSSES["non_saturating"]._replace(discriminator=lambda r, f: (r + f) * 1e35)
+    monkeypatch.setitem(LOSSES, "huge", huge)
+    for jit in (False, True):
+        config = tiny_config(loss="huge", precision="mixed_float16", jit_compile=jit, steps=3)
+        summary = train(config, tmp_path / str(jit))
+        assert (summary["status"], summary["grads/d_norm"]) == ("completed", None)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_trains_under_xla(precision, tiny_config, tmp_path):
+    """What GPUs get by default."""
+    config = tiny_config(precision=precision, jit_compile=True)
+    summary = train(config, tmp_path)
+    assert summary["grads/g_norm"] > 0
+    fresh = build_state(config, (28, 28, 1))
+    before = [value for part in fresh[:3] for value in weights_of(part)]
+    assert differ_everywhere(before, trained_in(tmp_path, config)[: len(before)])
+
+
+@pytest.mark.parametrize(("precision", "jit"), [("float32", True), ("mixed_bfloat16", False)])
+def test_the_full_networks_resume_exactly(precision, jit, tiny_config, tmp_path):
+    """Wide layers are computed by several threads, which is where bits could change."""
+    full = {"generator": "mlp", "discriminator": "mlp", "latent_dim": 100, "batch_size": 256}
+    config = tiny_config(precision=precision, jit_compile=jit, **full)
+    train(config, tmp_path / "once")
+    for steps in (6, 12):
+        train(dataclasses.replace(config, steps=steps), tmp_path / "twice")
+    assert same(trained_in(tmp_path / "once", config), trained_in(tmp_path / "twice", config))
+
+
+def test_optimizers_are_those_of_the_configuration(tiny_config):
+    config = tiny_config(d_learning_rate=3e-4, g_learning_rate=1e-4, beta_1=0.25, beta_2=0.9)
+    state = build_state(config, (28, 28, 1))
+    for optimizer, rate in ((state.d_optimizer, 3e-4), (state.g_optimizer, 1e-4)):
+        found = optimizer.get_config()
+        assert found["learning_rate"] == pytest.approx(rate)
+        assert [found[name] for name in ("beta_1", "beta_2", "epsilon")] == [0.25, 0.9, 1e-7]
+
+
+def test_a_changed_configuration_is_refused_and_nothing_is_touched(tiny_config, tmp_path):
+    train(tiny_config(), tmp_path)
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError, match=r"\(batch_size: 16 -> 8; seed: 0 -> 1\)"):
+        train(tiny_config(batch_size=8, seed=1, steps=20), tmp_path)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"config": {"stepz": 1}}', '{"config": 3}'])
+def test_a_broken_config_is_refused(content, tiny_config, tmp_path):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(UserError, match=r"config\.json: is not a configuration"):
+        train(tiny_config(), tmp_path)
+    assert files(tmp_path) == {"config.json"}
+
+
+def test_records_beyond_the_checkpoint_and_torn_lines_are_dropped(tiny_config, tmp_path):
+    train(tiny_config(steps=6), tmp_path)
+    path = tmp_path / "metrics.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + '{"step": 7, "seconds": 1}\n{"step": 8, "sec')
+    log = metrics_log.MetricsLog(tmp_path, 6)
+    log.close()
+    assert path.read_text() == whole
+
+
+def test_numbers_that_json_lacks_become_null():
+    record = {"step": 1, "a": float("inf"), "b": 0.5, "c": float("nan")}
+    assert jsonl.without_infinities(record) == {"step": 1, "a": None, "b": 0.5, "c": None}
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tiny_config, tmp_path):
+    train(tiny_config(), tmp_path)
+    with pytest.raises(UserError, match=r"step-12: cannot be restored into these networks"):
+        train(tiny_config(steps=20), tmp_path, discriminator=own_discriminator())
+
+
+def own_discriminator():
+    return keras.Sequential([
+        keras.Input((28, 28, 1)), keras.layers.Conv2D(4, 5, strides=4, activation="relu"),
+        keras.layers.Flatten(), keras.layers.Dense(1),
+    ])  # fmt: skip
+
+
+def own_generator():
+    latents = keras.Input((8,))
+    x = keras.layers.Reshape((7, 7, 1))(keras.layers.Dense(49)(latents))
+    x = keras.layers.Conv2DTranspose(4, 4, strides=2, padding="same")(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="tanh")(x)
+    return keras.Model(latents, x)
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous", "classic"])
+def test_any_pair_of_keras_models_can_be_trained(schedule, tiny_config, tmp_path):
+    g, d = own_generator(), own_discriminator()
+    before = weights_of(g) + weights_of(d)
+    train(tiny_config(schedule=schedule, jit_compile=True), tmp_path, generator=g, discriminator=d)
+    assert differ_everywhere(before, weights_of(g) + weights_of(d))
+    drawn = keras.models.load_model(tmp_path / "generator.keras")
+    assert drawn.count_params() == g.count_params()
+
+
+@pytest.mark.parametrize(
+    ("networks", "message"),
+    [
+        ({"generator": keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])},
+         r"generator: maps \(None, 8\) to \(None, 3\), must map .* to \(None, 28, 28, 1\)"),
+        ({"discriminator": keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])},
+         r"discriminator: maps .* to \(None, 784\), must map \(None, 28, 28, 1\) to \(None, 1\)"),
+        ({"discriminator": keras.Sequential([
+            keras.Input((28, 28, 1)), keras.layers.Flatten(),
+            keras.layers.Dense(1, dtype="bfloat16")])},
+         "discriminator: returns bfloat16, must return float32"),
+        ({"generator": keras.Sequential([keras.layers.Dense(3)])}, "generator: must be a Keras"),
+        ({"generator": lambda latents: latents}, "generator: must be a Keras"),
+    ],
+)  # fmt: skip
+def test_networks_that_do_not_fit_are_refused(networks, message, tiny_config, tmp_path):
+    with pytest.raises(UserError, match=message):
+        train(tiny_config(), tmp_path / "run", **networks)
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_rows_are_refused_with_the_known_ones(tiny_config, tmp_path):
+    for change, names in (({"dataset": "cats"}, "mnist, fashion_mnist"),
+                          ({"generator": "big"}, "mlp, tiny"),
+                          ({"loss": "mine"}, "non_saturating")):  # fmt: skip
+        with pytest.raises(UserError, match=f"must be one of {names}"):
+            train(tiny_config(**change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_stops_at_a_loss_that_is_not_finite(tiny_config, tmp_path, monkeypatch):
+    loss = LOSSES["non_saturating"]
+    bad = {"step": None}
+
+    def discriminator(real_logits, fake_logits):
+        nan = tf.where(bad["state"].step == 9, np.nan, 0.0)
+        return loss.discriminator(real_logits, fake_logits) + nan
+
+    built = build_state
+    monkeypatch.setattr(
+        trainer, "build_state", lambda *a, **k: bad.setdefault("state", built(*a, **k))
+    )
+    monkeypatch.setitem(LOSSES, "poisoned", loss._replace(discriminator=discriminator))
+    with pytest.raises(TrainingFailed) as error:
+        train(tiny_config(loss="poisoned"), tmp_path)
+    text = str(error.value)
+    assert text == (
+        "loss/d is not finite at step 10, in the call of steps 9 to 12; newest checkpoint: step 6"
+    )
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["status"], summary["reason"], summary["step"]) == ("stopped", text, 6)
+    assert not (tmp_path / "generator.keras").exists()
+    state = build_state(tiny_config(), (28, 28, 1))
+    assert restore(state, checkpoint_manager(state, tmp_path, 3)) == 6
+    assert all(np.isfinite(w).all() for w in weights_of(state.generator))
+
+
+def test_a_checkpoint_is_never_written_with_weights_that_are_not_finite(tiny_config, tmp_path):
+    state = build_state(tiny_config(), (28, 28, 1))
+    manager = checkpoint_manager(state, tmp_path, 3)
+    state.discriminator.trainable_variables[-1].assign([np.inf])
+    with pytest.raises(TrainingFailed, match="discriminator: logits/bias is not finite at step 0"):
+        save(manager, state)
+    assert not files(tmp_path)
+
+
+def test_samples_are_of_the_average_or_of_the_raw_weights(tiny_config, tmp_path):
+    for weights in ("ema", "raw"):
+        train(tiny_config(sample_weights=weights, ema_half_life=10**6), tmp_path / weights)
+        state = build_state(tiny_config(), (28, 28, 1))
+        restore(state, checkpoint_manager(state, tmp_path / weights, 3))
+        network = state.ema_generator if weights == "ema" else state.generator
+        saved = keras.models.load_model(tmp_path / weights / "generator.keras")
+        assert same(weights_of(saved), weights_of(network))
+        assert not same(weights_of(state.ema_generator), weights_of(state.generator))
+    assert (tmp_path / "ema/samples/step_00000012.png").read_bytes() != (
+        tmp_path / "raw/samples/step_00000012.png"
+    ).read_bytes()
+
+
+def test_only_the_newest_checkpoints_are_kept(tiny_config, tmp_path):
+    train(tiny_config(checkpoint_every=2, keep_checkpoints=2), tmp_path)
+    kept = {name for name in files(tmp_path) if name.endswith(".index")}
+    assert kept == {"checkpoints/step-10.index", "checkpoints/step-12.index"}
+
+
+def test_xla_compiles_the_step_once(tmp_path):
+    """Whatever the lengths of the calls are; a trace can be compiled more than once."""
+    run = run_module(
+        "experiments.train", "--preset=tiny", "--steps=23", "--steps_per_call=5", "--log_every=7",
+        "--jit_compile", f"--run_dir={tmp_path / 'run'}",
+        env={**os.environ, "XLA_FLAGS": f"--xla_dump_to={tmp_path / 'dump'}"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    compiled = (tmp_path / "dump").glob("*run_steps*.before_optimizations.txt")
+    assert len(list(compiled)) == 1
+
+
+def test_what_a_crash_leaves_before_the_configuration_is_no_obstacle(tiny_config, tmp_path):
+    (tmp_path / ".half.tmp.json").write_text("{")
+    assert train(tiny_config(), tmp_path)["status"] == "completed"
+
+
+def test_run_eagerly_trains_too(tiny_config, tmp_path):
+    assert train(tiny_config(steps=2), tmp_path, run_eagerly=True)["traces"] == 0
+
+
+def test_training_works_outside_the_main_thread(tiny_config, tmp_path):
+    thread = threading.Thread(target=train, args=(tiny_config(), tmp_path))
+    thread.start()
+    thread.join()
+    assert (tmp_path / "summary.json").exists()
+
+
+def test_memory_is_flat(tmp_path):
+    """In a process of its own, because peak memory only ever grows."""
+    done = run_module(
+        "experiments.train", "--preset=tiny", "--log_every=500", "--sample_every=50",
+        "--checkpoint_every=100", f"--run_dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    records = jsonl.read_records(tmp_path / "run/metrics.jsonl")
+    assert [record["step"] for record in records] == [500, 1000, 1500, 2000]
+    assert records[-1]["memory/peak_mb"] - records[0]["memory/peak_mb"] < 15
+
+
+@pytest.mark.parametrize(("isatty", "bar"), [(True, True), (False, False)])
+def test_the_progress_bar_is_for_terminals(isatty, bar, tiny_config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(metrics_log.sys.stdout, "isatty", lambda: isatty, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    train(tiny_config(), tmp_path)
+    out = capsys.readouterr().out
+    assert ("step 12 of 12" in out) == bar
+    assert bool(re.search(r"[0-9.]+ steps/s.*[0-9]:[0-9]{2}:[0-9]{2}", out)) == bar
+    assert ("\x1b[" in out) == bar
+    assert "12 [D loss" in out
+
+
+def test_the_sample_grid():
+    images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
+    grid = image_grid(images, 2)
+    assert grid.shape == (8 * 3, 8 * 3, 1)
+    cells = grid[::3, ::3, 0]
+    assert np.array_equal(cells.repeat(3, 0).repeat(3, 1), grid[..., 0])
+    assert cells[2, [2, 5]].tolist() == [0, 1]
+    assert cells[5, [2, 5]].tolist() == [2, 3]
+    assert (cells == 255).sum() == 64 - 4
+    with pytest.raises(ValueError, match="3 images do not fill rows of 2"):
+        image_grid(images[:3], 2)
+
+
+def test_matplotlib_never_opens_a_window(tiny_config, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setenv("MPLBACKEND", "TkAgg")
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it would fail
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    loss_plot.write_loss_plot(tmp_path / "l.png", [{"step": 1, "loss/d": 1.0, "loss/g": 2.0}])
+    assert tf.io.decode_png((tmp_path / "l.png").read_bytes()).shape[2] == 4
+
+
+def scripted(fcds):
+    """An evaluator that finds these FCDs, one after the other, whatever the generator is."""
+    calls = []
+
+    def evaluator(generator, step):
+        calls.append((step, weights_of(generator)))
+        metrics = {"fcd": fcds[step], "coverage": 0.5, "classes": 10.0}
+        return {"metrics": metrics, "class_counts": [1] * 10}
+
+    evaluator.calls = calls
+    return evaluator
+
+
+FCDS = {3: 9.0, 6: 4.0, 9: 5.0, 12: 6.0}
+
+
+def test_evaluations_are_recorded_and_shown(tiny_config, tmp_path):
+    evaluator = scripted(FCDS)
+    config = tiny_config(evaluate_every=3, log_every=100)
+    summary = train(config, tmp_path, evaluators={"mine": evaluator}, quiet=True)
+    assert summary["traces"] == 1
+    assert summary["collapse"] == {}
+    records = jsonl.read_records(tmp_path / "evaluations.jsonl")
+    assert [(r["step"], r["metrics"]["fcd"]) for r in records] == list(FCDS.items())
+    assert [r["kimg"] for r in records] == pytest.approx([s * 16 / 1000 for s in FCDS])
+    assert all(r["evaluator"] == "mine" and r["seconds"] > 0 for r in records)
+    for name in ("fcd", "coverage", "classes"):
+        got = [(e.step, tf.make_ndarray(e.tensor_proto).item())
+               for e in events(tmp_path).Tensors(f"eval/mine_{name}")]  # fmt: skip
+        assert got == [(r["step"], r["metrics"][name]) for r in records]
+    step, weights = evaluator.calls[-1]
+    drawn = keras.models.load_model(tmp_path / "generator.keras")
+    assert step == 12
+    assert same(weights, weights_of(drawn))  # the network that draws samples was evaluated
+
+
+def test_evaluating_changes_nothing(tiny_config, tmp_path):
+    config = tiny_config()
+    train(config, tmp_path / "without", quiet=True)
+    train(dataclasses.replace(config, evaluate_every=3), tmp_path / "with", quiet=True,
+          evaluators={"mine": scripted(FCDS)})  # fmt: skip
+    assert same(trained_in(tmp_path / "without", config), trained_in(tmp_path / "with", config))
+
+
+def test_a_resumed_run_repeats_no_evaluation(tiny_config, tmp_path):
+    config = tiny_config(evaluate_every=3, checkpoint_every=6)
+    train(dataclasses.replace(config, steps=6), tmp_path, evaluators={"mine": scripted(FCDS)})
+    path = tmp_path / "evaluations.jsonl"
+    by_hand = {"source": "evaluate", "step": 6, "metrics": {"fcd": 1.0}}
+    beyond = {"source": "training", "step": 9, "metrics": {"fcd": 99.0}}
+    for record in (by_hand, beyond):
+        jsonl.append_record(path, record)
+    with path.open("a") as file:
+        file.write('{"torn')
+    evaluator = scripted(FCDS)
+    train(config, tmp_path, evaluators={"mine": evaluator})
+    assert [step for step, _ in evaluator.calls] == [9, 12]
+    records = jsonl.read_records(path)
+    assert [(r["source"], r["step"]) for r in records] == [
+        ("training", 3), ("training", 6), ("evaluate", 6), ("training", 9), ("training", 12),
+    ]  # fmt: skip
+    assert records[3]["metrics"]["fcd"] == 5.0
+    assert path.read_text().endswith("}\n")
+
+
+def test_a_torn_line_is_taken_off_before_the_next_one(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"a": 1}\n{"a": 2')
+    jsonl.append_record(path, {"a": 3})
+    assert path.read_text() == '{"a": 1}\n{"a": 3}\n'
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest(tiny_config, tmp_path):
+    config = tiny_config(evaluate_every=3, keep_best="fcd", keep_checkpoints=1)
+    train(config, tmp_path, evaluators={"mine": scripted(FCDS)}, quiet=True)
+    kept = {name for name in files(tmp_path) if name.endswith(".index")}
+    assert kept == {"checkpoints/best/step-6.index", "checkpoints/step-12.index"}
+    state = build_state(config, (28, 28, 1))
+    best = checkpoint_manager(state, tmp_path, 1, "checkpoints/best")
+    assert restore(state, best) == 6
+    # Going on after the end compares with what was best before.
+    # What was found while the best one was not kept has no checkpoint and does not count.
+    without = dataclasses.replace(config, steps=15, keep_best="none")
+    train(without, tmp_path, evaluators={"mine": scripted({15: 1.0})}, quiet=True)
+    longer = dataclasses.replace(config, steps=21)
+    train(longer, tmp_path, evaluators={"mine": scripted({18: 3.0, 21: 5.0})}, quiet=True)
+    kept = {name for name in files(tmp_path) if name.endswith(".index")}
+    assert kept == {"checkpoints/best/step-18.index", "checkpoints/step-21.index"}
+
+
+def test_keeping_the_best_needs_something_that_evaluates(tiny_config, tmp_path):
+    with pytest.raises(UserError, match="--keep_best=fcd: needs evaluators, none were given"):
+        train(tiny_config(keep_best="fcd"), tmp_path / "run")
+    with pytest.raises(UserError, match="--evaluate_every=0 gives it nothing to compare"):
+        tiny_config(keep_best="fcd", evaluate_every=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_sign_of_collapse_warns_or_stops(tiny_config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(trainer.watch, "signs", lambda records, evaluations, log_odds: (
+        {"mode_collapse": "few modes"} if round(records[-1]["kimg"] / 0.016) >= 8 else {}
+    ))  # fmt: skip
+    summary = train(tiny_config(), tmp_path / "warn")
+    assert (summary["status"], summary["collapse"]) == ("completed", {"mode_collapse": 8})
+    warnings = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    assert warnings == ["warning: mode_collapse at step 8: few modes"]  # once
+    signs = [r["collapse/signs"] for r in jsonl.read_records(tmp_path / "warn/metrics.jsonl")]
+    assert signs == [0, 1, 1]
+    assert len(events(tmp_path / "warn").Tensors("collapse")) == 1
+    with pytest.raises(TrainingFailed, match="collapsed at step 8, saved: mode_collapse: few mo"):
+        train(tiny_config(on_collapse="stop"), tmp_path / "stop")
+    summary = json.loads((tmp_path / "stop/summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("stopped", 8)
+    assert summary["collapse"] == {"mode_collapse": 8}
+    assert (tmp_path / "stop/checkpoints/step-8.index").exists()
+
+
+def test_a_run_that_collapsed_at_its_last_step_does_not_become_complete(
+    tiny_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trainer.watch, "signs", lambda records, evaluations, log_odds: (
+        {"mode_collapse": "few modes"} if round(records[-1]["kimg"] / 0.016) >= 12 else {}
+    ))  # fmt: skip
+    config = tiny_config(on_collapse="stop")
+    for message in ("collapsed at step 12", "ended at its last step: collapsed at step 12"):
+        with pytest.raises(TrainingFailed, match=message):
+            train(config, tmp_path)
+        assert json.loads((tmp_path / "summary.json").read_text())["status"] == "stopped"
+
+
+def test_an_evaluator_may_compute_other_metrics(tiny_config, tmp_path):
+    evaluators = {"mine": lambda generator, step: {"metrics": {"kid": float("inf")}}}
+    train(tiny_config(evaluate_every=2), tmp_path, evaluators=evaluators, quiet=True)
+    records = jsonl.read_records(tmp_path / "evaluations.jsonl")
+    assert [r["metrics"] for r in records] == [{"kid": None}] * 6
