@@ -39,11 +39,9 @@ def main(values: FlagValues) -> int:
     if not os.path.isdir("/proc/self/fd"):
         raise UserError("soak: reads /proc, which only Linux has")
     with command.silenced():
-        from gan.data import datasets
         from gan.evaluation import evaluate
         from gan.training import trainer
     config = from_preset("tiny", FASTEST)
-    dataset = datasets.dataset_from_config(config, print)
     rows: list[dict[str, float]] = []
     started = time.monotonic()
     with catching_signals() as stop, tempfile.TemporaryDirectory() as directory:
@@ -61,11 +59,13 @@ def main(values: FlagValues) -> int:
         print(
             "| minute | step | memory MB | open files | threads |\n| --- | --- | --- | --- | --- |"
         )
-        evaluators = {**evaluate.evaluators(config, dataset), "soak": watch}
         summary = trainer.train(
-            config, Path(directory) / "run", data=dataset, evaluators=evaluators, quiet=True,
+            config,
+            Path(directory) / "run",
+            make_evaluators=lambda *given: {**evaluate.evaluators(*given), "soak": watch},
+            quiet=True,
             stop=stop,
-        )  # fmt: skip
+        )
     failures = growth([r for r in rows if r["minute"] >= WARM_UP * minutes])
     if summary["traces"] != 1:
         failures.append(f"{summary['traces']} traces")

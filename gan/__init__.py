@@ -1,24 +1,74 @@
 """TapeGAN: GAN research on TensorFlow and Keras 3, one ``tf.GradientTape`` per player."""
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
 from gan.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from gan.api import UserError, evaluate, load, sample, train
+    from gan.algorithm.augment import AUGMENTATIONS
+    from gan.algorithm.losses import LOSSES, Loss
+    from gan.algorithm.penalties import PENALTIES
+    from gan.api import evaluate, load, train
+    from gan.data.datasets import DATASETS, Dataset, DataSource, load_dataset
+    from gan.errors import TrainingFailed, UserError
+    from gan.models.layers import NetworkSpec
+    from gan.models.registry import DISCRIMINATORS, GENERATORS, Network
+    from gan.run.config import Config
+    from gan.run.presets import PRESETS
+    from gan.sampling.generators import sample
 
 # Both must be set before TensorFlow and Keras are imported. An explicit setting of the user wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up chatter; 0 shows it
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-__all__ = ["UserError", "evaluate", "load", "sample", "train"]
+__all__ = [
+    "AUGMENTATIONS",
+    "DATASETS",
+    "DISCRIMINATORS",
+    "GENERATORS",
+    "LOSSES",
+    "PENALTIES",
+    "PRESETS",
+    "Config",
+    "DataSource",
+    "Dataset",
+    "Loss",
+    "Network",
+    "NetworkSpec",
+    "TrainingFailed",
+    "UserError",
+    "evaluate",
+    "load",
+    "load_dataset",
+    "sample",
+    "train",
+]
+
+# Where the names stand. A module is imported when one of its names is first used: the functions of
+# gan/api.py bring TensorFlow, the tables do not.
+_MODULES = {
+    "gan.algorithm.augment": ["AUGMENTATIONS"],
+    "gan.algorithm.losses": ["LOSSES", "Loss"],
+    "gan.algorithm.penalties": ["PENALTIES"],
+    "gan.api": ["evaluate", "load", "train"],
+    "gan.data.datasets": ["DATASETS", "DataSource", "Dataset", "load_dataset"],
+    "gan.errors": ["TrainingFailed", "UserError"],
+    "gan.models.layers": ["NetworkSpec"],
+    "gan.models.registry": ["DISCRIMINATORS", "GENERATORS", "Network"],
+    "gan.run.config": ["Config"],
+    "gan.run.presets": ["PRESETS"],
+    "gan.sampling.generators": ["sample"],
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the names of gan/api.py, and with them TensorFlow, when one is first used."""
-    if name not in __all__:
-        raise AttributeError(f"module 'gan' has no attribute {name!r}")
-    from gan import api
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module 'gan' has no attribute {name!r}")
 
-    return getattr(api, name)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

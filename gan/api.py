@@ -1,8 +1,4 @@
-"""The package in five lines of Python: load, sample, evaluate, train.
-
-``gan.load`` and the others are these functions; they are imported when they are first used, so that
-importing the package does not import TensorFlow.
-"""
+"""The package in five lines of Python: ``gan.load``, ``gan.evaluate``, ``gan.train``."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +6,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan.data.datasets import dataset_from_config, load_dataset
+from gan.data.datasets import load_dataset
+from gan.data.time_limit import GivenUp
 from gan.errors import UserError
 from gan.evaluation import evaluate as evaluation
 from gan.evaluation import image_files, reference
-from gan.run import run_directory
 from gan.run.presets import from_preset
 from gan.sampling import generators
-from gan.sampling.latents import Numbers
 from gan.training import devices, trainer
 
 
@@ -39,23 +34,6 @@ def load(path: str | Path, checkpoint: str = "", weights: str = "") -> keras.Mod
     """
     devices.prepare()
     return generators.load_generator(Path(path), str(checkpoint), weights)
-
-
-def sample(
-    generator: keras.Model, seeds: Numbers, labels: Numbers | None = None, truncation: float = 0.0
-) -> np.ndarray:
-    """Returns images [len(seeds), H, W, C] uint8; the same seed is always the same image.
-
-    Args:
-        generator: What `load` returns.
-        seeds: Numbers from 0 on, such as ``range(64)``.
-        labels: Classes, one a seed, of a conditional generator; None: ``seed % classes``.
-        truncation: Bound of the latents' entries: fewer odd images, less diversity; 0: none.
-
-    Raises:
-        UserError: A seed, label or bound is out of range, or there are no seeds.
-    """
-    return generators.sample(generator, seeds, labels=labels, truncation=truncation)
 
 
 def evaluate(
@@ -110,7 +88,7 @@ def train(
     *,
     generator: keras.Model | str | None = None,
     discriminator: keras.Model | str | None = None,
-    **knobs: Any,
+    **fields: Any,
 ) -> dict[str, Any]:
     """Trains, or goes on with a run, and returns its summary.
 
@@ -121,30 +99,20 @@ def train(
             from [batch, latent_dim] to float32 images [batch, H, W, C] in -1..1.
         discriminator: Likewise: a name, or a functional model from such images to float32 logits
             [batch, 1].
-        **knobs: Fields of `Config` that differ from the preset, such as steps=2000.
+        **fields: Fields of `Config` that differ from the preset, such as steps=2000.
 
     Raises:
         UserError: Invalid input; nothing was written.
         TrainingFailed: A number is not finite, or the run directory cannot be written any more.
     """
-    devices.prepare()
     networks = {"generator": generator, "discriminator": discriminator}
     for name, given in networks.items():
         if not isinstance(given, keras.Model | str | None):
             raise UserError(f"{name}: is {type(given).__name__}, must be a Keras model or a name")
     named = {name: given for name, given in networks.items() if isinstance(given, str)}
     own = {name: given for name, given in networks.items() if isinstance(given, keras.Model)}
-    config = run_directory.with_saved_choices(
-        Path(run_dir), from_preset(preset, {**knobs, **named})
-    )
-    run_directory.check_run_dir(
-        Path(run_dir), devices.resolve(config)
-    )  # refused before anything is loaded
-    data = dataset_from_config(config, print)
-    return trainer.train(
-        config,
-        run_dir,
-        **own,
-        data=data,
-        evaluators=evaluation.evaluators(config, data, print),
-    )
+    config = from_preset(preset, {**fields, **named})
+    try:
+        return trainer.train(config, run_dir, **own, make_evaluators=evaluation.evaluators)
+    except GivenUp:
+        raise KeyboardInterrupt from None

@@ -1,15 +1,19 @@
-"""Random numbers: every one is a function of a seed, a stream and a position."""
+"""Random numbers, each a function of a seed, a stream and a position."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
+from gan.lazy import np, tf
 
 # Streams of latents; a new one gets the next number, so that old seeds keep their meaning.
 TRAINING, SAMPLES, EVALUATION = 0, 1, 2
 STEP = 3  # what the step draws itself: points of gradient penalties, augmentations
-STANDING = 4  # see gan/algorithm/batch_norm_statistics.py
+BATCH_NORM = 4  # see gan/algorithm/batch_norm_statistics.py
+
+# Streams of initial weights, so that the two networks of a seed share no numbers.
+GENERATOR_STREAM, DISCRIMINATOR_STREAM = 0, 1
 
 SEEDS = 2**31  # how many a run can have
 
@@ -37,8 +41,8 @@ def shuffled_indices(positions: tf.Tensor, size: int, seed: int, channel: int = 
         ``tf.random.experimental.index_shuffle`` pads a vector of keys wrongly in TensorFlow 2.21.
     """
     epochs = tf.cast(positions // size, tf.int32)
-    of_seed = tf.fill(tf.shape(epochs), tf.constant(seed, tf.int32))
-    keys = tf.stack([of_seed, epochs, epochs + channel * CHANNEL_KEYS], 1)
+    seeds_of_all = tf.fill(tf.shape(epochs), tf.constant(seed, tf.int32))
+    keys = tf.stack([seeds_of_all, epochs, epochs + channel * CHANNEL_KEYS], 1)
     return tf.raw_ops.RandomIndexShuffle(
         index=positions % size,
         seed=keys,
@@ -69,18 +73,13 @@ def draw_latents(shape: Sequence[int], seed: int, stream: int, step: tf.Tensor |
         stream: One of the numbers above, as `TRAINING`.
         step: int64 scalar from 0.
     """
-    key = tf.constant([seed, stream], tf.int64)
-    key = tf.random.experimental.stateless_fold_in(key, tf.cast(step, tf.int64), "philox")
+    key = fold_in(tf.constant([seed, stream], tf.int64), tf.cast(step, tf.int64))
     return tf.random.stateless_normal(shape, key, alg="philox")
 
 
 def fold_in(key: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
-    """Returns the key number `number` that is made from `key`."""
+    """Returns the key number `number` that is made from `key` [2]."""
     return tf.random.experimental.stateless_fold_in(key, number, alg="philox")
-
-
-# Streams of the initial weights, so that the two networks of a seed share no numbers.
-GENERATOR_STREAM, DISCRIMINATOR_STREAM = 0, 1
 
 
 def seeds(seed: int, stream: int) -> Iterator[int]:

@@ -15,10 +15,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture
 def synthetic(monkeypatch):
     """Registers a data set of 96 random images under the name "synthetic" and returns it."""
-    from gan.data.datasets import DATASETS, Dataset
+    from gan.data.datasets import DATASETS, Dataset, DataSource
 
     images = np.random.default_rng(0).integers(0, 256, (96, 28, 28, 1), np.uint8)
-    monkeypatch.setitem(DATASETS, "synthetic", lambda data_dir, print_fn: Dataset(images))
+    monkeypatch.setitem(
+        DATASETS, "synthetic", DataSource(lambda data_dir, print_fn: Dataset(images))
+    )
     return images
 
 

@@ -85,8 +85,10 @@ def trained(config, exact, replicas):
     before = [v.numpy().copy() for v in variables]
     block = replicas.split(next(iter(build_pipeline(config, DATA))))
     run = compile_train_steps(config, state, replicas=replicas)
-    metrics, finite = run(block, tf.constant(0), tf.constant(STEPS))
-    assert finite
+    warm = config.d_warmup_steps
+    for first, last in ((0, warm), (warm, STEPS))[not warm :]:
+        metrics, finite = run(block, tf.constant(first), tf.constant(last), first >= warm)
+        assert finite
     assert int(state.step.numpy()) == STEPS
     replicas.check_equal(state)
     moved = [v.numpy() - old for v, old in zip(variables, before, strict=True)]

@@ -49,7 +49,7 @@ def tape_loop(
         networks: G and D, if not those of the configuration.
         **changes: To the default configuration.
     """
-    config = devices.resolve(dataclasses.replace(Config(), **changes))
+    config = devices.resolve(dataclasses.replace(Config(), **changes), {})
     state = build_state(config, images.shape[1:], *networks)
     run_steps = compile_train_steps(config, state)
     per_call = config.steps_per_call
@@ -117,7 +117,7 @@ def jax_loop(images: np.ndarray, **options: Any) -> Loop:
 
 def widths() -> tuple[list[int], list[int]]:
     """Returns the sizes of the default G, from latents to image, and of D, from image to logit."""
-    state = build_state(devices.resolve(Config()), (28, 28, 1))
+    state = build_state(devices.resolve(Config(), {}), (28, 28, 1))
     g, d = (
         [weight.shape for weight in network.trainable_variables if len(weight.shape) == 2]
         for network in (state.generator, state.discriminator)

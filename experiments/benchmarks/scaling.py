@@ -9,6 +9,7 @@ import numpy as np
 from experiments.benchmarks.loops import tape_loop
 from experiments.benchmarks.measure import measure as measure_loops
 from experiments.benchmarks.measure import median_and_quartiles, quartiles
+from gan.models.layers import NetworkSpec
 from gan.models.registry import DISCRIMINATORS, GENERATORS, mlp_discriminator, mlp_generator
 from gan.run.config import Config
 
@@ -57,7 +58,7 @@ def variants() -> dict[str, dict[str, Any]]:
     for factor in WIDTH_FACTORS:
         found[f"width x {factor:g}"] = {"width": factor}
     for name in GENERATORS:
-        if name in DISCRIMINATORS and not name.startswith("toy"):  # which makes points, not images
+        if name in DISCRIMINATORS and not GENERATORS[name].points:
             found[f"model {name}"] = {"generator": name, "discriminator": name}
     return found
 
@@ -65,11 +66,8 @@ def variants() -> dict[str, dict[str, Any]]:
 def wider(images: np.ndarray, factor: float) -> tuple[keras.Model, keras.Model]:
     """Returns the default networks with hidden layers of other widths."""
     g_widths, d_widths = ([int(w * factor) for w in ws] for ws in ((256, 512, 1024), (512, 256)))
-    shape = images.shape[1:]
-    return (
-        mlp_generator(Config().latent_dim, shape, widths=g_widths),
-        mlp_discriminator(shape, widths=d_widths),
-    )
+    spec = NetworkSpec(images.shape[1:])
+    return mlp_generator(spec, g_widths), mlp_discriminator(spec, d_widths)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

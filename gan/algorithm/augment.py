@@ -10,14 +10,15 @@ References:
     Zhao et al. 2020, arXiv:2006.10738 (DiffAugment): the policy and its sizes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
-import tensorflow as tf
-
 from gan.algorithm import collectives
+from gan.lazy import tf
 from gan.rng import fold_in
 
-Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Augmentation = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]
 
 BRIGHTNESS = 0.5  # largest change, on the scale -1..1
 SHIFT = 0.125  # largest translation, as a share of the side

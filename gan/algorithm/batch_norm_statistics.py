@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.algorithm import collectives
-from gan.rng import STANDING, draw_latents
+from gan.rng import BATCH_NORM, draw_latents
 
 BATCHES, BATCH = 16, 512  # 8,192 images: means are off by about 1 % of a standard deviation
 ROUGHLY = 4  # batches for a picture, of which there are many: 2 %
@@ -20,7 +20,7 @@ def statistics_inputs(latent_dim: int, classes: int) -> list[list[np.ndarray]]:
 
     Each holds latents [BATCH, latent_dim] float32 and, with classes, labels [BATCH] int32.
     """
-    latents = draw_latents([BATCHES, BATCH, latent_dim], 0, STANDING, 0).numpy()
+    latents = draw_latents([BATCHES, BATCH, latent_dim], 0, BATCH_NORM, 0).numpy()
     if not classes:
         return [[batch] for batch in latents]
     labels = np.arange(BATCHES * BATCH, dtype=np.int32).reshape(BATCHES, BATCH) % classes

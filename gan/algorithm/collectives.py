@@ -6,11 +6,12 @@ the step on one computes. Outside of a strategy there is one replica, and each f
 its name says without replicas, to the bit.
 """
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import Any
 
-import keras
-import tensorflow as tf
+from gan.lazy import keras, tf
 
 
 def count() -> int:
@@ -49,7 +50,7 @@ def uniform(
     key: tf.Tensor,
     low: float = 0.0,
     high: float = 1.0,
-    dtype: tf.DType = tf.float32,
+    dtype: str | tf.DType = "float32",
 ) -> tf.Tensor:
     """Returns uniform random numbers, a function of the key and of the example's global index.
 
@@ -72,37 +73,6 @@ def uniform(
     )
     parts = tf.reshape(drawn, [replicas, batch, *rest])
     return parts[tf.distribute.get_replica_context().replica_id_in_sync_group]
-
-
-def cond(
-    predicate: tf.Tensor,
-    if_true: Callable[..., Any],
-    if_false: Callable[..., Any],
-    *arguments: Any,
-) -> Any:
-    """Returns what one of two functions returns for `arguments`, as ``tf.cond``.
-
-    Replicas cannot exchange gradients inside of a branch, so with several of them all leave their
-    context for the decision and go through the branch together.
-
-    Args:
-        predicate: bool scalar, the same on each replica.
-        if_true: Must capture no tensor of its replica, neither must `if_false`.
-        if_false: Returns the same structure.
-        *arguments: Tensors of this replica, or structures of them.
-    """
-    if count() == 1:
-        return tf.cond(predicate, lambda: if_true(*arguments), lambda: if_false(*arguments))
-
-    def together(strategy: tf.distribute.Strategy, predicates: Any, *arguments: Any) -> Any:
-        each = strategy.extended.call_for_each_replica
-        return tf.cond(
-            strategy.experimental_local_results(predicates)[0],
-            lambda: each(if_true, arguments),
-            lambda: each(if_false, arguments),
-        )
-
-    return tf.distribute.get_replica_context().merge_call(together, (predicate, *arguments))
 
 
 def share_statistics(network: keras.Model) -> None:

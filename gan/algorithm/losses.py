@@ -4,13 +4,15 @@ Both halves get the logits of real and of fake images [batch, 1] float32 and ret
 float32; the step takes the mean. A loss is one pair and one row of `LOSSES`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import tensorflow as tf
+from gan.lazy import tf
 
-LossFunction = Callable[..., tf.Tensor]
+LossFunction = Callable[..., "tf.Tensor"]
 
 
 class Loss(NamedTuple):
@@ -19,6 +21,8 @@ class Loss(NamedTuple):
     discriminator: LossFunction
     generator: LossFunction
     has_labels: bool = False  # whether the first one also takes real_label and fake_label
+    log_odds: bool = False  # whether logits are log-odds of "real", and labels probabilities
+    absolute: bool = True  # whether the level of logits means something, not only differences
     boundary: float = 0.0  # a logit above it says "real": what accuracies count
 
 
@@ -135,25 +139,23 @@ def relativistic_generator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf
 
 
 LOSSES: dict[str, Loss] = {
-    "non_saturating": Loss(cross_entropy_discriminator, non_saturating_generator, True),
-    "minimax": Loss(cross_entropy_discriminator, minimax_generator, True),
-    "least_squares": Loss(least_squares_discriminator, least_squares_generator, True, 0.5),
+    "non_saturating": Loss(
+        cross_entropy_discriminator, non_saturating_generator, has_labels=True, log_odds=True
+    ),
+    "minimax": Loss(cross_entropy_discriminator, minimax_generator, has_labels=True, log_odds=True),
+    "least_squares": Loss(
+        least_squares_discriminator, least_squares_generator, has_labels=True, boundary=0.5
+    ),
     "hinge": Loss(hinge_discriminator, critic_generator),
     "wasserstein": Loss(wasserstein_discriminator, critic_generator),
-    "relativistic": Loss(relativistic_discriminator, relativistic_generator),
+    "relativistic": Loss(relativistic_discriminator, relativistic_generator, absolute=False),
 }
 
 
 def smooth_labels(loss: Loss, real_label: float, fake_label: float) -> Loss:
-    """Returns the loss with other labels for its discriminator than 1 and 0.
-
-    Raises:
-        ValueError: The loss has no labels.
-    """
+    """Returns a loss that has labels with other ones for its discriminator than 1 and 0."""
     if (real_label, fake_label) == (1.0, 0.0):
         return loss
-    if not loss.has_labels:
-        raise ValueError("this loss has no labels to smooth")
     discriminator = partial(loss.discriminator, real_label=real_label, fake_label=fake_label)
     # 0 stays 0; the middle of the labels 1 and 0 becomes that of the others.
     boundary = loss.boundary * (real_label + fake_label)

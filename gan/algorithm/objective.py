@@ -1,4 +1,4 @@
-"""The game of the two players: what they minimise, and what D sees of an image."""
+"""The objective of the two players: what they minimise, and what D sees of an image."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class Objective(NamedTuple):
     d_weight_clip: float = 0.0  # bound of D's weights after each of its updates; 0: none
 
 
-def seen(
+def discriminator_inputs(
     objective: Objective, real_images: tf.Tensor, fake_images: tf.Tensor, key: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns what D sees of real and of fake images: the same policy, other random numbers."""

@@ -1,13 +1,9 @@
-"""Adam in one kernel, because Keras' makes about a dozen passes over the weights where XLA is off;
-and how a learning rate falls.
-"""
+"""Adam in one kernel: Keras' makes about a dozen passes over the weights where XLA is off."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.optimizers import schedules
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -39,17 +35,10 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
     def _all_reduce_sum_gradients(self, grads_and_vars: list[Any]) -> list[Any]:
-        """Returns the gradients as they are: `step.descend` made them equal on all replicas.
+        """Returns the gradients as they are: `step.apply_gradients` has averaged them already.
 
-        Keras would add them up. The mean is taken before, so that norms are those of the global
-        gradient and loss scaling decides about an overflow on all replicas alike.
+        Keras would add them up, and has no public way to leave that out. The mean is taken before,
+        so that norms are those of the global gradient and loss scaling decides about an overflow
+        on all replicas alike.
         """
         return grads_and_vars
-
-
-# (learning rate at the start, updates until it is 0) -> what a Keras optimizer takes
-LEARNING_RATE_DECAYS: dict[str, Callable[[float, int], float | schedules.LearningRateSchedule]] = {
-    "constant": lambda start, updates: start,
-    "linear": lambda start, updates: schedules.PolynomialDecay(start, updates, 0.0),
-    "cosine": lambda start, updates: schedules.CosineDecay(start, updates),
-}

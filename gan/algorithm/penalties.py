@@ -6,16 +6,17 @@ image, in float32 whatever D computes in: a gradient has the type of the images.
 BatchNorm, which mixes the images of a batch. A penalty is one function and one row of `PENALTIES`.
 """
 
-import math
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 
-import keras
-import tensorflow as tf
-
 from gan.algorithm import collectives
+from gan.algorithm.schedules import Schedule, value_at
+from gan.lazy import keras, tf
 
-Penalty = Callable[[keras.Model, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+# (discriminator, real_images, fake_images, key) -> [batch]
+Penalty = Callable[["keras.Model", "tf.Tensor", "tf.Tensor", "tf.Tensor"], "tf.Tensor"]
 
 # Under the root, where the slope of the norm has no limit.
 EPSILON = 1e-12
@@ -106,7 +107,8 @@ def dragan(
     return squared_distances_from_one(discriminator, real_images + share * spread * noise)
 
 
-PENALTIES: dict[str, Penalty] = {
+PENALTIES: dict[str, Penalty | None] = {
+    "none": None,
     "wgan_gp": wgan_gp,
     "r1": r1,
     "r2": r2,
@@ -119,9 +121,7 @@ class WeightedPenalty(NamedTuple):
     """A penalty as the step adds it to D's loss."""
 
     penalty: Penalty | None  # None adds nothing
-    weight: float
-    decay: float = 1.0  # share of the weight that is left after `decay_steps`
-    decay_steps: int = 0  # in which the weight falls by half a cosine
+    weight: Schedule
 
     def __call__(
         self,
@@ -143,19 +143,7 @@ class WeightedPenalty(NamedTuple):
         if self.penalty is None:
             return tf.zeros([], real_images.dtype)
         values = self.penalty(discriminator, real_images, tf.stop_gradient(fake_images), key)
-        return tf.cast(self.weight_at(step), values.dtype) * tf.reduce_mean(values)
-
-    def weight_at(self, step: tf.Tensor) -> tf.Tensor:
-        """Returns the weight of the update after `step` steps, a float32 scalar.
-
-        References:
-            Huang et al. 2024, arXiv:2501.05441, appendix (a burn-in with cosine schedules).
-        """
-        if not self.decay_steps:
-            return tf.constant(self.weight * self.decay)
-        done = tf.minimum(tf.cast(step, tf.float32) / self.decay_steps, 1.0)
-        left = self.decay + (1.0 - self.decay) * 0.5 * (1.0 + tf.cos(math.pi * done))
-        return self.weight * left
+        return tf.cast(value_at(self.weight, step), values.dtype) * tf.reduce_mean(values)
 
 
 NO_PENALTY = WeightedPenalty(None, 0.0)

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from gan.algorithm import collectives
 from gan.algorithm.losses import cross_entropy
-from gan.algorithm.objective import Objective, seen
+from gan.algorithm.objective import Objective, discriminator_inputs
 from gan.data.images import to_float
 from gan.data.input_pipeline import Batch
 from gan.rng import fold_in
@@ -65,7 +65,7 @@ class GanState(NamedTuple):
     rollbacks: tf.Variable  # int64 scalar, how often a run went back; changes its random numbers
 
 
-# Of one player, or of both: (state, batch, game, key) -> metrics
+# Of one player, or of both: (state, batch, objective, key) -> metrics
 Update = Callable[[GanState, Batch, Objective, tf.Tensor], Metrics]
 
 
@@ -79,7 +79,7 @@ def discriminator_update(
     generator, discriminator = bind_labels(state, batch)
     with keras.StatelessScope():
         fake_images = generator(batch.latents, training=True)
-    real_images, fake_images = seen(objective, batch.images, fake_images, key)
+    real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
     with tf.GradientTape() as tape:
         real_logits = discriminator(real_images, training=True)
         fake_logits = discriminator(fake_images, training=True)
@@ -99,7 +99,7 @@ def generator_update(
     generator, discriminator = bind_labels(state, batch)
     with tf.GradientTape() as tape:
         fake_images = generator(batch.latents, training=True)
-        real_images, fake_images = seen(objective, batch.images, fake_images, key)
+        real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
         with keras.StatelessScope():
             real_logits = discriminator(real_images, training=True)
             fake_logits = discriminator(fake_images, training=True)
@@ -116,7 +116,7 @@ def simultaneous_update(
     generator, discriminator = bind_labels(state, batch)
     with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
         fake_images = generator(batch.latents, training=True)
-        real_images, fake_images = seen(objective, batch.images, fake_images, key)
+        real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
         real_logits = discriminator(real_images, training=True)
         fake_logits = discriminator(fake_images, training=True)
         d_loss = tf.reduce_mean(objective.loss.discriminator(real_logits, fake_logits))
@@ -133,12 +133,13 @@ def simultaneous_update(
     return {**metrics, "grads/d_norm": d_norm, "grads/g_norm": g_norm}
 
 
-def classic_discriminator_update(state: GanState, batch: Batch) -> Metrics:
+def classic_discriminator_update(state: GanState, batch: Batch, *others: Any) -> Metrics:
     """Updates D twice, as the original script does: on real images, then on fakes.
 
     The fakes come from G in inference mode, as ``generator.predict`` makes them. The gradient norm
-    is that of the second update.
+    is that of the second update. The loss is the script's: `others` of an `Update` are not used.
     """
+    del others
     generator, discriminator = bind_labels(state, batch)
     fake_images = generator(batch.latents, training=False)
     logits, losses = [], []
@@ -155,23 +156,15 @@ def classic_discriminator_update(state: GanState, batch: Batch) -> Metrics:
 def generator_loss_only(
     state: GanState, batch: Batch, objective: Objective, key: tf.Tensor
 ) -> Metrics:
-    """Returns what `generator_update` would, and changes nothing."""
+    """Returns what `generator_update` does, and changes nothing."""
     generator, discriminator = bind_labels(state, batch)
     with keras.StatelessScope():
         fake_images = generator(batch.latents, training=True)
-        real_images, fake_images = seen(objective, batch.images, fake_images, key)
+        real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
         real_logits = discriminator(real_images, training=True)
         fake_logits = discriminator(fake_images, training=True)
     g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
     return {"loss/g": g_loss, "grads/g_norm": tf.zeros([])}
-
-
-def discriminator_only_update(
-    state: GanState, batch: Batch, objective: Objective, key: tf.Tensor
-) -> Metrics:
-    """Updates D alone and returns what `simultaneous_update` does."""
-    metrics = discriminator_update(state, batch, objective, key)
-    return {**metrics, **generator_loss_only(state, batch, objective, key)}
 
 
 def bind_labels(state: GanState, batch: Batch) -> tuple[Player, Player]:
@@ -262,9 +255,9 @@ def train_step(
     *,
     objective: Objective,
     schedule: str,
-    d_warmup_steps: int,
     ema_half_life: int,
     key: tf.Tensor,
+    update_generator: bool = True,
 ) -> Metrics:
     """Does one step: D's updates, G's update, the average; and counts it.
 
@@ -277,9 +270,9 @@ def train_step(
         schedule: "alternating": D's updates, then G's on fresh latents through the updated D.
             "simultaneous": D's last update and G's come from one forward pass, on D's latents.
             "classic": like alternating, with `classic_discriminator_update`.
-        d_warmup_steps: In the first ones G does not learn.
         ema_half_life: In images.
         key: [2] int64, from which the key of each update's random numbers is made.
+        update_generator: Whether G learns; it does not while D warms up.
 
     Returns:
         `STEP_METRICS`, those of D from its last update, of the global batch.
@@ -288,37 +281,21 @@ def train_step(
     step = tf.identity(state.step)
     real_images = to_float(block.images)
     last = d_steps - 1
-    batches = [
-        Batch(real_images[min(i, last)], block.labels[min(i, last)], block.latents[i])
-        for i in range(d_steps + 1)
-    ]
 
-    def key_of(update: int) -> tf.Tensor:
-        return fold_in(key, step * (d_steps + 1) + update)
+    def update(function: Update, number: int) -> Metrics:
+        """Does one of the step's updates, each on latents and random numbers of its own."""
+        real = min(number, last)  # G's update looks at the last real batch
+        batch = Batch(real_images[real], block.labels[real], block.latents[number])
+        return function(state, batch, objective, fold_in(key, step * (d_steps + 1) + number))
 
-    def learn_d(i: int) -> Metrics:
-        if schedule == "classic":
-            return classic_discriminator_update(state, batches[i])
-        return discriminator_update(state, batches[i], objective, key_of(i))
-
-    def after_warmup(warmup: Update, learn: Update, i: int) -> Metrics:
-        seen = (batches[i], key_of(i))
-        if not d_warmup_steps:
-            return learn(state, seen[0], objective, seen[1])
-        return collectives.cond(
-            step < d_warmup_steps,
-            lambda batch, key: warmup(state, batch, objective, key),
-            lambda batch, key: learn(state, batch, objective, key),
-            *seen,
-        )
-
-    for i in range(last):
-        learn_d(i)
-    if schedule == "simultaneous":
-        metrics = after_warmup(discriminator_only_update, simultaneous_update, last)
+    update_d = classic_discriminator_update if schedule == "classic" else discriminator_update
+    for number in range(last):
+        update(update_d, number)
+    if schedule == "simultaneous" and update_generator:
+        metrics = update(simultaneous_update, last)
     else:
-        metrics = learn_d(last)
-        metrics |= after_warmup(generator_loss_only, generator_update, d_steps)
+        metrics = update(update_d, last)
+        metrics |= update(generator_update if update_generator else generator_loss_only, d_steps)
     ema_update(state, step, batch_size * collectives.count(), ema_half_life)
     state.step.assign_add(1)
     return collectives.mean({name: tf.cast(value, tf.float32) for name, value in metrics.items()})
@@ -331,7 +308,7 @@ def train_steps(
     last: tf.Tensor,
     *,
     run: Callable[..., Metrics] = lambda step, *arguments: step(*arguments),
-    **knobs: Any,
+    **options: Any,
 ) -> tuple[Metrics, tf.Tensor]:
     """Does the steps `first` to `last` - 1 of a block, fewer if one of them is not finite.
 
@@ -344,7 +321,7 @@ def train_steps(
         first: int32 scalar.
         last: int32 scalar, first < last <= K.
         run: Runs a step on every replica, each with its part of the block.
-        **knobs: Of `train_step`.
+        **options: Of `train_step`.
 
     Returns:
         `STEP_METRICS` of the last step that was done, the weights' L2 norms after it, and whether
@@ -352,7 +329,7 @@ def train_steps(
     """
 
     def step_at(block: Batch, number: tf.Tensor) -> Metrics:
-        return train_step(state, Batch(*(part[number] for part in block)), **knobs)
+        return train_step(state, Batch(*(part[number] for part in block)), **options)
 
     metrics = {name: tf.zeros([]) for name in STEP_METRICS}
     finite = tf.constant(True)

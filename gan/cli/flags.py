@@ -8,8 +8,9 @@ from absl import flags
 
 from gan.errors import UserError
 from gan.run import presets
-from gan.run.config import Config
+from gan.run.config import FOLDER, Config
 from gan.run.fields import check, kind_of, option, parse, valid_values
+from gan.training.checks import TABLES
 
 
 class FieldParser(flags.ArgumentParser):
@@ -34,7 +35,11 @@ def define_config_flags(values: flags.FlagValues) -> None:
     define(
         values, preset=option("mlp", f"what the other flags change: {', '.join(presets.PRESETS)}")
     )
-    define(values, **{field.name: field for field in dataclasses.fields(Config)})
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    for name, table in TABLES.items():
+        names = (*table, f"{FOLDER}PATH") if name == "dataset" else tuple(table)
+        fields[name] = option(fields[name].default, fields[name].metadata["help"], choices=names)
+    define(values, **fields)
 
 
 def define(values: flags.FlagValues, **fields: Any) -> None:
@@ -53,11 +58,7 @@ def define(values: flags.FlagValues, **fields: Any) -> None:
 
 
 def config_from_flags(values: flags.FlagValues) -> Config:
-    """Returns the preset with the flags that were given.
-
-    Raises:
-        UserError: Names the flag and the valid values.
-    """
+    """Returns the preset with the flags that were given."""
     fields = [field.name for field in dataclasses.fields(Config)]
     given = {name: values[name].value for name in fields if values[name].present}
     return presets.from_preset(values["preset"].value, given)
@@ -67,7 +68,9 @@ def define_generator(values: flags.FlagValues) -> None:
     """Defines the flags that say which generator a command is about."""
     define(
         values,
-        run_dir=option("runs/mlp", "a run, or a generator.keras of anywhere; also as an argument"),
+        run_dir=option(
+            "runs/mlp", "a run, or a generator.keras from any source; also as an argument"
+        ),
         checkpoint=option(
             "",
             "of a run: latest, best, or a step; empty: generator.keras, which it has when it ended",
@@ -77,11 +80,7 @@ def define_generator(values: flags.FlagValues) -> None:
 
 
 def paths(values: flags.FlagValues, name: str) -> list[Path]:
-    """Returns the paths of a flag, separated by commas, or of plain arguments.
-
-    Raises:
-        UserError: There are none.
-    """
+    """Returns the paths of a flag, separated by commas, or of plain arguments."""
     given = values[name].value
     found = [Path(one) for one in (given.split(",") if isinstance(given, str) else given) if one]
     if not found:

@@ -8,7 +8,6 @@ from absl.flags import FlagValues
 
 from gan.cli import command, flags
 from gan.errors import UserError
-from gan.run.config import POINT_DATASETS
 from gan.run.fields import option
 
 USAGE = "Draws images from a generator: a grid, single files, interpolations, animations."
@@ -56,12 +55,13 @@ def main(values: FlagValues) -> int:
     if bare and name in ("nearest", "gif"):
         raise UserError(f"--{name}: needs a run, {run_dir} is a file")
     with command.silenced():
+        from gan.evaluation.evaluate import with_nearest
         from gan.run import run_directory
         from gan.sampling import generators, outputs
         from gan.training import devices
     devices.prepare()
     config = None if bare else run_directory.read_config(run_dir)
-    if config and config.dataset in POINT_DATASETS:
+    if config and generators.makes_points(config):
         refuse_for_points(values)
     place = run_dir.parent if bare else run_dir / run_directory.SAMPLES_DIR
     out = Path(flag["out"] or place / kind.default_out)
@@ -69,7 +69,9 @@ def main(values: FlagValues) -> int:
     generator = None
     if name != "gif":
         generator = generators.load_generator(run_dir, flag["checkpoint"], flag["weights"])
-    request = outputs.Request(run_dir, generator, config, seeds, flag["side"], flag["truncation"])
+    request = outputs.Request(
+        run_dir, generator, config, seeds, flag["side"], flag["truncation"], with_nearest
+    )
     if generator and request.makes_points:
         refuse_for_points(values)
     try:
@@ -80,11 +82,7 @@ def main(values: FlagValues) -> int:
 
 
 def refuse_for_points(values: FlagValues) -> None:
-    """Refuses flags that are for images.
-
-    Raises:
-        UserError: Names the flag.
-    """
+    """Refuses flags that are for images."""
     for name in ("seeds", "side", "latent", "truncation", "nearest"):
         if values[name].present:
             raise UserError(
@@ -113,11 +111,7 @@ KINDS = {
 
 
 def kind_of(values: FlagValues) -> str:
-    """Returns the key of `KINDS` that the flags ask for.
-
-    Raises:
-        UserError: They ask for several, or for a file of another kind.
-    """
+    """Returns the key of `KINDS` that the flags ask for."""
     out, seeds = values["out"].value, values["seeds"].value
     suffix = Path(out).suffix
     if values["gif"].value:
@@ -147,11 +141,7 @@ def kind_of(values: FlagValues) -> str:
 
 
 def seeds_of(text: str) -> list[int] | None:
-    """Returns the seeds of "3-7", "7" or "3,41,0-9", None for "".
-
-    Raises:
-        UserError: It is something else.
-    """
+    """Returns the seeds of "3-7", "7" or "3,41,0-9", None for ""."""
     seeds: list[int] = []
     for part in text.split(",") if text else ():
         found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", part)

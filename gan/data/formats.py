@@ -5,15 +5,18 @@ none of them extracts files. They raise whatever the libraries do about damage, 
 faces, so callers catch `Exception`.
 """
 
+from __future__ import annotations
+
 import gzip
 import os
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
+from gan.lazy import np
 
-Arrays = dict[str, np.ndarray]
+Arrays: TypeAlias = "dict[str, np.ndarray]"
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 IDX_FILES = {

@@ -1,5 +1,7 @@
 """The data set `image_folder:PATH`: finding image files, checking and decoding them."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import re
@@ -7,15 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
-
 from gan.errors import UserError
+from gan.lazy import np, tf
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 NAMED = 10  # bad files that are named one by one
 PROGRESS_SECONDS = 10.0  # between two lines about a long check
-ORDER = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+ORDER = {"num_parallel_calls": -1, "deterministic": True}  # tf.data.AUTOTUNE
 
 SOUND, CMYK, PALETTE = range(3)  # what `kind` returns
 

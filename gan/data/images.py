@@ -1,5 +1,9 @@
-"""From arrays to pictures: grids, scattered points, loss curves; PNG and GIF files."""
+"""Pixel range, and pictures: grids, scattered points, PNG and GIF files.
 
+`to_float` and `to_uint8` are the only two definitions of pixel range.
+"""
+
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +17,23 @@ from gan.run.atomic_files import replacing
 GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
 GRID_GAP = 2  # pixels between images, before scaling
 GRID_SCALE = 3  # screen pixels a pixel
-LONGEST = 1_000_000  # most pixels of a side that TensorFlow's encoder takes
 CAPTION_HEIGHT = 20  # screen pixels
+
+
+def to_float(images: tf.Tensor) -> tf.Tensor:
+    """Maps uint8 0..255 to float32 -1..1, of any shape; points, float32 already, stay."""
+    return images if images.dtype == tf.float32 else tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
+    """Maps float32 -1..1 to uint8 0..255, of any shape: rounded, and clipped outside the range."""
+    return tf.cast(tf.round(tf.clip_by_value(0.5 * images + 0.5, 0.0, 1.0) * 255.0), tf.uint8)
+
+
+def to_stored(outputs: tf.Tensor) -> np.ndarray:
+    """Returns what a generator made as data sets store it: uint8 images, float32 points."""
+    stored: np.ndarray = (to_uint8(outputs) if len(outputs.shape) == 4 else outputs).numpy()
+    return stored
 
 
 def image_grid(images: np.ndarray, columns: int = GRID_SIDE) -> np.ndarray:
@@ -65,27 +84,39 @@ def scatter(*clouds: np.ndarray) -> np.ndarray:
 def write_png(path: Path, image: np.ndarray) -> None:
     """Writes [H, W, C] uint8, grey or colour, as PNG."""
     with replacing(path) as temporary:
-        temporary.write_bytes(tf.io.encode_png(image).numpy())
+        pillow_image(image).save(temporary, "PNG")
+
+
+def pillow_image(image: np.ndarray) -> Image.Image:
+    """Returns [H, W, C] uint8, grey or colour, as Pillow has it."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def decode_png(data: bytes, channels: int) -> np.ndarray:
+    """Returns a PNG file's content as [height, width, channels] uint8; of 16 bits the upper 8."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 255
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from None
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def read_png(path: Path) -> np.ndarray:
-    """Returns a PNG file as [height, width, 3] uint8.
-
-    Raises:
-        UserError: It cannot be read.
-    """
+    """Returns a PNG file as [height, width, 3] uint8."""
     try:
-        image: np.ndarray = tf.io.decode_png(path.read_bytes(), 3).numpy()
-    except (OSError, tf.errors.OpError) as error:
+        return decode_png(path.read_bytes(), 3)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({type(error).__name__})") from None
-    return image
 
 
 def captioned(image: np.ndarray, text: str) -> np.ndarray:
     """Returns a picture [H, W, C] uint8 with a line of text above it, [more, W, 3]."""
     height, width = image.shape[:2]
     page = Image.new("RGB", (width, height + CAPTION_HEIGHT), "white")
-    page.paste(Image.fromarray(image.squeeze()), (0, CAPTION_HEIGHT))
+    page.paste(pillow_image(image), (0, CAPTION_HEIGHT))
     font = ImageFont.load_default(CAPTION_HEIGHT - 6)
     ImageDraw.Draw(page).text((4, 2), text, "black", font)
     return np.asarray(page)
@@ -99,26 +130,10 @@ def write_gif(path: Path, frames: Sequence[np.ndarray], seconds: float) -> None:
         frames: At least one.
         seconds: Of each frame; the last one stays ten times as long.
     """
-    first, *others = (Image.fromarray(frame.squeeze()) for frame in frames)
+    first, *others = map(pillow_image, frames)
     milliseconds = [round(1000 * seconds)] * len(frames)
     milliseconds[-1] *= 10
     with replacing(path) as temporary:
         first.save(
             temporary, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0
         )
-
-
-def to_float(images: tf.Tensor) -> tf.Tensor:
-    """Maps uint8 0..255 to float32 -1..1, of any shape; points, float32 already, stay."""
-    return images if images.dtype == tf.float32 else tf.cast(images, tf.float32) / 127.5 - 1.0
-
-
-def to_uint8(images: tf.Tensor) -> tf.Tensor:
-    """Maps float32 -1..1 to uint8 0..255, of any shape: rounded, and clipped outside the range."""
-    return tf.cast(tf.round(tf.clip_by_value(0.5 * images + 0.5, 0.0, 1.0) * 255.0), tf.uint8)
-
-
-def to_stored(outputs: tf.Tensor) -> np.ndarray:
-    """Returns what a generator made as data sets store it: uint8 images, float32 points."""
-    stored: np.ndarray = (to_uint8(outputs) if len(outputs.shape) == 4 else outputs).numpy()
-    return stored

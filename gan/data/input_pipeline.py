@@ -1,7 +1,4 @@
-"""Pixel range, random numbers, and the tf.data pipeline.
-
-`to_float` and `to_uint8` are the only two definitions of pixel range.
-"""
+"""The tf.data pipeline: what each training step gets."""
 
 from typing import NamedTuple
 
@@ -25,13 +22,12 @@ ORDER_BATCH = 1000  # positions of files that are looked up at once
 
 
 def real_examples(data: Dataset, count: int, seed: int) -> np.ndarray:
-    """Returns examples to look at, [count, H, W, C] uint8 or [count, D] float32."""
-    indices = np.arange(count) % len(data.train_images)
+    """Returns the first examples of a run, [count, H, W, C] uint8 or [count, D] float32."""
+    positions = tf.range(count, dtype=tf.int64)
     if isinstance(data.train_images, ImageFiles):
-        return data.train_images.read(indices)
-    if data.stack == 1:
-        return data.train_images[indices]
-    return examples_at(data.train_images, indices, data, seed)[0].numpy()
+        indices = shuffled_indices(positions, len(data.train_images), seed)
+        return data.train_images.read(indices.numpy())
+    return examples_at(data.train_images, positions, data, seed)[0].numpy()
 
 
 def examples_at(
@@ -58,7 +54,7 @@ def examples_at(
         if data.train_labels is not None:
             of_one = tf.gather(data.train_labels.astype(np.int32), indices)
             labels = labels * (int(data.train_labels.max()) + 1) + of_one
-    return images[0] if data.stack == 1 else tf.concat(images, -1), labels
+    return tf.concat(images, -1), labels
 
 
 def example_dataset(data: Dataset, seed: int, first: int, count: int) -> tf.data.Dataset:
@@ -66,9 +62,6 @@ def example_dataset(data: Dataset, seed: int, first: int, count: int) -> tf.data
 
     Returns:
         Data set of what `examples_at` returns.
-
-    Raises:
-        ValueError: The data are neither images nor points.
     """
     images, last = data.train_images, np.iinfo(np.int64).max
     if isinstance(images, ImageFiles):

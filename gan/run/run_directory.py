@@ -83,9 +83,6 @@ def with_saved_choices(run_dir: Path, config: Config) -> Config:
 
     So a run goes on with the precision that it began with, also on a machine that would choose
     another one.
-
-    Raises:
-        UserError: The run's configuration cannot be read.
     """
     if not (run_dir / CONFIG_FILE).exists():
         return config
@@ -112,20 +109,12 @@ def read_config(run_dir: Path) -> Config:
 
 
 def own_networks(run_dir: Path) -> list[str]:
-    """Returns which networks of a run Python code gave, instead of those that its config names.
-
-    Raises:
-        UserError: config.json cannot be read.
-    """
+    """Returns which networks of a run Python code gave, instead of those that its config names."""
     return list(read_values(run_dir)["own_networks"])
 
 
 def read_values(run_dir: Path) -> dict[str, Any]:
-    """Returns what config.json of a run holds, after a look at the kinds of the run's files.
-
-    Raises:
-        UserError: It is none, or damaged, or a file is where a directory should be or vice versa.
-    """
+    """Returns what config.json of a run holds, after a look at the kinds of the run's files."""
     path = run_dir / CONFIG_FILE
     try:
         values = json.loads(path.read_text())
@@ -163,9 +152,6 @@ def check_list(directory: Path) -> None:
     """Refuses TensorFlow's list of checkpoints if it is not one of those beside it.
 
     TensorFlow reads from all paths in that list, and deletes the oldest of them.
-
-    Raises:
-        UserError: The list is damaged, or names others.
     """
     path = directory / CHECKPOINT_LIST
     try:
@@ -183,9 +169,6 @@ def write_config(
     """Creates the run directory if needed and writes its configuration.
 
     `own_networks` are those that Python code gave instead of the ones that `config` names.
-
-    Raises:
-        UserError: It cannot be written.
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -201,11 +184,7 @@ def write_config(
 
 
 def check_output(path: Path, suffix: str = "") -> None:
-    """Refuses a place for something new where training keeps a file of a run.
-
-    Raises:
-        UserError: It is such a place, or a directory, or has not the suffix that it must have.
-    """
+    """Refuses a place for something new where training keeps a file of a run."""
     flag = f"--out={path}"
     if suffix and (path.suffix != suffix or path.is_dir()):
         raise UserError(f"{flag}: must be a file whose name ends in {suffix}")

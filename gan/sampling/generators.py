@@ -1,6 +1,5 @@
 """Generators of runs and of files, and the images that they draw."""
 
-from collections.abc import Callable
 from numbers import Real
 from pathlib import Path
 
@@ -8,12 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan.data.datasets import Dataset, dataset_from_config
+from gan.data.datasets import DATASETS, Dataset, dataset_from_config
 from gan.data.images import to_stored
 from gan.errors import UserError
 from gan.models.build import build_generator, check_network
 from gan.run import run_directory
-from gan.run.config import POINT_DATASETS
+from gan.run.config import Config
 from gan.sampling.latents import Numbers, latents_of, truncate
 
 SAMPLE_BATCH = 500
@@ -21,26 +20,30 @@ POINTS_SHOWN = 2500  # of each kind, in the picture of a data set of points
 CLASS_ROWS = 10  # most rows of a class-conditional grid, spread over all classes
 
 
+def makes_points(config: Config) -> bool:
+    """Tells whether a configuration is about points instead of images."""
+    source = DATASETS.get(config.dataset)
+    return source is not None and source.points
+
+
 def sample(
     generator: keras.Model,
     seeds: Numbers,
-    *,
     labels: Numbers | None = None,
     truncation: float = 0.0,
+    *,
     noise_seed: int = 0,
-    advance: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
     """Returns images [len(seeds), H, W, C] uint8, or points [len(seeds), D] float32.
 
-    The same seed is always the same image.
+    A seed always gives the same image.
 
     Args:
-        generator: From latents [batch, latent_dim], and labels, to float32 images in -1..1.
-        seeds: Which images, numbers from 0 on.
-        labels: Of conditional generators, one a seed; None draws class ``seed % classes``.
-        truncation: Bound of the latents' entries, see `truncate`; 0: none.
-        noise_seed: 0..2**31-1; another one makes other images of the same seeds.
-        advance: Is told of each batch.
+        generator: What ``gan.load`` returns.
+        seeds: Numbers from 0 on, such as ``range(64)``.
+        labels: Classes, one a seed, of a conditional generator; None: ``seed % classes``.
+        truncation: Bound of the latents' entries: fewer odd images, less diversity; 0: none.
+        noise_seed: 0..2**31-1; another one gives other images for the same seeds.
 
     Raises:
         UserError: A seed, label or bound is out of range, or there are no seeds.
@@ -54,16 +57,16 @@ def sample(
         raise UserError("seeds: must be a list of whole numbers from 0 on, at least one")
     if not isinstance(truncation, Real) or not 0 <= truncation < np.inf:
         raise UserError(f"truncation={truncation!r}: must be a number at least 0")
-    chosen = numbers % max(1, classes) if labels is None else np.asarray(labels)
+    classes_drawn = numbers % max(1, classes) if labels is None else np.asarray(labels)
     if labels is not None and not classes:
         raise UserError("labels: are for conditional generators only")
-    inside = not classes or bool(np.all(np.isin(chosen, np.arange(classes))))
-    if chosen.shape != numbers.shape or not inside:
+    inside = not classes or bool(np.all(np.isin(classes_drawn, np.arange(classes))))
+    if classes_drawn.shape != numbers.shape or not inside:
         raise UserError(f"labels: must be one in 0..{classes - 1} for each seed")
     latents = latents_of(numbers, generator.inputs[0].shape[-1], noise_seed)
     if truncation:
         latents = truncate(latents, truncation)
-    return draw(generator, latents, chosen, advance)
+    return draw(generator, latents, classes_drawn)
 
 
 def sample_for_evaluation(
@@ -82,32 +85,21 @@ def sample_for_evaluation(
     return sample(generator, range(count), labels=labels, noise_seed=noise_seed)
 
 
-def draw(
-    generator: keras.Model,
-    latents: np.ndarray,
-    labels: np.ndarray,
-    advance: Callable[[int], None] = lambda count: None,
-) -> np.ndarray:
+def draw(generator: keras.Model, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns what a generator makes of latents [n, latent_dim], as data sets store it.
 
-    `labels` [n] integers are for conditional generators; others do not look at them. `advance` is
-    told of each batch.
+    `labels` [n] integers are for conditional generators; others do not look at them.
     """
     conditional, parts = len(generator.inputs) == 2, []
     for start in range(0, len(latents), SAMPLE_BATCH):
         part = slice(start, start + SAMPLE_BATCH)
         inputs = [latents[part], labels[part].astype(np.int32)] if conditional else latents[part]
         parts.append(to_stored(generator(inputs, training=False)))
-        advance(len(parts[-1]))
     return np.concatenate(parts)
 
 
 def classes_of(generator: keras.Model) -> int:
-    """Returns how many classes a generator can draw, 0 if it is not conditional.
-
-    Raises:
-        UserError: It takes labels, but has no embedding that says how many.
-    """
+    """Returns how many classes a generator can draw, 0 if it is not conditional."""
     if len(generator.inputs) == 1:
         return 0
     for layer in generator.layers:
@@ -182,16 +174,12 @@ def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras
 
 
 def load_saved_generator(run_dir: Path) -> keras.Model:
-    """Returns the network in a run's generator.keras. Runs no code that the file brings.
-
-    Raises:
-        UserError: There is none yet, it cannot be loaded, or is no generator for the run.
-    """
+    """Returns the network in a run's generator.keras. Runs no code that the file brings."""
     config, path = run_directory.read_config(run_dir), run_dir / run_directory.GENERATOR_FILE
     if not path.exists():
         raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
     generator = read_generator(path)
-    made, points = generator.output_shape, config.dataset in POINT_DATASETS
+    made, points = generator.output_shape, makes_points(config)
     if len(made) != (2 if points else 4):
         right = "points [batch, 2]" if points else "images [batch, H, W, C]"
         raise UserError(f"{path}: makes {made}, must make {right}")
@@ -200,11 +188,7 @@ def load_saved_generator(run_dir: Path) -> keras.Model:
 
 
 def read_generator(path: Path) -> keras.Model:
-    """Returns the generator in a Keras file of any origin. Runs no code that the file brings.
-
-    Raises:
-        UserError: It cannot be loaded, or is no generator.
-    """
+    """Returns the generator in a Keras file of any origin. Runs no code that the file brings."""
     try:
         # Safe mode is the default; spelled out, because a run may come from anybody.
         generator = keras.models.load_model(path, compile=False, safe_mode=True)
@@ -225,11 +209,7 @@ def read_generator(path: Path) -> keras.Model:
 
 
 def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
-    """Returns the path of a run's checkpoint: "latest", "best" or a step.
-
-    Raises:
-        UserError: There is none; the message lists those that exist.
-    """
+    """Returns the path of a run's checkpoint: "latest", "best" or a step."""
     newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
     best = run_directory.checkpoints(run_dir / run_directory.BEST_DIR)
     paths = {name: found[0][1] for name, found in (("latest", newest), ("best", best)) if found}

@@ -10,7 +10,6 @@ import numpy as np
 
 from gan.data.datasets import dataset_from_config
 from gan.data.images import (
-    LONGEST,
     captioned,
     cell_size,
     image_grid,
@@ -19,14 +18,13 @@ from gan.data.images import (
     write_gif,
     write_png,
 )
+from gan.data.input_pipeline import real_examples
 from gan.errors import UserError
-from gan.evaluation import evaluate
 from gan.run import reader
 from gan.run.atomic_files import replacing
 from gan.run.config import Config
 from gan.sampling import generators, latents
 from gan.sampling.latents import Numbers
-from gan.training import sample_grids
 
 PAIRS = 5  # of neighbours in an interpolation, if no seeds are given
 STEPS = 10  # images from one seed to the next, both included
@@ -46,26 +44,21 @@ class Request:
     seeds: Sequence[int] | None
     side: int
     truncation: float
+    # (images, dataset, data, print_fn) -> rows by what they show, such as ``evaluate.with_nearest``
+    with_nearest: Callable[..., dict[str, np.ndarray]] | None = None
 
     @property
     def makes_points(self) -> bool:
         """Whether the generator makes points instead of images."""
         return len(self.generator.output_shape) == 2
 
-    def check_count(self, count: int, columns: int = 0) -> None:
-        """Refuses more images than a picture with so many columns may hold; 0: than an npz file.
-
-        Raises:
-            UserError: Says how many that are.
-        """
+    def check_count(self, count: int, picture: bool = True) -> None:
+        """Refuses more images than a picture, or an npz file, may hold."""
         height, width, channels = self.generator.output_shape[1:]
         most, what = MOST_BYTES // (height * width * channels), "an npz file"
-        if columns:
-            place = cell_size(height), cell_size(width)
-            in_memory = MOST_BYTES // (4 * channels * place[0] * place[1])  # and copies of it
-            rows = (LONGEST - cell_size(0)) // place[0]  # after a gap of their own
-            most = min(rows * columns, in_memory)
-            what = f"a picture {columns} wide"
+        if picture:
+            cell = cell_size(height) * cell_size(width)
+            most, what = MOST_BYTES // (4 * channels * cell), "a picture"  # and copies of it
         if count > most:
             raise UserError(
                 f"--seeds: are {count:,} images of {height}x{width}, {what} holds at most {most:,}"
@@ -83,15 +76,15 @@ def write_grid(request: Request, out: Path) -> str:
         clouds = [request.draw(range(generators.POINTS_SHOWN))]
         if request.config:
             data = dataset_from_config(request.config, print)
-            clouds.insert(0, sample_grids.real_examples(data, generators.POINTS_SHOWN, 0))
+            clouds.insert(0, real_examples(data, generators.POINTS_SHOWN, 0))
         picture = scatter(*clouds)
     elif len(classes) and request.seeds is None:
-        request.check_count(side * len(classes), side)
+        request.check_count(side * len(classes))
         seeds = np.tile(np.arange(side), len(classes))
         picture = image_grid(request.draw(seeds, np.repeat(classes, side)), side)
     else:
         shown = request.seeds or range(side**2)
-        request.check_count(len(shown), side)
+        request.check_count(len(shown))
         images = request.draw(shown)
         columns = min(side, len(images))
         picture = image_grid(in_rows(images, columns), columns)
@@ -107,10 +100,9 @@ def in_rows(images: np.ndarray, columns: int) -> np.ndarray:
 
 def write_single(request: Request, out: Path) -> str:
     """Writes a PNG file for each seed, or all images into one npz file."""
-    seeds = request.seeds
-    assert seeds is not None
+    seeds = request.seeds or ()
     if out.suffix == ".npz":
-        request.check_count(len(seeds))
+        request.check_count(len(seeds), picture=False)
         with replacing(out) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, images=request.draw(seeds), seeds=np.asarray(seeds))
     else:
@@ -132,7 +124,7 @@ def write_interpolation(request: Request, out: Path) -> str:
     if len(seeds) < 2:
         raise UserError(f"--seeds={seeds[0]}: must be two or more to interpolate between")
     classes = generators.shown_classes(request.generator)
-    request.check_count((len(seeds) - 1) * STEPS * max(1, len(classes)), STEPS)
+    request.check_count((len(seeds) - 1) * STEPS * max(1, len(classes)))
     ends = latents.latents_of(seeds, request.generator.inputs[0].shape[-1])
     if request.truncation:
         ends = latents.truncate(ends, request.truncation)
@@ -155,12 +147,13 @@ def write_interpolation(request: Request, out: Path) -> str:
 
 def write_nearest(request: Request, out: Path) -> str:
     """Writes images above their nearest training images."""
-    assert request.config is not None
+    if request.config is None or request.with_nearest is None:
+        raise UserError(f"--nearest: needs a run, {request.run_dir} is a file")
     seeds = request.seeds or range(NEAREST)
-    request.check_count(3 * len(seeds), NEAREST)
+    request.check_count(3 * len(seeds))
     data = dataset_from_config(request.config, print)
     images = request.draw(seeds)
-    rows = evaluate.with_nearest(images, request.config.dataset, data, print)
+    rows = request.with_nearest(images, request.config.dataset, data, print)
     columns = min(NEAREST, len(images))
     lines = [
         in_rows(row[start : start + columns], columns)

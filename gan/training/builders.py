@@ -1,44 +1,34 @@
-"""What a configuration stands for: the game, the pipeline, and the compiled step."""
+"""What a configuration stands for: the objective, the pipeline, and the compiled step."""
 
 from typing import Any
 
 import tensorflow as tf
 
 from gan.algorithm.augment import AUGMENTATIONS
-from gan.algorithm.losses import LOSSES, Loss, smooth_labels
+from gan.algorithm.losses import LOSSES, smooth_labels
 from gan.algorithm.objective import Objective
-from gan.algorithm.penalties import NO_PENALTY, PENALTIES, WeightedPenalty
+from gan.algorithm.penalties import PENALTIES, WeightedPenalty
+from gan.algorithm.schedules import DECAYS
 from gan.algorithm.step import GanState, train_steps
 from gan.data.datasets import Dataset
 from gan.data.input_pipeline import Batch, block_dataset
-from gan.errors import UserError
 from gan.rng import STEP, noise_seed
 from gan.run.config import Config
-from gan.run.fields import lookup
 from gan.training.strategy import Replicas
 
 
 def build_objective(config: Config) -> Objective:
-    """Returns what the players minimise, and what D sees, as the configuration names it.
-
-    Raises:
-        UserError: There is no such loss, penalty or augmentation, or no labels to smooth.
-    """
-    loss: Loss = lookup(LOSSES, "loss", config.loss)
-    try:
-        loss = smooth_labels(loss, config.real_label, config.fake_label)
-    except ValueError as error:
-        raise UserError(f"--loss={config.loss}: {error}") from None
-    penalty = NO_PENALTY
-    if config.penalty != "none":
-        penalty = WeightedPenalty(
-            lookup(PENALTIES, "penalty", config.penalty),
-            config.penalty_weight,
-            config.penalty_decay,
-            config.penalty_decay_steps,
-        )
-    augmentations = lookup(AUGMENTATIONS, "augment", config.augment)
-    return Objective(loss, penalty, augmentations, config.pack, config.d_weight_clip)
+    """Returns what the players minimise, and what D sees, as a checked configuration names it."""
+    # Huang et al. 2024, arXiv:2501.05441, appendix (a burn-in with cosine schedules).
+    decay = DECAYS["cosine" if config.penalty_decay_steps else "constant"]
+    weight = decay(config.penalty_weight, config.penalty_decay_steps, config.penalty_decay)
+    return Objective(
+        smooth_labels(LOSSES[config.loss], config.real_label, config.fake_label),
+        WeightedPenalty(PENALTIES[config.penalty], weight),
+        AUGMENTATIONS[config.augment],
+        config.pack,
+        config.d_weight_clip,
+    )
 
 
 def build_pipeline(
@@ -58,28 +48,38 @@ def build_pipeline(
 
 
 def compile_train_steps(
-    config: Config, state: GanState, run_eagerly: bool = False, replicas: Replicas | None = None
+    config: Config,
+    state: GanState,
+    objective: Objective | None = None,
+    *,
+    run_eagerly: bool = False,
+    replicas: Replicas | None = None,
 ) -> Any:
-    """Returns `train_steps` on this state: (block, first, last) -> (metrics, finite).
+    """Returns `train_steps` on this state, by default with the configuration's objective.
 
-    The one place where the algorithm is compiled. The block is one that `replicas` split.
+    The one place where the algorithm is compiled.
+
+    Returns:
+        (block, first, last, update_generator) -> (metrics, finite). The block is one that
+        `replicas` split. The last argument is a Python bool, and each value is compiled apart.
     """
-    objective = build_objective(config)
+    given, run = objective or build_objective(config), (replicas or Replicas()).run
 
-    def run_steps(block: Batch, first: tf.Tensor, last: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    def run_steps(
+        block: Batch, first: tf.Tensor, last: tf.Tensor, update_generator: bool = True
+    ) -> tuple[Any, tf.Tensor]:
         seed = noise_seed(config.seed, tf.identity(state.rollbacks))
-        key = tf.stack([seed, tf.constant(STEP, tf.int64)])
         return train_steps(
             state,
             block,
             first,
             last,
-            run=(replicas or Replicas()).run,
-            objective=objective,
+            run=run,
+            objective=given,
             schedule=config.schedule,
-            d_warmup_steps=config.d_warmup_steps,
             ema_half_life=config.ema_half_life,
-            key=key,
+            key=tf.stack([seed, tf.constant(STEP, tf.int64)]),
+            update_generator=update_generator,
         )
 
     return run_steps if run_eagerly else tf.function(run_steps, jit_compile=config.jit_compile)

@@ -31,7 +31,7 @@ def collapse_signs(
         evaluations: All evaluations during training up to now; those that lack what the rule on
             modes needs are passed over.
         log_odds: Whether logits are log-odds, without which the rules on D mean nothing; see
-            ``Config.has_log_odds``.
+            ``checks.has_log_odds``.
     """
     found = {}
     now = records[-1]["kimg"] if records else 0.0

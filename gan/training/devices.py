@@ -8,7 +8,7 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,14 @@ import numpy as np
 import tensorflow as tf
 
 from gan.errors import UserError
-from gan.run.config import DENSE, Config
+from gan.run.config import Config
 from gan.training import cluster
+from gan.training.checks import TABLES
 from gan.version import __version__
 
 
 def prepare() -> None:
-    """Lets TensorFlow take GPU memory as it needs it, instead of all at once.
-
-    Raises:
-        UserError: Keras runs on another backend than TensorFlow, or has channels first.
-    """
+    """Lets TensorFlow take GPU memory as it needs it, instead of all at once."""
     if keras.backend.backend() != "tensorflow":
         raise UserError(
             f"KERAS_BACKEND={keras.backend.backend()}: must be tensorflow, set before Keras starts"
@@ -52,7 +49,7 @@ def compute_capability() -> tuple[int, int] | None:
     return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
 
 
-def resolve(config: Config, networks: Sequence[keras.Model] = ()) -> Config:
+def resolve(config: Config, own_networks: Mapping[str, keras.Model]) -> Config:
     """Returns the configuration with every automatic choice made for this machine.
 
     Precision: bfloat16 from compute capability 8.0, float16 with loss scaling from 7.0, else
@@ -63,7 +60,7 @@ def resolve(config: Config, networks: Sequence[keras.Model] = ()) -> Config:
 
     Args:
         config: As it was given.
-        networks: Those that Python code gave instead of the ones that `config` names.
+        own_networks: Those that Python code gave instead of the ones that `config` names.
 
     Raises:
         UserError: TF_CONFIG cannot be understood.
@@ -77,8 +74,12 @@ def resolve(config: Config, networks: Sequence[keras.Model] = ()) -> Config:
         else:
             precision = "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
     if jit_compile is None:
-        named = {config.generator, config.discriminator} <= set(DENSE)
-        dense = named and not any(map(has_convolutions, networks))
+        dense = all(
+            not has_convolutions(own_networks[name])
+            if name in own_networks
+            else TABLES[name][getattr(config, name)].dense
+            for name in ("generator", "discriminator")
+        )
         faster = capability is not None or (precision == "float32" and dense)
         jit_compile = faster and not cluster.has_several(config)
     return dataclasses.replace(config, precision=precision, jit_compile=jit_compile)

@@ -14,11 +14,7 @@ AROUND = re.compile(r"\{\{.*?\}\}|\[Op:.*?\]")  # TensorFlow's own names around 
 
 @contextlib.contextmanager
 def writing(run_dir: Path) -> Iterator[None]:
-    """Says of a failure to write, in Python or in TensorFlow, what it means for the run.
-
-    Raises:
-        CannotWrite: The disk is full, the directory is gone or read-only, or the like.
-    """
+    """Says of a failure to write, in Python or in TensorFlow, what it means for the run."""
     try:
         yield
     except OSError as error:

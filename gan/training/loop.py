@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -16,27 +16,26 @@ from gan.algorithm.batch_norm_statistics import ROUGHLY, measure_statistics, sta
 from gan.algorithm.step import GanState, finite_metrics
 from gan.data.datasets import Dataset
 from gan.errors import NotFinite, TrainingFailed
-from gan.run import run_directory
 from gan.run.config import Config
+from gan.run.run_directory import BEST_DIR, step_of
 from gan.training import collapse, devices, sample_grids
 from gan.training.builders import build_pipeline
 from gan.training.checkpoints import checkpoint_manager, save
+from gan.training.checks import has_log_odds
 from gan.training.console import Console
 from gan.training.failures import writing
 from gan.training.metrics_log import MetricsLog
+from gan.training.setup import Evaluator
 from gan.training.signals import StopRequest
 from gan.training.strategy import Replicas
 from gan.training.timing import Timer
 
 TRACES = "experimental_get_tracing_count"  # of a compiled function
 
-# (generator, step) -> record with "metrics" {name: float} and what they were computed from
-Evaluator = Callable[[keras.Model, int], dict[str, Any]]
-
 
 @dataclasses.dataclass
 class Run:
-    """A run that is being trained."""
+    """A run that is being trained: what it is made of, and how far it is."""
 
     config: Config
     run_dir: Path
@@ -47,11 +46,18 @@ class Run:
     log: MetricsLog
     console: Console
     stop: StopRequest
-    clock: Timer
+    timer: Timer
     replicas: Replicas
+
+    # What a call of the compiled step leaves for what is due after it.
+    metrics: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of the last step
+    signs: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of collapse
+    at_end: bool = False
 
     def __post_init__(self) -> None:
         self.saved_step: int | None = self.step or None  # of the newest checkpoint
+        self.best = checkpoint_manager(self.state, self.run_dir, 1, BEST_DIR)
+        self.begin()
         classes = self.data.classes if self.config.conditional else 0
         inputs = statistics_inputs(self.config.latent_dim, classes)
         self._measure = {
@@ -60,6 +66,12 @@ class Run:
             )
             for closely, batches in ((True, inputs), (False, inputs[:ROUGHLY]))
         }
+
+    def begin(self) -> None:
+        """Notes what the log ends with; the clock goes on as if the run had never stopped."""
+        self.logged_step, self.logged_seconds = self.step, self.log.last["seconds"]
+        self.started = time.perf_counter() - self.logged_seconds
+        self.warned: set[str] = set()
 
     @property
     def step(self) -> int:
@@ -72,10 +84,20 @@ class Run:
         return self.step * self.config.d_steps * self.config.batch_size / 1000
 
     @property
+    def seconds(self) -> float:
+        """How long the run has trained, before interruptions too."""
+        return time.perf_counter() - self.started
+
+    @property
     def sampled_generator(self) -> keras.Model:
         """The network that draws pictures and goes to generator.keras."""
         ema = self.config.sample_weights == "ema"
         return self.state.ema_generator if ema else self.state.generator
+
+    def is_due(self, *cadences: str) -> bool:
+        """Tells whether the step is a multiple of a cadence, a field of `Config`; 0 is never."""
+        intervals = [getattr(self.config, name) for name in cadences]
+        return any(every and self.step % every == 0 for every in intervals)
 
     def measure_average(self, closely: bool = True) -> None:
         """Gives the averaged generator statistics of its own, before anyone looks at it.
@@ -83,25 +105,25 @@ class Run:
         All workers must call. Without an average it is the generator itself, statistics included.
         """
         if self.config.ema_half_life:
-            with self.clock("averages"):
+            with self.timer("averages"):
                 self._measure[closely]()
 
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[None]:
         """Times a block that writes files, and says of one that cannot what it means."""
-        with self.clock(name), writing(self.run_dir):
+        with self.timer(name), writing(self.run_dir):
             yield
 
     def write_samples(self) -> None:
         """Draws and writes the picture of samples of this step."""
-        with self.clock("pictures"):  # not a task: what fails in here is no failure to write
+        with self.timer("pictures"):  # not a task: what fails in here is no failure to write
             picture = sample_grids.sample_picture(self.config, self.sampled_generator, self.data)
         with self.task("pictures"):
             sample_grids.write_samples(self.run_dir, self.step, picture, self.log)
 
     def save(self) -> None:
         """Saves a checkpoint of this step, once all replicas hold the same."""
-        with self.clock("checkpoints"):
+        with self.timer("checkpoints"):
             self.replicas.check_equal(self.state)
         with self.task("checkpoints"):
             save(self.manager, self.state)
@@ -112,6 +134,92 @@ class Run:
         self.log.close()
 
 
+def measure_average(run: Run) -> None:
+    """Measures the averaged generator's statistics, roughly where only a picture is due."""
+    run.measure_average(run.at_end or run.is_due("evaluate_every", "checkpoint_every"))
+
+
+def evaluate(run: Run) -> None:
+    """Calls the evaluators; keeps the checkpoint if it is the best one and that is asked for."""
+    step, metric = run.step, run.config.keep_best
+    for name, evaluator in run.evaluators.items():
+        with run.timer("evaluations"):
+            record = evaluator(run.sampled_generator, step)
+        record = {"weights": run.config.sample_weights, **record}
+        with run.task("records"):
+            run.log.evaluation(step, run.kimg, run.seconds, name, record)
+    devices.release_memory()
+    values = {
+        e["step"]: e["metrics"][metric] for e in run.log.evaluations if metric in e["metrics"]
+    }
+    if step in values and values[step] <= values.get(step_of(run.best.latest_checkpoint), np.inf):
+        with run.task("checkpoints"):
+            save(run.best, run.state)
+
+
+def log_metrics(run: Run) -> None:
+    """Writes the metrics of this step, with the signs of collapse that they show."""
+    step, seconds = run.step, run.seconds
+    metrics = {name: float(value) for name, value in run.metrics.items()}
+    elapsed = seconds - run.logged_seconds
+    metrics["time/steps_per_second"] = (step - run.logged_step) / elapsed
+    metrics["memory/peak_mb"] = devices.peak_memory_mb()
+    run.logged_step, run.logged_seconds = step, seconds
+    records = [*run.log.recent, {"kimg": run.kimg, **metrics}]
+    run.signs = collapse.collapse_signs(records, run.log.evaluations, has_log_odds(run.config))
+    metrics["collapse/signs"] = len(run.signs)
+    with run.task("records"):
+        run.log.scalars(step, run.kimg, seconds, metrics)
+    run.console.print(classic_line(step, metrics))
+
+
+def write_samples(run: Run) -> None:
+    """Writes a sample grid."""
+    if run.replicas.chief:
+        run.write_samples()
+
+
+def react_to_collapse(run: Run) -> None:
+    """Warns of new signs of collapse; with ``--on_collapse=stop`` saves and stops.
+
+    Raises:
+        TrainingFailed: The run has collapsed and was saved.
+    """
+    for name in sorted(run.signs.keys() - run.warned):
+        run.warned.add(name)
+        with run.task("records"):
+            run.log.text("collapse", run.step, f"{name}: {run.signs[name]}")
+        run.console.print(f"warning: {name} at step {run.step}: {run.signs[name]}")
+    if run.config.on_collapse != "stop":
+        return
+    # Only the chief has seen evaluations, and all records.
+    (collapsed,) = run.replicas.any_worker([run.replicas.chief and bool(run.signs)])
+    if collapsed:
+        run.measure_average()
+        run.save()
+        signs = "; ".join(f"{name}: {text}" for name, text in run.signs.items())
+        raise TrainingFailed(f"collapsed at step {run.step}, saved: {signs}")
+
+
+class Action(NamedTuple):
+    """What is due at multiples of its cadences, which are fields of `Config`."""
+
+    do: Callable[[Run], None]
+    cadences: tuple[str, ...]
+    at_end: bool = True  # of training, or where a signal ends it
+
+
+# In the order in which they happen at a step.
+ACTIONS = (
+    Action(measure_average, ("sample_every", "evaluate_every", "checkpoint_every")),
+    Action(evaluate, ("evaluate_every",), at_end=False),
+    Action(log_metrics, ("log_every",)),
+    Action(write_samples, ("sample_every",)),
+    Action(react_to_collapse, ("log_every",)),
+    Action(Run.save, ("checkpoint_every",)),
+)
+
+
 def loop(run: Run, run_steps: Any) -> dict[str, Any]:
     """Trains to `config.steps` or a stop request and returns the summary.
 
@@ -119,120 +227,83 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
         run: What is trained.
         run_steps: What ``compile_train_steps`` returns.
     """
-    config, state, log, console, clock = run.config, run.state, run.log, run.console, run.clock
+    config, console, step = run.config, run.console, run.step
     devices.release_memory()  # of reading the data, before the compiler takes its share
-    best = checkpoint_manager(state, run.run_dir, 1, run_directory.BEST_DIR)
-    step = block_start = run.step
-    with clock("pipeline"):
-        blocks = iter(build_pipeline(config, run.data, step, int(state.rollbacks.numpy())))
-        block = run.replicas.split(next(blocks))
-    cadences = [config.log_every, config.sample_every, config.checkpoint_every]
-    if config.evaluate_every:
-        cadences.append(config.evaluate_every)
-    warned: set[str] = set()
-    seconds, logged_step, compiled = log.last["seconds"], step, False
-    started = time.perf_counter() - seconds
-    at_end = step >= config.steps
+    run.begin()
+    with run.timer("pipeline"):
+        blocks = iter(build_pipeline(config, run.data, step, int(run.state.rollbacks.numpy())))
+    block_end = step
+
+    # A signal may have come while the run started.
     signal_name = run.replicas.agreed_signal(run.stop.signal_name)
-    if signal_name and not at_end:  # asked while it started
+    if signal_name and step < config.steps:
         console.print(f"{signal_name}: saving step {step}")
         run.save()
-        at_end = True
+
     with console.progress(step, config.steps):
-        while not at_end:
-            if step == block_start + config.steps_per_call:
-                with clock("pipeline"):
-                    block, block_start = run.replicas.split(next(blocks)), step
-            # Up to the next multiple of a cadence; the next call does the rest of the block.
-            due = [step - step % every + every for every in cadences]
-            end = min(config.steps, block_start + config.steps_per_call, *due)
+        while step < config.steps and not signal_name:
+            # A block holds the examples and the noise of so many steps.
+            if step == block_end:
+                with run.timer("pipeline"):
+                    block = run.replicas.split(next(blocks))
+                block_start, block_end = step, step + config.steps_per_call
+
+            # One call goes up to the block's end, or to what is due before.
+            end = min(block_end, next_due(config, step))
             first, last = tf.constant(step - block_start), tf.constant(end - block_start)
-            with clock("steps" if compiled else "first call"):
-                result, finite = run_steps(block, first, last)
-                finite = bool(finite)  # waits until a GPU is done
-            if not compiled:
-                compiled = True
-                devices.release_memory()
-            if not finite:
-                bad = next(name for name in finite_metrics(state) if not np.isfinite(result[name]))
-                saved = "none yet" if run.saved_step is None else f"step {run.saved_step}"
-                raise NotFinite(
-                    f"{bad} is not finite at step {run.step}, in the call of steps {step + 1} to "
-                    f"{end}; newest checkpoint: {saved}"
-                )
-            step = run.step
-            if step != end:
-                raise AssertionError(f"the step counter is {step} after step {end}")
+            call(run, run_steps, (block, first, last, step >= config.d_warmup_steps), end)
+            step = end
             console.advance(step)
 
             # Read once: a signal that comes while this step is saved waits for the next call.
             signal_name = run.replicas.agreed_signal(run.stop.signal_name)
-            at_end = step == config.steps or signal_name is not None
             if signal_name:
                 console.print(f"{signal_name}: saving step {step}; once more ends at once")
-            if at_end or any(
-                e and step % e == 0 for e in (config.evaluate_every, config.checkpoint_every)
-            ):
-                run.measure_average()
-            elif step % config.sample_every == 0:
-                run.measure_average(closely=False)
-            if config.evaluate_every and step % config.evaluate_every == 0:
-                for name, evaluator in run.evaluators.items():
-                    with clock("evaluations"):
-                        evaluation = evaluator(run.sampled_generator, step)
-                    evaluation = {"weights": config.sample_weights, **evaluation}
-                    now = time.perf_counter() - started
-                    with run.task("records"):
-                        log.evaluation(step, run.kimg, now, name, evaluation)
-                devices.release_memory()
-                if run.evaluators and config.keep_best != "none":
-                    keep_best(run, best)
-            signs: dict[str, str] = {}
-            if step % config.log_every == 0 or at_end:
-                metrics = {name: float(value) for name, value in result.items()}
-                now = time.perf_counter() - started
-                metrics["time/steps_per_second"] = (step - logged_step) / (now - seconds)
-                metrics["memory/peak_mb"] = devices.peak_memory_mb()
-                seconds, logged_step = now, step
-                signs = collapse.collapse_signs(
-                    [*log.recent, {"kimg": run.kimg, **metrics}],
-                    log.evaluations,
-                    config.has_log_odds,
-                )
-                metrics["collapse/signs"] = len(signs)
-                with run.task("records"):
-                    log.scalars(step, run.kimg, seconds, metrics)
-                console.print(classic_line(step, metrics))
-            if run.replicas.chief and (step % config.sample_every == 0 or at_end):
-                run.write_samples()
-            for name in sorted(signs.keys() - warned):
-                warned.add(name)
-                with run.task("records"):
-                    log.text("collapse", step, f"{name}: {signs[name]}")
-                console.print(f"warning: {name} at step {step}: {signs[name]}")
-            collapsed = False
-            if config.on_collapse == "stop":  # only the chief has seen evaluations, and all records
-                (collapsed,) = run.replicas.any_worker([run.replicas.chief and bool(signs)])
-            if collapsed:  # at a step where nothing else may have been due
-                run.measure_average()
-            if step % config.checkpoint_every == 0 or at_end or collapsed:
-                run.save()
-            if collapsed:
-                raise TrainingFailed(
-                    f"collapsed at step {step}, saved: "
-                    f"{'; '.join(f'{name}: {text}' for name, text in signs.items())}"
-                )
+            run.at_end = step == config.steps or signal_name is not None
+            for action in ACTIONS:
+                if (run.at_end and action.at_end) or run.is_due(*action.cadences):
+                    action.do(run)
     return {
         "status": "completed" if step >= config.steps else "preempted",
         "signal": signal_name,
-        **log.last,
+        **run.log.last,
         "step": step,
-        "seconds": time.perf_counter() - started,
-        "seconds_by_task": clock.seconds,
-        "rollbacks": int(state.rollbacks.numpy()),
+        "seconds": run.seconds,
+        "seconds_by_task": run.timer.seconds,
+        "rollbacks": int(run.state.rollbacks.numpy()),
         "skipped_updates": skipped_updates(run),
         "traces": traces() if (traces := getattr(run_steps, TRACES, None)) else 0,
     }
+
+
+def next_due(config: Config, step: int) -> int:
+    """Returns the next step at which an action is due, G begins to learn, or training ends."""
+    cadences = {getattr(config, name) for action in ACTIONS for name in action.cadences} - {0}
+    due = [config.steps, *(step - step % every + every for every in cadences)]
+    return min([*due, config.d_warmup_steps] if step < config.d_warmup_steps else due)
+
+
+def call(run: Run, run_steps: Any, arguments: tuple[Any, ...], end: int) -> None:
+    """Does the steps up to `end` in one call; the metrics of the last one go to ``run.metrics``.
+
+    Raises:
+        NotFinite: Names the first number that is not finite.
+    """
+    step, compiled = run.step, "first call" in run.timer.seconds
+    with run.timer("steps" if compiled else "first call"):
+        run.metrics, finite = run_steps(*arguments)
+        finite = bool(finite)  # waits until a GPU is done
+    if not compiled:
+        devices.release_memory()
+    if not finite:
+        bad = next(n for n in finite_metrics(run.state) if not np.isfinite(run.metrics[n]))
+        saved = "none yet" if run.saved_step is None else f"step {run.saved_step}"
+        raise NotFinite(
+            f"{bad} is not finite at step {run.step}, in the call of steps {step + 1} to "
+            f"{end}; newest checkpoint: {saved}"
+        )
+    if run.step != end:
+        raise AssertionError(f"the step counter is {run.step} after step {end}")
 
 
 def skipped_updates(run: Run) -> dict[str, int]:
@@ -248,18 +319,6 @@ def skipped_updates(run: Run) -> dict[str, int]:
         for name, optimizer in optimizers.items()
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     }
-
-
-def keep_best(run: Run, best: tf.train.CheckpointManager) -> None:
-    """Saves the state as the best one if its evaluation is no higher than that of the best."""
-    metric = run.config.keep_best
-    values = {
-        e["step"]: e["metrics"][metric] for e in run.log.evaluations if metric in e["metrics"]
-    }
-    before = values.get(run_directory.step_of(best.latest_checkpoint), np.inf)
-    if run.step in values and values[run.step] <= before:
-        with run.task("checkpoints"):
-            save(best, run.state)
 
 
 def classic_line(step: int, metrics: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""What a run tells: console, progress bar, records and TensorBoard."""
+"""What a run records: metrics.jsonl, evaluations.jsonl, TensorBoard, the plot of its losses."""
 
 import json
 from collections import deque
@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams.api import hparams
 
+from gan.run.atomic_files import replacing
 from gan.run.jsonl import (
     DURING_TRAINING,
     append_record,
@@ -30,7 +31,7 @@ class MetricsLog:
         records = [record for record in read_records(self.path) if record["step"] <= step]
         write_records(self.path, records)
         self.last: dict[str, Any] = records[-1] if records else {"step": 0, "seconds": 0.0}
-        self.recent = deque(records)  # what the collapse watch looks back at
+        self.recent = deque(records)  # what collapse detection looks back at
         self.evaluations = drop_evaluations(run_dir / EVALUATIONS_FILE, step)
         self._file = self.path.open("a")
         self._writer = tf.summary.create_file_writer(str(run_dir / TENSORBOARD_DIR))
@@ -67,7 +68,7 @@ class MetricsLog:
             tf.summary.image(name, image[np.newaxis])
 
     def hyper_parameters(self, values: dict[str, Any]) -> None:
-        """Writes knobs to TensorBoard, whose page HPARAMS compares runs by them."""
+        """Writes hyper-parameters to TensorBoard, whose page HPARAMS compares runs by them."""
         with self._writer.as_default(0):
             hparams(values)
 
@@ -80,3 +81,23 @@ class MetricsLog:
         """Closes both files."""
         self._file.close()
         self._writer.close()
+
+
+def write_loss_plot(path: Path, records: list[dict[str, Any]]) -> None:
+    """Draws D's and G's loss over the steps."""
+    # Not pyplot: it would open a window system and keep the figure alive.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    steps = [record["step"] for record in records]
+    for name, label in (("loss/d", "D loss (real + fake)"), ("loss/g", "G loss")):
+        axes.plot(steps, [record[name] for record in records], label=label, linewidth=1)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)

@@ -4,11 +4,11 @@ import keras
 import tensorflow as tf
 
 from gan.algorithm.collectives import batch_norm_layers
-from gan.algorithm.optimizers import LEARNING_RATE_DECAYS, FusedAdam
+from gan.algorithm.optimizers import FusedAdam
+from gan.algorithm.schedules import DECAYS
 from gan.algorithm.step import GanState
 from gan.errors import UserError
-from gan.models.build import build_generator, build_network, check_network
-from gan.models.registry import DISCRIMINATORS
+from gan.models.build import build_discriminator, build_generator, check_network
 from gan.run.config import Config
 
 ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
@@ -30,20 +30,13 @@ def build_state(
         generator: Takes the place of the one that `config` names.
         discriminator: Likewise.
         classes: Of the data set, 0 if it has no labels.
-
-    Raises:
-        UserError: Unknown network, one with other shapes or types than the data needs, a
-            discriminator with BatchNorm under a penalty, or a conditional game without labels.
     """
     if config.conditional and not classes:
         raise UserError(f"--conditional: needs a data set with labels, {config.dataset} has none")
     *size, channels = image_shape
     seen_shape = (*size, channels * config.pack)
     generator = generator or build_generator(config, image_shape, classes)
-    discriminator = discriminator or build_network(
-        DISCRIMINATORS, "discriminator", config.discriminator, seen_shape,
-        config=config, classes=classes, norm=config.d_norm,
-    )  # fmt: skip
+    discriminator = discriminator or build_discriminator(config, seen_shape, classes)
     check_network("generator", generator, (config.latent_dim,), image_shape, config.conditional)
     check_network("discriminator", discriminator, seen_shape, (1,), config.conditional)
     for network in (generator, discriminator):
@@ -57,28 +50,28 @@ def build_state(
     ema_generator = keras.models.clone_model(generator)
     ema_generator.set_weights(generator.get_weights())
 
-    def adam(
-        network: keras.Model, learning_rate: float, decay: str, updates: int
-    ) -> keras.optimizers.Optimizer:  # `updates` of its in a step
-        decaying = LEARNING_RATE_DECAYS[decay](
-            learning_rate, config.learning_rate_decay_steps * updates
-        )
-        optimizer: keras.optimizers.Optimizer = FusedAdam(
-            decaying, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=ADAM_EPSILON
-        )
-        if config.precision == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(network.trainable_variables)
-        return optimizer
-
     d_updates = config.d_steps * (2 if config.schedule == "classic" else 1)
     g_decay, d_decay = config.g_learning_rate_decay, config.d_learning_rate_decay
     return GanState(
         generator,
         discriminator,
         ema_generator,
-        adam(generator, config.g_learning_rate, g_decay, 1),
-        adam(discriminator, config.d_learning_rate, d_decay, d_updates),
+        build_adam(config, generator, config.g_learning_rate, g_decay, 1),
+        build_adam(config, discriminator, config.d_learning_rate, d_decay, d_updates),
         tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
         tf.Variable(0, dtype=tf.int64, name="rollbacks", trainable=False),
     )
+
+
+def build_adam(
+    config: Config, network: keras.Model, learning_rate: float, decay: str, updates: int
+) -> keras.optimizers.Optimizer:
+    """Returns the optimizer of a network that it updates so many times a step."""
+    schedule = DECAYS[decay](learning_rate, config.learning_rate_decay_steps * updates, 0.0)
+    optimizer: keras.optimizers.Optimizer = FusedAdam(
+        schedule, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=ADAM_EPSILON
+    )
+    if config.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(network.trainable_variables)
+    return optimizer

@@ -49,11 +49,7 @@ def mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
 
 @functools.cache
 def multiworker() -> tf.distribute.Strategy:
-    """Returns the strategy for the workers of TF_CONFIG, when all of them have come.
-
-    Raises:
-        UserError: TensorFlow is at work already, and cannot be told of a cluster any more.
-    """
+    """Returns the strategy for the workers of TF_CONFIG, when all of them have come."""
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
@@ -135,9 +131,6 @@ class Replicas:
         """Returns numbers of all replicas, [count, n] int64, the same on each worker.
 
         `numbers_of` gets the number of a replica of this worker, from 0. All workers must call.
-
-        Raises:
-            TrainingFailed: A worker is gone.
         """
         here = self.count // self.workers
 
@@ -177,11 +170,7 @@ class Replicas:
         return next((one for one, heard in zip(ASKING, said, strict=True) if heard), None)
 
     def check_equal(self, state: GanState) -> None:
-        """Compares the bits of all that training changes between the replicas.
-
-        Raises:
-            TrainingFailed: Names what differs, and where.
-        """
+        """Compares the bits of all that training changes between the replicas."""
         if self.strategy is None:
             return
         counters = {"step": state.step, "rollbacks": state.rollbacks}
@@ -201,11 +190,7 @@ class Replicas:
                 )
 
     def check_workers(self, config: Config, step: int) -> None:
-        """Compares how the workers were started, which would make them wait for each other.
-
-        Raises:
-            UserError: Their flags differ, or they do not see the same checkpoint.
-        """
+        """Compares how the workers were started, which would make them wait for each other."""
         if self.workers == 1:
             return
         flags = {k: v for k, v in dataclasses.asdict(config).items() if k != "data_dir"}
@@ -220,11 +205,7 @@ class Replicas:
             )
 
     def check_own(self, name: str, network: keras.Model | None) -> None:
-        """Refuses a network from Python code whose variables have no copy on each device.
-
-        Raises:
-            UserError: Says how to build it.
-        """
+        """Refuses a network from Python code whose variables have no copy on each device."""
         if self.strategy is None or network is None:
             return
         inside = self.strategy.extended.variable_created_in_scope
@@ -235,11 +216,7 @@ class Replicas:
 
     @contextlib.contextmanager
     def naming_lost_workers(self) -> Iterator[None]:
-        """Turns TensorFlow's errors about other workers into one line.
-
-        Raises:
-            TrainingFailed: A worker is gone.
-        """
+        """Turns TensorFlow's errors about other workers into one line."""
         try:
             yield
         except LOST as error:
@@ -256,9 +233,6 @@ def replicas_of(config: Config, print_fn: Callable[[str], None] = print) -> Repl
     """Returns the replicas of a resolved configuration; waits for all workers.
 
     With several machines this comes before anything else that TensorFlow computes.
-
-    Raises:
-        UserError: The batch cannot be split evenly, XLA was asked for, or there is no cluster.
     """
     kind = config.strategy
     if has_several(config) and config.jit_compile:

@@ -2,26 +2,39 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from gan.data.datasets import Dataset, dataset_from_config
-from gan.errors import CannotWrite, NotFinite, OutOfMemory, TrainingFailed, UserError
-from gan.run import jsonl, run_directory
+from gan.algorithm.step import GanState
+from gan.data.datasets import Dataset
+from gan.errors import CannotWrite, NotFinite, OutOfMemory, TrainingFailed
 from gan.run.atomic_files import replacing, write_json
 from gan.run.config import Config
+from gan.run.jsonl import read_records
 from gan.run.lock import locked
-from gan.training import collapse, devices, loss_plot, sample_grids, strategy
-from gan.training.builders import build_objective, compile_train_steps
+from gan.run.run_directory import (
+    CHECKPOINTS_DIR,
+    GENERATOR_FILE,
+    LOSS_PLOT_FILE,
+    SAMPLES_DIR,
+    SUMMARY_FILE,
+    checkpoints,
+    ended_summary,
+    write_config,
+)
+from gan.training import collapse, devices
+from gan.training.builders import compile_train_steps
 from gan.training.checkpoints import checkpoint_manager, restore
+from gan.training.checks import has_log_odds
 from gan.training.console import Console
 from gan.training.failures import writing
-from gan.training.loop import Evaluator, Run, loop
-from gan.training.metrics_log import MetricsLog
+from gan.training.loop import Run, loop
+from gan.training.metrics_log import MetricsLog, write_loss_plot
+from gan.training.sample_grids import write_reals
+from gan.training.setup import EvaluatorFactory, Setup, set_up
 from gan.training.signals import StopRequest, catching_signals
 from gan.training.state import build_state
 from gan.training.strategy import Replicas
@@ -37,12 +50,12 @@ def train(
     generator: keras.Model | None = None,
     discriminator: keras.Model | None = None,
     data: Dataset | None = None,
-    evaluators: Mapping[str, Evaluator] | None = None,
+    make_evaluators: EvaluatorFactory | None = None,
+    replicas: Replicas | None = None,
     run_eagerly: bool = False,
     quiet: bool = False,
-    clock: Timer | None = None,
+    timer: Timer | None = None,
     stop: StopRequest | None = None,
-    replicas: Replicas | None = None,
 ) -> dict[str, Any]:
     """Trains until `config.steps`, from the newest checkpoint of `run_dir` if it has one.
 
@@ -53,106 +66,119 @@ def train(
             -1..1, instead of the one that `config` names. It is trained in place.
         discriminator: Functional model from such images to float32 logits [batch, 1], likewise.
         data: What ``load_dataset`` returns for `config`, if it is in memory already.
-        evaluators: Called every `evaluate_every` steps with the network that draws samples, such
-            as those of ``gan.evaluation.evaluate.evaluators``; without them nothing is evaluated.
+        make_evaluators: Makes what is called every `evaluate_every` steps with the network that
+            draws samples, such as ``gan.evaluation.evaluate.evaluators``.
+        replicas: Of ``strategy.replicas_of``; own networks are built in their scope.
         run_eagerly: Do not compile; for debuggers.
         quiet: Print nothing.
-        clock: Holds what was timed before, such as imports.
+        timer: Holds what was timed before, such as imports.
         stop: Of ``catching_signals``, if signals are caught already; else they are from here on.
-        replicas: Of ``strategy.replicas_of``, if it was asked before; own networks are built in
-            their scope.
 
     Returns:
         What summary.json holds.
 
     Raises:
         UserError: Invalid input, or another process trains there; nothing was written.
+        GivenUp: A signal asked for an end while data were loaded; nothing was written.
         TrainingFailed: A loss, logit, gradient or weight was not finite, and the newest checkpoint
             is older than that; the run collapsed and `on_collapse` is "stop"; the run directory
             cannot be written any more; or memory is exhausted.
     """
-    run_dir, console, clock = Path(run_dir), Console(quiet), clock or Timer()
-    devices.prepare()
     networks = {"generator": generator, "discriminator": discriminator}
     own_networks = {name: network for name, network in networks.items() if network is not None}
-    config = devices.resolve(
-        run_directory.with_saved_choices(run_dir, config), list(own_networks.values())
-    )
-    run_directory.check_run_dir(run_dir, config)
-    # Refused here, before anything is written.
-    build_objective(config)
-    for name in (run_directory.METRICS_FILE, run_directory.EVALUATIONS_FILE):
-        jsonl.read_records(run_dir / name)
-    evaluators = evaluators or {}
-    others = replicas is not None and not replicas.chief  # who need none
-    if config.keep_best != "none" and not evaluators and not others:
-        raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
-    replicas = replicas or strategy.replicas_of(config, console.print)
-    for name, network in own_networks.items():
-        replicas.check_own(name, network)
-    if not replicas.chief:
-        console, evaluators = Console(quiet=True), {}
-    with clock("data"):
-        data = data or dataset_from_config(config, console.print)
-    with clock("networks"), replicas.naming_lost_workers(), replicas.scope():
-        state = build_state(config, data.shape, generator, discriminator, classes=data.classes)
-    newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
+    console, timer = Console(quiet), timer or Timer()
+    with contextlib.nullcontext(stop) if stop else catching_signals() as stop:
+        setup = set_up(
+            config, Path(run_dir), own_networks, data, make_evaluators, replicas,
+            stop=stop, timer=timer, print_fn=console.print,
+        )  # fmt: skip
+        console = Console(quiet or not setup.replicas.chief)
+        state = build(setup, timer)
+        chief, run_dir = setup.replicas.chief, setup.run_dir
+        with locked(run_dir) if chief else contextlib.nullcontext():
+            stop.catch_again()  # TensorFlow takes SIGTERM when it connects workers
+            manager = checkpoint_manager(state, run_dir, setup.config.keep_checkpoints)
+            if summary := restore_or_summary(setup, state, manager, console, timer):
+                return summary
+            run = open_run(setup, state, manager, console, stop, timer)
+            with contextlib.closing(run):
+                return run_to_end(run, setup, run_eagerly)
+
+
+def build(setup: Setup, timer: Timer) -> GanState:
+    """Returns the state of training at step 0, once all workers agree on what it will be."""
+    config, replicas, data = setup.config, setup.replicas, setup.data
+    with timer("networks"), replicas.naming_lost_workers(), replicas.scope():
+        state = build_state(config, data.shape, **setup.own_networks, classes=data.classes)
+    newest = checkpoints(setup.run_dir / CHECKPOINTS_DIR)
     replicas.check_workers(config, newest[0][0] if newest else 0)
-    locking = locked(run_dir) if replicas.chief else contextlib.nullcontext()
-    catching = contextlib.nullcontext(stop) if stop else catching_signals()
-    with locking, catching as stop:
-        stop.catch_again()  # TensorFlow takes SIGTERM when it connects workers
-        manager = checkpoint_manager(state, run_dir, config.keep_checkpoints)
-        with clock("networks"), replicas.naming_lost_workers(), replicas.scope():
-            step = restore(state, manager, console.print)
-        replicas.check_equal(state)
-        if step >= config.steps and (summary := run_directory.ended_summary(run_dir, step)):
-            if summary["status"] == "stopped":
-                raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
-            console.print(
-                f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}"
-            )
-            return summary
-        place = replicas.output(run_dir)
-        if not replicas.chief:
-            manager = checkpoint_manager(state, place, config.keep_checkpoints)
-        environment = devices.environment()
-        run_directory.write_config(place, config, environment, list(own_networks))
-        console.print(
-            f"{run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
-            f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
-            f"{'; '.join(environment['device'])}{replicas}"
-        )
-        with writing(place):
-            log = MetricsLog(place, step)
-        run = Run(
-            config, place, state, data, evaluators, manager, log, console, stop, clock, replicas
-        )
-        with contextlib.closing(run):
-            return finished(run, run_eagerly, run_dir / run_directory.CHECKPOINTS_DIR)
+    return state
 
 
-def finished(run: Run, run_eagerly: bool, checkpoints: Path) -> dict[str, Any]:
-    """Trains to the end, or to what ends it, and writes what a run leaves behind.
+def restore_or_summary(
+    setup: Setup,
+    state: GanState,
+    manager: tf.train.CheckpointManager,
+    console: Console,
+    timer: Timer,
+) -> dict[str, Any] | None:
+    """Restores the newest checkpoint, if any; returns the summary of a run that has ended."""
+    config, run_dir, replicas = setup.config, setup.run_dir, setup.replicas
+    with timer("networks"), replicas.naming_lost_workers(), replicas.scope():
+        step = restore(state, manager, console.print)
+    replicas.check_equal(state)
+    summary = ended_summary(run_dir, step) if step >= config.steps else None
+    if summary and summary["status"] == "stopped":
+        raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
+    if summary:
+        console.print(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
+    return summary
 
-    `checkpoints` are those of the chief, which all workers read.
-    """
-    run_steps = compile_train_steps(run.config, run.state, run_eagerly, run.replicas)
+
+def open_run(
+    setup: Setup,
+    state: GanState,
+    manager: tf.train.CheckpointManager,
+    console: Console,
+    stop: StopRequest,
+    timer: Timer,
+) -> Run:
+    """Writes the configuration of a run, says what it does, and returns it with its log open."""
+    config, replicas, step = setup.config, setup.replicas, int(state.step.numpy())
+    environment, place = devices.environment(), replicas.output(setup.run_dir)
+    write_config(place, config, environment, list(setup.own_networks))
+    console.print(
+        f"{setup.run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
+        f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
+        f"{'; '.join(environment['device'])}{replicas}"
+    )
+    with writing(place):
+        log = MetricsLog(place, step)
+    if not replicas.chief:
+        manager = checkpoint_manager(state, place, config.keep_checkpoints)
+    return Run(
+        config, place, state, setup.data, setup.evaluators, manager, log, console, stop, timer,
+        replicas,
+    )  # fmt: skip
+
+
+def run_to_end(run: Run, setup: Setup, run_eagerly: bool) -> dict[str, Any]:
+    """Trains to the end, or to what ends it, and writes what a run leaves behind."""
+    run_steps = compile_train_steps(
+        run.config, run.state, setup.objective, run_eagerly=run_eagerly, replicas=run.replicas
+    )
     try:
         if run.step == 0:
-            if run.replicas.chief:
-                write_start(run)
-            if run.config.on_nan == "rollback":
-                run.save()
+            write_start(run)
         with run.replicas.naming_lost_workers():
-            summary = train_with_rollbacks(run, run_steps, checkpoints)
+            summary = train_with_rollbacks(run, run_steps, setup.run_dir / CHECKPOINTS_DIR)
         if not run.replicas.chief:
             return summary
         with writing(run.run_dir):  # drawing the losses is Matplotlib's, without TensorFlow
             summary["collapse"] = write_losses(run)
-            with replacing(run.run_dir / run_directory.GENERATOR_FILE) as temporary:
+            with replacing(run.run_dir / GENERATOR_FILE) as temporary:
                 run.sampled_generator.save(temporary)
-            write_json(run.run_dir / run_directory.SUMMARY_FILE, summary)
+            write_json(run.run_dir / SUMMARY_FILE, summary)
     except CannotWrite:  # nothing is wrong with the run
         raise
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:  # of writing: CannotWrite
@@ -165,49 +191,46 @@ def finished(run: Run, run_eagerly: bool, checkpoints: Path) -> dict[str, Any]:
         failure = {"status": "stopped", "reason": str(error), "step": run.saved_step or 0}
         with writing(run.run_dir):
             failure["collapse"] = write_losses(run)
-            write_json(run.run_dir / run_directory.SUMMARY_FILE, failure)
+            write_json(run.run_dir / SUMMARY_FILE, failure)
         raise
     run.console.print(
         f"{run.run_dir}: {summary['status']} at step {summary['step']} after "
-        f"{summary['seconds']:.0f} s; samples in {run.run_dir / run_directory.SAMPLES_DIR}"
+        f"{summary['seconds']:.0f} s; samples in {run.run_dir / SAMPLES_DIR}"
     )
-    run.console.print(f"time went to: {run.clock}")
+    run.console.print(f"time went to: {run.timer}")
     return summary
 
 
 def write_start(run: Run) -> None:
     """Writes what a new run has before its first step."""
-    with run.task("pictures"):
-        sample_grids.write_reals(run.config, run.run_dir, run.data, run.log)
-    run.write_samples()
-    rows = [f"| {n} | {value} |" for n, value in dataclasses.asdict(run.config).items()]
-    with run.task("records"):
-        run.log.text("config", 0, "\n".join(["| knob | value |", "| --- | --- |", *rows]))
-        run.log.hyper_parameters(
-            {
-                field.name: getattr(run.config, field.name)
-                for field in dataclasses.fields(Config)
-                if not field.metadata["resumable"]
-            }
-        )
+    if run.replicas.chief:
+        with run.task("pictures"):
+            write_reals(run.config, run.run_dir, run.data, run.log)
+        run.write_samples()
+        values = dataclasses.asdict(run.config)
+        rows = [f"| {name} | {value} |" for name, value in values.items()]
+        resumable = [f.name for f in dataclasses.fields(Config) if f.metadata["resumable"]]
+        with run.task("records"):
+            run.log.text("config", 0, "\n".join(["| field | value |", "| --- | --- |", *rows]))
+            run.log.hyper_parameters({n: v for n, v in values.items() if n not in resumable})
+    if run.config.on_nan == "rollback":
+        run.save()
 
 
 def write_losses(run: Run) -> dict[str, int]:
     """Draws the losses of the whole run and returns its signs of collapse."""
-    records = jsonl.read_records(run.log.path)
+    records = read_records(run.log.path)
     if records:
-        loss_plot.write_loss_plot(run.run_dir / run_directory.LOSS_PLOT_FILE, records)
-    return collapse.first_signs(records, run.log.evaluations, run.config.has_log_odds)
+        write_loss_plot(run.run_dir / LOSS_PLOT_FILE, records)
+    return collapse.first_signs(records, run.log.evaluations, has_log_odds(run.config))
 
 
-def train_with_rollbacks(run: Run, run_steps: Any, checkpoints: Path) -> dict[str, Any]:
+def train_with_rollbacks(run: Run, run_steps: Any, of_chief: Path) -> dict[str, Any]:
     """Trains; goes back to the newest checkpoint where a number is not finite, if asked to.
 
     The random numbers after it are others than before, so that the run need not come to the same
-    number again. If the process ends before the next checkpoint, all of this repeats.
-
-    Raises:
-        NotFinite: Once more than `ROLLBACKS` times, or nothing to go back to.
+    number again. If the process ends before the next checkpoint, all of this repeats. All workers
+    read the checkpoints in `of_chief`.
     """
     while True:
         try:
@@ -215,10 +238,10 @@ def train_with_rollbacks(run: Run, run_steps: Any, checkpoints: Path) -> dict[st
         except NotFinite as error:
             times = int(run.state.rollbacks.numpy()) + 1
             can = run.config.on_nan == "rollback" and times <= ROLLBACKS
-            if not can or not run_directory.checkpoints(checkpoints):
+            if not can or not checkpoints(of_chief):
                 raise
             with run.replicas.scope():
-                step = restore(run.state, run.manager, run.console.print, checkpoints)
+                step = restore(run.state, run.manager, run.console.print, of_chief)
                 run.state.rollbacks.assign(times)
             run.saved_step = step  # an older one, where the newest was damaged
             with writing(run.run_dir):

@@ -81,12 +81,14 @@ def test_a_run_saves_evaluates_and_draws_an_average_with_its_own_statistics(
         seen.append(weights_of(generator))
         return draw(config, generator, data)
 
-    draw = loop.pictures.sample_picture
-    monkeypatch.setattr(loop.pictures, "sample_picture", picture)
+    draw = loop.sample_grids.sample_picture
+    monkeypatch.setattr(loop.sample_grids, "sample_picture", picture)
     train(
         config,
         tmp_path,
-        evaluators={"own": lambda g, step: seen.append(weights_of(g)) or {"metrics": {}}},
+        make_evaluators=lambda *_: {
+            "own": lambda g, step: seen.append(weights_of(g)) or {"metrics": {}}
+        },
     )
     data = load_dataset("mnist", "", print)
     average, step = generators.restore_generator(tmp_path, data, "ema")

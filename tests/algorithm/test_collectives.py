@@ -186,16 +186,16 @@ def test_strategies_by_machine(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
     monkeypatch.setattr(cluster, "local_devices", lambda: gpus)
     for name, jit in (("none", True), ("none", True), ("mirrored", False)):  # with 0, 1, 2 GPUs
-        resolved = devices.resolve(Config())
+        resolved = devices.resolve(Config(), {})
         assert (resolved.strategy, resolved.jit_compile) == (name, jit)
         gpus.append("GPU")
-    assert devices.resolve(Config(strategy="none")).jit_compile is True
+    assert devices.resolve(Config(strategy="none"), {}).jit_compile is True
     monkeypatch.setenv("TF_CONFIG", tf_config(["x:1", "y:1"]))
-    assert devices.resolve(Config()).strategy == "multiworker"
-    assert devices.resolve(Config()).jit_compile is False
+    assert devices.resolve(Config(), {}).strategy == "multiworker"
+    assert devices.resolve(Config(), {}).jit_compile is False
     monkeypatch.setenv("TF_CONFIG", tf_config(["x:1"]))
     del gpus[1:]
-    assert devices.resolve(Config()).strategy == "none"
+    assert devices.resolve(Config(), {}).strategy == "none"
 
 
 def tf_config(workers, kind="worker", index=0, **jobs):
@@ -232,7 +232,7 @@ def test_who_is_who_in_tf_config(text, expected, monkeypatch):
 def test_a_wrong_tf_config_is_refused(text, message, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(UserError) as error:
-        devices.resolve(Config())
+        devices.resolve(Config(), {})
     assert message in str(error.value)
 
 

@@ -26,7 +26,7 @@ REALS = tf.constant(RNG.uniform(-1, 1, (BATCH, *SHAPE)), tf.float32)
 LATENTS = tf.constant(RNG.standard_normal((BATCH, LATENT_DIM)), tf.float32)
 LABELS = tf.constant([3, 1, 4, 1, 5, 9, 2, 6], tf.int32)
 SEEN = Batch(REALS, LABELS, LATENTS)
-GAME = Objective(LOSSES["relativistic"], WeightedPenalty(PENALTIES["wgan_gp"], 1.0))
+OBJECTIVE = Objective(LOSSES["relativistic"], WeightedPenalty(PENALTIES["wgan_gp"], 1.0))
 
 
 def test_neighbours_are_packed_as_channels():
@@ -60,17 +60,17 @@ def test_a_packed_discriminator_sees_so_many_images_at_once_all_of_a_kind(tiny_c
     assert real.shape == fake.shape == (2, 28, 28, 4)
     assert real.min() >= 2
     assert fake.max() <= 1
-    metrics = discriminator_update(state, SEEN, GAME._replace(pack=4), KEY)
+    metrics = discriminator_update(state, SEEN, OBJECTIVE._replace(pack=4), KEY)
     assert all(np.isfinite(float(value)) for value in metrics.values())
 
 
 @pytest.mark.parametrize(
     "update",
     [
-        lambda s: discriminator_update(s, SEEN, GAME, KEY),
-        lambda s: generator_update(s, SEEN, GAME, KEY),
-        lambda s: simultaneous_update(s, SEEN, GAME, KEY),
-        lambda s: generator_loss_only(s, SEEN, GAME, KEY),
+        lambda s: discriminator_update(s, SEEN, OBJECTIVE, KEY),
+        lambda s: generator_update(s, SEEN, OBJECTIVE, KEY),
+        lambda s: simultaneous_update(s, SEEN, OBJECTIVE, KEY),
+        lambda s: generator_loss_only(s, SEEN, OBJECTIVE, KEY),
         lambda s: classic_discriminator_update(s, SEEN),
     ],
     ids=["discriminator", "generator", "simultaneous", "idle", "classic"],

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.algorithm.optimizers import LEARNING_RATE_DECAYS, FusedAdam
+from gan.algorithm.optimizers import FusedAdam
+from gan.algorithm.schedules import DECAYS
 from gan.training.state import build_state
 
 SETTINGS = {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}
@@ -70,7 +71,7 @@ def test_learning_rates_fall_with_the_updates_of_their_player(player, decay, sha
 def test_a_falling_learning_rate_is_the_size_of_the_step():
     """Adam's first step is the learning rate, here of the update number 30 of 40."""
     variable = keras.Variable([1.0])
-    optimizer = FusedAdam(LEARNING_RATE_DECAYS["linear"](0.5, 40))
+    optimizer = FusedAdam(DECAYS["linear"](0.5, 40, 0.0))
     optimizer.build([variable])
     optimizer.iterations.assign(30)
     optimizer._momentums[0].assign([0.0])

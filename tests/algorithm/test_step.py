@@ -24,7 +24,7 @@ from support import differ_everywhere, same, weights_of
 
 SHAPE, LATENT_DIM, BATCH = (28, 28, 1), 8, 16
 LOSS = LOSSES["non_saturating"]
-GAME, KEY = Objective(LOSS), tf.constant([0, 3], tf.int64)
+OBJECTIVE, KEY = Objective(LOSS), tf.constant([0, 3], tf.int64)
 RNG = np.random.default_rng(0)
 REALS = RNG.uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
 LATENTS = RNG.normal(size=(BATCH, LATENT_DIM)).astype(np.float32)
@@ -43,8 +43,8 @@ def step_of(data, i):
     return Batch(*(part[i] for part in data))
 
 
-def run_part(run, data, first, last):
-    return run(data, tf.constant(first), tf.constant(last))
+def run_part(run, data, first, last, update_generator=True):
+    return run(data, tf.constant(first), tf.constant(last), update_generator)
 
 
 def batch_normalised_discriminator():
@@ -54,10 +54,9 @@ def batch_normalised_discriminator():
     return keras.Model(inputs, keras.layers.Dense(1)(x))
 
 
-def knobs(**changes):
+def options(**changes):
     defaults = {
-        "game": GAME, "key": KEY, "schedule": "alternating", "d_warmup_steps": 0,
-        "ema_half_life": 1000,
+        "objective": OBJECTIVE, "key": KEY, "schedule": "alternating", "ema_half_life": 1000,
     }  # fmt: skip
     return {**defaults, **changes}
 
@@ -137,11 +136,11 @@ def test_gradients_reach_the_generator_through_the_augmentation(tiny_config):
 def test_weights_of_the_discriminator_are_clipped_after_each_update(schedule, tiny_config):
     data = step_of(block(1), 0)
     free, clipped = (build_state(tiny_config(d_learning_rate=0.05), SHAPE) for _ in range(2))
-    train_step(free, data, **knobs(schedule=schedule))
+    train_step(free, data, **options(schedule=schedule))
     train_step(
         clipped,
         data,
-        **knobs(schedule=schedule, objective=Objective(LOSS, d_weight_clip=0.03)),
+        **options(schedule=schedule, objective=Objective(LOSS, d_weight_clip=0.03)),
     )
     if schedule == "simultaneous":  # otherwise G has seen another D
         assert same(weights_of(clipped.generator), weights_of(free.generator))
@@ -161,7 +160,7 @@ def test_each_update_has_random_points_of_its_own_that_only_seed_and_step_decide
         return tf.zeros([BATCH])
 
     data = block(3, d_steps=2)
-    given = knobs(objective=Objective(LOSS, WeightedPenalty(remembering, 1.0)))
+    given = options(objective=Objective(LOSS, WeightedPenalty(remembering, 1.0)))
     state = build_state(tiny_config(), SHAPE)
     for i in range(3):
         train_step(state, step_of(data, i), **given)
@@ -180,7 +179,7 @@ def test_the_average_starts_at_the_generator(tiny_config):
 
 
 @pytest.mark.parametrize("update", [
-    lambda s: discriminator_update(s, SEEN, GAME, KEY),
+    lambda s: discriminator_update(s, SEEN, OBJECTIVE, KEY),
     lambda s: classic_discriminator_update(s, SEEN),
 ])  # fmt: skip
 def test_a_discriminator_update_leaves_the_generator_untouched(state, update):
@@ -192,17 +191,17 @@ def test_a_discriminator_update_leaves_the_generator_untouched(state, update):
 
 def test_a_generator_update_leaves_the_discriminator_untouched(state):
     g, d = weights_of(state.generator), weights_of(state.discriminator)
-    generator_update(state, SEEN, GAME, KEY)
+    generator_update(state, SEEN, OBJECTIVE, KEY)
     assert same(d, weights_of(state.discriminator))
     assert differ_everywhere(g, weights_of(state.generator))
 
 
 def test_an_idle_generator_changes_nothing_and_tells_the_loss(state):
     g, d = weights_of(state.generator), weights_of(state.discriminator)
-    idle = generator_loss_only(state, SEEN, GAME, KEY)
+    idle = generator_loss_only(state, SEEN, OBJECTIVE, KEY)
     assert same(g, weights_of(state.generator))
     assert same(d, weights_of(state.discriminator))
-    moving = generator_update(state, SEEN, GAME, KEY)
+    moving = generator_update(state, SEEN, OBJECTIVE, KEY)
     assert idle.keys() == moving.keys()
     assert float(idle["loss/g"]) == pytest.approx(float(moving["loss/g"]), rel=1e-6)
     assert float(idle["grads/g_norm"]) == 0 < float(moving["grads/g_norm"])
@@ -225,8 +224,8 @@ def spied(network, calls):
 @pytest.mark.parametrize(
     ("update", "modes", "equal"),
     [
-        (lambda s: simultaneous_update(s, SEEN, GAME, KEY), [True], True),
-        (lambda s: discriminator_update(s, SEEN, GAME, KEY), [True], True),
+        (lambda s: simultaneous_update(s, SEEN, OBJECTIVE, KEY), [True], True),
+        (lambda s: discriminator_update(s, SEEN, OBJECTIVE, KEY), [True], True),
         (lambda s: classic_discriminator_update(s, SEEN), [False], False),
     ],
 )
@@ -246,10 +245,10 @@ def test_which_fakes_the_discriminator_sees(state, update, modes, equal):
 def test_simultaneous_uses_one_forward_pass_for_both_players(tiny_config):
     """Both gradients hold at the old weights; alternating, G sees the updated D."""
     states = [build_state(tiny_config(d_learning_rate=0.1), SHAPE) for _ in range(3)]
-    both = simultaneous_update(states[0], SEEN, GAME, KEY)
-    g_alone = generator_update(states[1], SEEN, GAME, KEY)
-    d_first = discriminator_update(states[2], SEEN, GAME, KEY)
-    g_after = generator_update(states[2], SEEN, GAME, KEY)
+    both = simultaneous_update(states[0], SEEN, OBJECTIVE, KEY)
+    g_alone = generator_update(states[1], SEEN, OBJECTIVE, KEY)
+    d_first = discriminator_update(states[2], SEEN, OBJECTIVE, KEY)
+    g_after = generator_update(states[2], SEEN, OBJECTIVE, KEY)
     for name, value in {**d_first, **g_alone}.items():
         assert float(both[name]) == pytest.approx(float(value), rel=1e-4), name
     assert float(g_after["loss/g"]) != pytest.approx(float(both["loss/g"]), rel=0.01)
@@ -289,7 +288,9 @@ def test_the_gradient_norm_is_over_all_tensors(tiny_config):
     sgd = keras.optimizers.SGD(1.0)
     sgd.build(state.discriminator.trainable_variables)
     before = weights_of(state.discriminator)
-    norm = discriminator_update(state._replace(d_optimizer=sgd), SEEN, GAME, KEY)["grads/d_norm"]
+    norm = discriminator_update(state._replace(d_optimizer=sgd), SEEN, OBJECTIVE, KEY)[
+        "grads/d_norm"
+    ]
     moved = [b - a for a, b in zip(before, weights_of(state.discriminator), strict=True)]
     assert float(norm) == pytest.approx(np.sqrt(sum((m**2).sum() for m in moved)), rel=1e-4)
 
@@ -300,9 +301,11 @@ def test_eager_and_compiled_give_the_same_numbers(schedule, jit, tiny_config):
     data = block(3, d_steps=2)
     results = []
     for eagerly in (True, False):
-        config = tiny_config(schedule=schedule, d_steps=2, d_warmup_steps=1, jit_compile=jit)
+        config = tiny_config(schedule=schedule, d_steps=2, jit_compile=jit)
         state = build_state(config, SHAPE)
-        metrics, finite = run_part(compile_train_steps(config, state, eagerly), data, 0, 3)
+        run = compile_train_steps(config, state, run_eagerly=eagerly)
+        run_part(run, data, 0, 1, update_generator=False)
+        metrics, finite = run_part(run, data, 1, 3)
         assert bool(finite)
         assert int(state.step.numpy()) == 3
         assert sorted(metrics) == sorted([*STEP_METRICS, "weights/d_norm", "weights/g_norm"])
@@ -340,7 +343,7 @@ def test_each_update_has_real_images_and_latents_of_its_own(tiny_config, monkeyp
     monkeypatch.setattr(step_module, "discriminator_update", spy)
     monkeypatch.setattr(step_module, "generator_update", g_spy)
     images, labels, latents = data = step_of(block(1, d_steps=3), 0)
-    train_step(state, data, **knobs())
+    train_step(state, data, **options())
     assert len(seen) == 4
     for i, (real, label, noise) in enumerate(seen):  # G: fresh latents, D's last real images
         np.testing.assert_allclose(real, images[min(i, 2)].numpy() / 127.5 - 1, atol=1e-6)
@@ -352,11 +355,11 @@ def test_each_update_has_real_images_and_latents_of_its_own(tiny_config, monkeyp
 
 @pytest.mark.parametrize("schedule", ["alternating", "simultaneous", "classic"])
 def test_the_generator_moves_only_after_the_warm_up(schedule, tiny_config):
-    config = tiny_config(schedule=schedule, d_warmup_steps=2)
+    config = tiny_config(schedule=schedule)
     state, data = build_state(config, SHAPE), block(4)
     run = compile_train_steps(config, state)
     g, d = weights_of(state.generator), weights_of(state.discriminator)
-    run_part(run, data, 0, 2)
+    run_part(run, data, 0, 2, update_generator=False)
     assert same(g, weights_of(state.generator))
     assert same(g, weights_of(state.ema_generator))
     assert differ_everywhere(d, weights_of(state.discriminator))
@@ -406,8 +409,8 @@ def test_norms_under_loss_scaling_are_those_of_the_loss(tiny_config):
     norms = {}
     for precision in ("float32", "mixed_float16"):
         state = build_state(tiny_config(precision=precision), SHAPE)
-        d = discriminator_update(state, SEEN, GAME, KEY)["grads/d_norm"]
-        g = generator_update(state, SEEN, GAME, KEY)["grads/g_norm"]
+        d = discriminator_update(state, SEEN, OBJECTIVE, KEY)["grads/d_norm"]
+        g = generator_update(state, SEEN, OBJECTIVE, KEY)["grads/g_norm"]
         norms[precision] = [float(d), float(g)]
     np.testing.assert_allclose(norms["mixed_float16"], norms["float32"], rtol=0.02)
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.models.layers import LayerBuilder
+from gan.models.layers import LayerBuilder, NetworkSpec
 from gan.models.registry import DISCRIMINATORS, GENERATORS, mlp_discriminator, mlp_generator
 from gan.models.resnet import blur
 from support import differ_everywhere, same, weights_of
@@ -26,12 +26,12 @@ def numbers(*shape, seed=0):
 def pair(name, classes=0, norm="default", policy="float32", seed=0, image_shape=(8, 8, 1)):
     """A generator with 8 latent entries and a discriminator."""
     shape = shape_of(name, image_shape)
-    g = GENERATORS[name](8, shape, policy, seed, classes=classes, norm=norm)
-    return g, DISCRIMINATORS[name](shape, policy, seed, classes=classes, norm=norm)
+    spec = NetworkSpec(shape, 8, classes, norm, policy, seed)
+    return GENERATORS[name].build(spec), DISCRIMINATORS[name].build(spec)
 
 
 def test_the_generator_is_the_original_one():
-    g = mlp_generator(100, (28, 28, 1))
+    g = mlp_generator(NetworkSpec((28, 28, 1)))
     assert g.count_params() == 1_493_520
     assert (g.input_shape, g.output_shape) == ((None, 100), (None, 28, 28, 1))
     hidden = ["Dense", "LeakyReLU", "BatchNormalization"]
@@ -49,7 +49,7 @@ def test_the_generator_is_the_original_one():
 
 
 def test_the_discriminator_is_the_original_one_without_sigmoid():
-    d = mlp_discriminator((28, 28, 1))
+    d = mlp_discriminator(NetworkSpec((28, 28, 1)))
     assert d.count_params() == 533_505
     assert (d.input_shape, d.output_shape) == ((None, 28, 28, 1), (None, 1))
     assert [type(layer).__name__ for layer in d.layers] == [
@@ -61,7 +61,10 @@ def test_the_discriminator_is_the_original_one_without_sigmoid():
 
 
 def test_initial_weights_are_glorot_uniform_in_every_layer():
-    for network in (mlp_generator(100, (28, 28, 1)), mlp_discriminator((28, 28, 1))):
+    for network in (
+        mlp_generator(NetworkSpec((28, 28, 1))),
+        mlp_discriminator(NetworkSpec((28, 28, 1))),
+    ):
         for layer in network.layers:
             if isinstance(layer, keras.layers.Dense):
                 kernel = layer.kernel.numpy()
@@ -74,8 +77,8 @@ def test_initial_weights_are_glorot_uniform_in_every_layer():
 @pytest.mark.parametrize(
     "build",
     [
-        lambda seed: mlp_generator(8, (4, 4, 1), "float32", seed),
-        lambda seed: mlp_discriminator((4, 4, 1), "float32", seed),
+        lambda seed: mlp_generator(NetworkSpec((4, 4, 1), 8, seed=seed)),
+        lambda seed: mlp_discriminator(NetworkSpec((4, 4, 1), seed=seed)),
     ],
 )
 def test_the_seed_decides_the_weights(build):
@@ -105,7 +108,7 @@ def test_half_precision_stops_at_the_edges(name, policy):
 
 
 def test_a_saved_generator_opens_in_keras_and_draws_the_same(tmp_path):
-    g = mlp_generator(8, (28, 28, 1), "mixed_bfloat16", 3, widths=(16,))
+    g = mlp_generator(NetworkSpec((28, 28, 1), 8, policy="mixed_bfloat16", seed=3), (16,))
     g.save(tmp_path / "g.keras")
     again = keras.models.load_model(tmp_path / "g.keras")
     latents = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
@@ -125,7 +128,8 @@ def test_a_saved_generator_opens_in_keras_and_draws_the_same(tmp_path):
     ],
 )
 def test_networks_are_as_large_as_they_say(name, image_shape, g_count, d_count):
-    g, d = GENERATORS[name](100, image_shape), DISCRIMINATORS[name](image_shape)
+    spec = NetworkSpec(image_shape)
+    g, d = GENERATORS[name].build(spec), DISCRIMINATORS[name].build(spec)
     assert (g.count_params(), d.count_params()) == (g_count, d_count)
     assert (g.input_shape, g.output_shape) == ((None, 100), (None, *image_shape))
     assert (d.input_shape, d.output_shape) == ((None, *image_shape), (None, 1))
@@ -134,19 +138,18 @@ def test_networks_are_as_large_as_they_say(name, image_shape, g_count, d_count):
 
 @pytest.mark.parametrize("name", ["dcgan_tiny", "infogan_tiny", "resnet_tiny"])
 def test_convolutions_take_packed_images_of_other_sizes(name):
-    d = DISCRIMINATORS[name]((12, 8, 6))
+    d = DISCRIMINATORS[name].build(NetworkSpec((12, 8, 6)))
     assert d(numbers(2, 12, 8, 6)).shape == (2, 1)
-    for build in (lambda shape: GENERATORS[name](8, shape), DISCRIMINATORS[name]):
-        with pytest.raises(ValueError, match="multiples of 4"):
-            build((28, 30, 1))
-        with pytest.raises(ValueError, match="multiples of 4"):
-            build((2,))
+    for table in (GENERATORS, DISCRIMINATORS):
+        for shape in ((28, 30, 1), (2,)):
+            with pytest.raises(ValueError, match="multiples of 4"):
+                table[name].build(NetworkSpec(shape))
 
 
 def test_toy_networks_are_not_for_images():
-    for build in (lambda shape: GENERATORS["toy_tiny"](8, shape), DISCRIMINATORS["toy_tiny"]):
+    for table in (GENERATORS, DISCRIMINATORS):
         with pytest.raises(ValueError, match="makes points"):
-            build((28, 28, 1))
+            table["toy_tiny"].build(NetworkSpec((28, 28, 1)))
     outputs = 100 * pair("toy_tiny")[0](100 * numbers(4, 8)).numpy()
     assert np.abs(outputs).max() > 1  # without a tanh
 
@@ -198,10 +201,9 @@ def test_the_default_normalisation_is_that_of_the_paper():
 )
 def test_other_normalisations_are_refused(name, norm, message):
     shape = shape_of(name)
-    with pytest.raises(ValueError, match=message):
-        GENERATORS[name](8, shape, norm=norm)
-    with pytest.raises(ValueError, match=message):
-        DISCRIMINATORS[name](shape, norm=norm)
+    for table in (GENERATORS, DISCRIMINATORS):
+        with pytest.raises(ValueError, match=message):
+            table[name].build(NetworkSpec(shape, norm=norm))
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -310,7 +312,7 @@ def test_residual_branches_start_at_zero():
 
 def test_other_layers_of_a_branch_are_scaled_by_depth():
     """By depth^(-1/4) of what keeps the variance through a LeakyReLU; depth is 3 here."""
-    d = DISCRIMINATORS["resnet"]((8, 8, 1))
+    d = DISCRIMINATORS["resnet"].build(NetworkSpec((8, 8, 1)))
     convolutions = [layer for layer in d.layers if isinstance(layer, keras.layers.Conv2D)]
     for layer in (convolutions[9], convolutions[10]):  # 1x1 and 3x3 of the widest block
         kernel = layer.kernel.numpy()
@@ -320,9 +322,9 @@ def test_other_layers_of_a_branch_are_scaled_by_depth():
 
 @pytest.mark.parametrize("strides", [1, 2])
 def test_the_blur_is_binomial_and_is_not_trained(strides):
-    parts = LayerBuilder(0, 0, "float32")
+    make = LayerBuilder(NetworkSpec((8, 8, 3)), 0, "none")
     inputs = keras.Input((8, 8, 3))
-    model = keras.Model(inputs, blur(parts, inputs, strides))
+    model = keras.Model(inputs, blur(make, inputs, strides))
     assert not model.weights
     images = np.zeros((3, 8, 8, 3), np.float32)
     images[np.arange(3), 3, 4, np.arange(3)] = 16.0  # channels do not mix
@@ -336,7 +338,7 @@ def test_the_blur_is_binomial_and_is_not_trained(strides):
 
 
 def test_waves_are_sines_and_cosines_in_fixed_random_directions():
-    d = DISCRIMINATORS["toy"]((2,), "mixed_bfloat16", 5)
+    d = DISCRIMINATORS["toy"].build(NetworkSpec((2,), policy="mixed_bfloat16", seed=5))
     kernel = d.get_layer("waves").kernel.numpy()
     assert not d.get_layer("waves").trainable_weights
     frequencies = np.linalg.norm(kernel, axis=0)
@@ -349,5 +351,6 @@ def test_waves_are_sines_and_cosines_in_fixed_random_directions():
     seen = keras.Model(d.inputs, first.output)(points).numpy()
     phases = points @ kernel
     np.testing.assert_allclose(seen, np.hstack([points, np.sin(phases), np.cos(phases)]), atol=1e-4)
-    other = DISCRIMINATORS["toy"]((2,), "float32", 6).get_layer("waves").kernel.numpy()
+    other = DISCRIMINATORS["toy"].build(NetworkSpec((2,), seed=6))
+    other = other.get_layer("waves").kernel.numpy()
     assert not np.allclose(kernel, other)

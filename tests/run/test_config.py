@@ -16,22 +16,6 @@ def test_defaults_are_the_original_script():
     )  # fmt: skip
 
 
-def test_names_are_the_rows_of_the_tables():
-    from gan.algorithm.augment import AUGMENTATIONS
-    from gan.algorithm.losses import LOSSES
-    from gan.algorithm.penalties import PENALTIES
-    from gan.data.datasets import DATASETS
-    from gan.models.registry import DISCRIMINATORS, GENERATORS
-
-    assert tuple(DATASETS) == config.DATASETS
-    assert tuple(GENERATORS) == config.GENERATORS
-    assert tuple(DISCRIMINATORS) == config.DISCRIMINATORS
-    assert tuple(LOSSES) == config.LOSSES
-    assert tuple(AUGMENTATIONS) == config.AUGMENTATIONS
-    assert ("none", *PENALTIES) == config.PENALTIES
-    assert tuple(name for name in LOSSES if LOSSES[name].has_labels) == config.LOSSES_WITH_LABELS
-
-
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_presets_are_valid_and_change_only_what_they_list(name):
     made = dataclasses.asdict(presets.from_preset(name))

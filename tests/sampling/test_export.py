@@ -11,6 +11,7 @@ import tensorflow as tf
 import gan
 from gan.cli import export as command
 from gan.errors import UserError
+from gan.models.layers import NetworkSpec
 from gan.models.registry import GENERATORS
 from gan.run import run_directory
 from gan.sampling import export
@@ -31,7 +32,7 @@ def generator_of(name, **kwargs):
     if name == "anonymous":
         return anonymous()
     shape = (2,) if name.startswith("toy") else SHAPE
-    generator = GENERATORS[name](8, shape, seed=1, **kwargs)
+    generator = GENERATORS[name].build(NetworkSpec(shape, 8, seed=1, **kwargs))
     for variable in generator.trainable_variables:  # away from what is trivial, such as zeros
         variable.assign(variable + 0.1 * np.random.default_rng(0).normal(size=variable.shape))
     return generator

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import gan
-from gan import api
 from gan.errors import UserError
+from gan.training import setup
 from support import ROOT
 
 
@@ -89,7 +89,7 @@ def test_mistakes_are_named(call, message, run_dir, tmp_path, monkeypatch):
 
 
 def test_what_is_no_run_directory_is_refused_before_data_are_loaded(tmp_path, monkeypatch):
-    monkeypatch.setattr(api, "dataset_from_config", None)
+    monkeypatch.setattr(setup, "dataset_from_config", None)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file"):
         gan.train(tmp_path / "file")

@@ -8,6 +8,7 @@ import shutil
 import time
 
 import pytest
+from absl import flags as absl_flags
 from absl.flags import FlagValues
 
 from gan.cli import flags, sample
@@ -75,7 +76,7 @@ def check(name, arguments):
         return
     values = FlagValues()
     COMMANDS[name].define(values)
-    flags.DEFINE_boolean("help", False, "", flag_values=values)
+    absl_flags.DEFINE_boolean("help", False, "", flag_values=values)
     extra = values([name, *arguments])[1:]
     assert not extra or name in RUN_FLAG or (name in ONE_RUN and len(extra) == 1)
     if name == "train":

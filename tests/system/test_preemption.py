@@ -28,7 +28,9 @@ def config(tiny_config):
 
 
 def run(config, run_dir, stop=None):
-    return train(config, run_dir, evaluators={"light": evaluator}, stop=stop, quiet=True)
+    return train(
+        config, run_dir, make_evaluators=lambda *_: {"light": evaluator}, stop=stop, quiet=True
+    )
 
 
 def signalling(function, number, calls=1):
@@ -48,8 +50,8 @@ def compiling(number):
     """Returns ``compile_train_steps`` whose first call, which compiles, gets the signal."""
     compile_train_steps = trainer.compile_train_steps
 
-    def signalled(*args):
-        steps = compile_train_steps(*args)
+    def signalled(*args, **options):
+        steps = compile_train_steps(*args, **options)
         return signalling(steps, number)
 
     return signalled

@@ -7,6 +7,7 @@ import pytest
 from gan.run import jsonl
 from gan.run.config import Config
 from gan.training import collapse
+from gan.training.checks import has_log_odds
 from support import run_module
 
 
@@ -140,8 +141,8 @@ def test_the_rules_on_d_are_for_logits_that_are_log_odds():
         assert collapse.first_signs(span(**values), [], log_odds=False) == {}
     few = [evaluation(i, 5.0, 0.01) for i in range(1, 5)]
     assert list(collapse.collapse_signs([], few, log_odds=False)) == ["mode_collapse"]
-    assert Config().has_log_odds
-    assert Config(loss="minimax").has_log_odds
+    assert has_log_odds(Config())
+    assert has_log_odds(Config(loss="minimax"))
     for changes in ({"loss": "wasserstein"}, {"loss": "relativistic"}, {"penalty": "r1"},
                     {"d_weight_clip": 0.01}):  # fmt: skip
-        assert not Config(**changes).has_log_odds
+        assert not has_log_odds(Config(**changes))

@@ -20,27 +20,31 @@ from gan.training import devices
 )
 def test_auto_precision_by_device(capability, precision, jit, monkeypatch):
     monkeypatch.setattr(devices, "compute_capability", lambda: capability)
-    resolved = devices.resolve(Config())
+    resolved = devices.resolve(Config(), {})
     assert (resolved.precision, resolved.jit_compile) == (precision, jit)
-    explicit = devices.resolve(Config(precision="mixed_bfloat16"))
+    explicit = devices.resolve(Config(precision="mixed_bfloat16"), {})
     assert explicit.precision == "mixed_bfloat16"
     assert explicit.jit_compile == (capability is not None)  # on CPUs oneDNN does it better
-    assert devices.resolve(Config(jit_compile=False)).jit_compile is False
+    assert devices.resolve(Config(jit_compile=False), {}).jit_compile is False
 
 
 def test_xla_on_cpus_is_for_dense_networks(monkeypatch):
     monkeypatch.setattr(devices, "compute_capability", lambda: None)
-    assert devices.resolve(Config(generator="toy", discriminator="toy_tiny")).jit_compile is True
-    for name in ("dcgan", "resnet_tiny", "somebody_else's"):
-        assert devices.resolve(Config(discriminator=name)).jit_compile is False
+    assert (
+        devices.resolve(Config(generator="toy", discriminator="toy_tiny"), {}).jit_compile is True
+    )
+    for name in ("dcgan", "resnet_tiny"):
+        assert devices.resolve(Config(discriminator=name), {}).jit_compile is False
     inner = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)])
     outer = keras.Sequential([keras.Input((8, 8, 1)), inner, keras.layers.Flatten()])
     dense = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
-    assert devices.resolve(Config(), [dense, outer]).jit_compile is False
-    assert devices.resolve(Config(), [dense]).jit_compile is True
-    assert devices.resolve(Config(jit_compile=True), [outer]).jit_compile is True
+    assert (
+        devices.resolve(Config(), {"generator": dense, "discriminator": outer}).jit_compile is False
+    )
+    assert devices.resolve(Config(), {"generator": dense}).jit_compile is True
+    assert devices.resolve(Config(jit_compile=True), {"discriminator": outer}).jit_compile is True
     monkeypatch.setattr(devices, "compute_capability", lambda: (8, 0))
-    assert devices.resolve(Config(discriminator="dcgan")).jit_compile is True
+    assert devices.resolve(Config(discriminator="dcgan"), {}).jit_compile is True
 
 
 def test_compute_capability_is_read_from_the_first_gpu(monkeypatch):

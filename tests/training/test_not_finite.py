@@ -55,13 +55,13 @@ def inject(monkeypatch, state):
         monkeypatch.setitem(LOSSES, "poisoned", pair._replace(discriminator=discriminator))
 
     def of_logits(when):
-        seen = step.seen
+        inputs = step.discriminator_inputs
 
         def poisoned(*args):
-            real_images, fake_images = seen(*args)
+            real_images, fake_images = inputs(*args)
             return real_images, tf.where(now(when), np.nan, fake_images)
 
-        monkeypatch.setattr(step, "seen", poisoned)
+        monkeypatch.setattr(step, "discriminator_inputs", poisoned)
 
     def of_weights(when):
         def poisoned(network, bound):

@@ -1,0 +1,96 @@
+"""The start of a run: everything is resolved, checked or refused before anything is written."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from gan.algorithm.objective import Objective
+from gan.data.datasets import Dataset, dataset_from_config
+from gan.data.time_limit import run_unless
+from gan.errors import UserError
+from gan.run.config import Config
+from gan.run.jsonl import read_records
+from gan.run.run_directory import (
+    EVALUATIONS_FILE,
+    METRICS_FILE,
+    check_run_dir,
+    with_saved_choices,
+)
+from gan.training import devices
+from gan.training.builders import build_objective
+from gan.training.checks import check_rows
+from gan.training.signals import StopRequest
+from gan.training.strategy import Replicas, replicas_of
+from gan.training.timing import Timer
+
+# (generator, step) -> record with "metrics" {name: float} and what they were computed from
+Evaluator = Callable[[keras.Model, int], dict[str, Any]]
+# (config, data, print_fn) -> evaluators by name
+EvaluatorFactory = Callable[[Config, Dataset, Callable[[str], None]], Mapping[str, Evaluator]]
+
+
+class Setup(NamedTuple):
+    """What a run is made of, before networks are built."""
+
+    config: Config  # resolved for this machine
+    run_dir: Path
+    own_networks: Mapping[str, keras.Model]  # those that Python code gave
+    objective: Objective
+    replicas: Replicas
+    data: Dataset
+    evaluators: Mapping[str, Evaluator]  # the chief's
+
+
+def set_up(
+    config: Config,
+    run_dir: Path,
+    own_networks: Mapping[str, keras.Model],
+    data: Dataset | None,
+    make_evaluators: EvaluatorFactory | None,
+    replicas: Replicas | None,
+    *,
+    stop: StopRequest,
+    timer: Timer,
+    print_fn: Callable[[str], None],
+) -> Setup:
+    """Returns what a run is made of. The arguments are those of ``trainer.train``.
+
+    Raises:
+        UserError: Invalid input; nothing was written.
+        GivenUp: A signal asked for an end while data were loaded.
+    """
+    config = resolve(config, run_dir, own_networks)
+    objective = build_objective(config)
+    replicas = replicas or replicas_of(config, print_fn)  # before TensorFlow computes anything
+    for name, network in own_networks.items():
+        replicas.check_own(name, network)
+    if data is None:
+        with timer("data"):
+            # A download may take minutes, and leaves nothing that could be saved.
+            data = run_unless(stop.patience(), lambda: dataset_from_config(config, print_fn))
+    evaluators: Mapping[str, Evaluator] = {}
+    if replicas.chief and make_evaluators:
+        with timer("feature network"):
+            evaluators = make_evaluators(config, data, print_fn)
+    if replicas.chief and config.keep_best != "none" and not evaluators:
+        raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
+    return Setup(config, run_dir, own_networks, objective, replicas, data, evaluators)
+
+
+def resolve(
+    config: Config, run_dir: Path, own_networks: Mapping[str, keras.Model] | None = None
+) -> Config:
+    """Returns a configuration as it will be trained in a directory, on this machine.
+
+    Raises:
+        UserError: It cannot be, or the directory holds something else, or damaged records.
+    """
+    devices.prepare()
+    check_rows(config)
+    config = devices.resolve(with_saved_choices(run_dir, config), own_networks or {})
+    check_run_dir(run_dir, config)
+    for name in (METRICS_FILE, EVALUATIONS_FILE):
+        read_records(run_dir / name)
+    return config
