@@ -30,7 +30,7 @@ export: $(VENV)/.dev  ## Write the generator of RUN for other programs: SavedMod
 report: $(VENV)/.dev  ## Write RUN/report.html: losses, samples, metrics, and with `make explorer` more
 	@$(BIN)/python -m experiments.report --runs=$(RUN) $(ARGS)
 
-compare: $(VENV)/.base  ## Say whether RUN is normal: its curves over those of usual runs
+compare: $(VENV)/.base  ## Say whether RUN is normal: its curves over bands of reference runs
 	@$(BIN)/python -m experiments.compare --runs=$(RUN) $(ARGS)
 
 explorer:  ## Fetch ONNX Runtime Web (npm), for a latent explorer in reports

@@ -29,7 +29,7 @@ def define(values: FlagValues) -> None:
 
 
 def main(values: FlagValues) -> int:
-    """Writes the reference and returns the exit status."""
+    """Writes the curves and returns the exit status."""
     name = values["study"].value
     study = STUDIES[name]
     with command.silenced():
@@ -37,37 +37,35 @@ def main(values: FlagValues) -> int:
         from gan.run import reader
         from gan.run.atomic_files import write_json
         from gan.training import devices
-    runs = runs_of(study, Path(values["out"].value) / name)
-    curves = []
-    for run in runs:
-        config = from_preset(study.preset, run.changes)
-        if (state := state_of(run, config.steps)) != "completed":
+    curves = {}
+    for run in runs_of(study, Path(values["out"].value) / name):
+        state = state_of(run, from_preset(study.preset, run.changes).steps)
+        if state != "completed":
             raise UserError(f"--study={name}: {run.directory} is {state}, make study completes it")
-        found = reader.read_history(run.directory)
-        curves.append(reference_curves.curves_of(found.records, found.evaluations))
+        history = reader.read_history(run.directory)
+        curves[run.directory.name] = reference_curves.curves_of(
+            history.records, history.evaluations
+        )
+    config = from_preset(study.preset)
     bands = {
         metric: {key: [round(x, 5) for x in values] for key, values in band.items()}
-        for metric, band in reference_curves.band_of(curves).items()
+        for metric, band in reference_curves.bands_of([*curves.values()]).items()
     }
     path = OUT / f"{study.preset}.json"
     OUT.mkdir(exist_ok=True)
-    write_json(
-        path,
-        {
-            "preset": study.preset,
-            "config": dataclasses.asdict(from_preset(study.preset)),
-            "seeds": list(study.seeds),
-            "environment": devices.environment(),
-            "bands": bands,
-        },
-    )
-    print(f"{path}: {len(runs)} runs, {path.stat().st_size:,} bytes")
-    for i, run in enumerate(runs):
-        others = reference_curves.band_of(curves[:i] + curves[i + 1 :])
-        outside = compare.deviations(curves[i], others, compare.judged(config))
-        print(
-            f"{run.directory.name} beside the others: {'; '.join(map(str, outside)) or 'as usual'}"
-        )
+    content = {
+        "preset": study.preset,
+        "config": dataclasses.asdict(config),
+        "seeds": list(study.seeds),
+        "environment": devices.environment(),
+        "bands": bands,
+    }
+    write_json(path, content)
+    print(f"{path}: {len(curves)} runs, {path.stat().st_size:,} bytes")
+    for name, curve in curves.items():
+        others = reference_curves.bands_of([c for other, c in curves.items() if other != name])
+        outside = compare.deviations(curve, others, compare.judged(config))
+        print(f"{name} beside the others: {'; '.join(map(str, outside)) or 'inside their band'}")
     return command.DONE
 
 

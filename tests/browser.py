@@ -38,7 +38,9 @@ def browser(width=1200, height=1500, dark=False):
 
 def wait(opened, script):
     """Waits until a script returns something true, and returns it."""
-    return WebDriverWait(opened, PATIENCE).until(lambda one: one.execute_script(f"return {script}"))
+    return WebDriverWait(opened, PATIENCE).until(
+        lambda _: opened.execute_script(f"return {script}")
+    )
 
 
 def complaints(opened):

@@ -1,4 +1,4 @@
-"""Is this normal? ``tapegan compare runs/mlp``: a run beside what runs of its preset look like."""
+"""Is this normal? ``tapegan compare runs/mlp``: a run beside reference runs of its preset."""
 
 from pathlib import Path
 from typing import NoReturn
@@ -9,7 +9,7 @@ from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.fields import option
 
-USAGE = "Says whether runs look like usual ones of their preset, and since when not."
+USAGE = "Says whether runs look like reference runs of their preset, and since when not."
 
 
 def define(values: FlagValues) -> None:
@@ -17,13 +17,13 @@ def define(values: FlagValues) -> None:
     flags.define(
         values,
         runs=option("runs/mlp", "a run, or several separated by commas; also as plain arguments"),
-        reference=option("", "preset whose curves are the usual ones (default: the nearest one)"),
+        reference=option("", "preset whose reference runs to compare with (default: the nearest)"),
         out=option("", "PNG file (default: compare.png in the run, or here for several runs)"),
     )
 
 
 def main(values: FlagValues) -> int:
-    """Writes the picture, says a line about each run, and returns the exit status."""
+    """Writes the picture, prints a line about each run, and returns the exit status."""
     run_dirs = flags.paths(values, "runs")
     with command.silenced():
         from gan.reports import compare, plots, reference_curves
@@ -32,24 +32,22 @@ def main(values: FlagValues) -> int:
         values["out"].value or (run_dirs[0] if len(run_dirs) == 1 else Path()) / "compare.png"
     )
     run_directory.check_output(out, ".png")
-    usual, curves, lines = None, {}, []
-    for run_dir in run_dirs:
-        of_files = reader.read_history(run_dir)
-        found = reference_curves.nearest_reference(of_files.config, values["reference"].value)
-        usual = usual or found
-        if usual["preset"] != found["preset"]:
+    runs = [reader.read_history(run_dir) for run_dir in run_dirs]
+    reference, *others = (
+        reference_curves.nearest_reference(run.config, values["reference"].value) for run in runs
+    )
+    for run, nearest in zip(runs[1:], others, strict=True):
+        if nearest.preset != reference.preset:
             raise UserError(
-                f"--runs={run_dir}: is nearest to {found['preset']}, {run_dirs[0]} to "
-                f"{usual['preset']}; --reference chooses one for all"
+                f"--runs={run.path}: is nearest to {nearest.preset}, {run_dirs[0]} to "
+                f"{reference.preset}; --reference chooses one for all"
             )
-        curves[str(run_dir)], line = compare.compare_run(of_files, usual)
-        lines.append(f"{run_dir} beside {line}")
-    assert usual is not None
+    curves, lines = {}, []
+    for run in runs:
+        curves[str(run.path)], line = compare.compare_run(run, reference)
+        lines.append(f"{run.path} beside {line}")
     try:
-        limits = {
-            name: reference_curves.limits_of(name, band) for name, band in usual["bands"].items()
-        }
-        plots.write_comparison(out, usual["bands"], limits, curves)
+        plots.write_comparison(out, reference.bands, curves)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     print("\n".join([*lines, f"{out}: the curves over their bands"]))

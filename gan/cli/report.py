@@ -32,38 +32,37 @@ def main(values: FlagValues) -> int:
     """Writes the page and returns the exit status."""
     run_dirs = flags.paths(values, "runs")
     with command.silenced():
-        from gan.reports.page import write_page
-        from gan.run import run_directory
+        from gan.reports.explorer import Explorer, pack_generators
+        from gan.reports.page import render_page
+        from gan.run import reader, run_directory
         from gan.run.atomic_files import replacing
         from gan.training import devices
     devices.prepare()
-    explorer = explorer_of(values["explorer"].value)
+    ort = ort_directory(values["explorer"].value)
     out = Path(
         values["out"].value or (Path() if len(run_dirs) > 1 else run_dirs[0]) / "report.html"
     )
     run_directory.check_output(out, ".html")
     with command.silenced():
-        page = write_page(run_dirs, explorer)
-    if page.no_explorer and not page.has_explorer and values["explorer"].present:
-        raise UserError(f"--explorer={explorer}: {page.no_explorer}")
+        runs = [reader.read_history(run_dir) for run_dir in run_dirs]
+        explorer = pack_generators(runs, ort) if ort else Explorer()
+        if explorer.missing and not explorer.models and values["explorer"].present:
+            raise UserError(f"--explorer={ort}: {explorer.missing}")
+        page = render_page(runs, explorer)
     try:
         with replacing(out) as temporary:
-            temporary.write_text(page.text, encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    print(f"{out}: {len(page.text):,} characters")
-    if page.no_explorer:
-        missing = "not in" if page.has_explorer else "without"
-        print(f"{missing} the latent explorer: {page.no_explorer}")
+    print(f"{out}: {len(page):,} characters")
+    if explorer.missing:
+        where = "not in" if explorer.models else "without"
+        print(f"{where} the latent explorer: {explorer.missing}")
     return command.DONE
 
 
-def explorer_of(text: str) -> Path | None:
-    """Returns the directory that the flag means, None for no explorer.
-
-    Raises:
-        UserError: It does not exist.
-    """
+def ort_directory(text: str) -> Path | None:
+    """Returns the directory of ONNX Runtime Web that the flag means, None for no explorer."""
     if text == "none":
         return None
     if not text:

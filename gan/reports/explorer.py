@@ -2,41 +2,50 @@
 
 import base64
 import gzip
-import html
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan.errors import UserError
-from gan.reports import templates
 from gan.run.reader import History
 from gan.sampling import export, generators
 from gan.sampling.latents import block_key
 
-ORT_SCRIPT, ORT_WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
+ORT_FILES = {"ort-script": "ort.wasm.bundle.min.mjs", "ort-wasm": "ort-wasm-simd-threaded.wasm"}
 
 
-def explorer(of_runs: Sequence[History], files: Path) -> tuple[str, str]:
-    """Returns the latent explorer with the generators of the runs, and why some are missing.
+class Explorer(NamedTuple):
+    """What templates/explorer.html shows."""
+
+    models: Sequence[dict[str, Any]] = ()  # what explorer.js reads about each; none: no explorer
+    files: Sequence[tuple[str, str]] = ()  # id of its element, content (gzip, base64)
+    missing: str = ""  # which generators are not in it, and why
+
+
+def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
+    """Returns the explorer with the generators of runs, as far as they have any.
+
+    Args:
+        runs: With generators that draw images.
+        ort: Directory of ONNX Runtime Web's files.
 
     Raises:
         UserError: ONNX Runtime Web's files are not there.
     """
-    packed = {}
-    for name, file in (("ort-script", ORT_SCRIPT), ("ort-wasm", ORT_WASM)):
+    contents = {}
+    for key, name in ORT_FILES.items():
         try:
-            packed[name] = (files / file).read_bytes()
+            contents[key] = (ort / name).read_bytes()
         except OSError as error:
-            raise UserError(f"--explorer={files}: has no {file} ({error.strerror})") from None
+            raise UserError(f"--explorer={ort}: has no {name} ({error.strerror})") from None
     models, missing = [], []
-    for i, one in enumerate(of_runs):
+    for i, run in enumerate(runs):
         try:
-            generator = generators.load_saved_generator(one.path)
+            generator = generators.load_saved_generator(run.path)
             if len(generator.output_shape) != 4:
-                raise UserError(f"--runs={one.path}: draws points, there is nothing to explore")
-            packed[f"model-{i}"] = onnx_of(generator)
+                raise UserError(f"--runs={run.path}: draws points, there is nothing to explore")
+            contents[f"model-{i}"] = onnx_of(generator)
         except UserError as error:
             missing.append(str(error))
             continue
@@ -44,42 +53,22 @@ def explorer(of_runs: Sequence[History], files: Path) -> tuple[str, str]:
         models.append(
             {
                 "id": f"model-{i}",
-                "name": str(one.path),
+                "name": str(run.path),
                 "key": str(block_key()),
                 "dim": generator.inputs[0].shape[-1],
                 "classes": generators.classes_of(generator),
                 "labels": labels[0] if labels else "",
             }
         )
-    if not models:
-        return "", "; ".join(missing)
-    classes = max(model["classes"] for model in models)
-    body = Template(templates.text("explorer.html")).substitute(
-        packed="\n".join(
-            f'<script type="text/plain" id="{name}">'
-            f"{base64.b64encode(gzip.compress(content, mtime=0)).decode()}</script>"
-            for name, content in packed.items()
-        ),
-        models=options([(i, model["name"]) for i, model in enumerate(models)]),
-        labels=options([(i, i) for i in range(classes)]),
-        data=templates.embedded(models),
-    )
-    return body, "; ".join(missing)
-
-
-def options(choices: Sequence[tuple[int, Any]]) -> str:
-    """Returns the choices of a ``<select>``: value and text of each."""
-    return "".join(
-        f'<option value="{value}">{html.escape(str(text))}</option>' for value, text in choices
-    )
+    files = [
+        (key, base64.b64encode(gzip.compress(content, mtime=0)).decode())
+        for key, content in contents.items()
+    ]
+    return Explorer(models, files, "; ".join(missing))
 
 
 def onnx_of(generator: Any) -> bytes:
-    """Returns a generator as ONNX, compared with Keras.
-
-    Raises:
-        UserError: It cannot be made.
-    """
+    """Returns a generator as ONNX, compared with Keras."""
     with tempfile.TemporaryDirectory() as directory:
         path, _ = export.export(generator, "onnx", Path(directory))
         return path.read_bytes()

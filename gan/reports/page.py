@@ -1,29 +1,37 @@
 """One self-contained HTML page about one run or several: no server, no outside requests.
 
-Everything that a run brings is escaped: a run may come from anybody.
+This file prepares plain rows, frames and charts; templates/report.html makes HTML of them and
+escapes everything that a run brings: a run may come from anybody.
 """
 
 import base64
 import dataclasses
-import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
-from string import Template
-from typing import Any, NamedTuple
+from typing import Any
 
+import jinja2
 import numpy as np
 
 from gan.data.images import read_png
 from gan.evaluation import reference
 from gan.evaluation.records import format_number
-from gan.reports import explorer, plots, templates
+from gan.reports import plots
+from gan.reports.explorer import Explorer
 from gan.reports.plots import Line
 from gan.run import reader
 from gan.run.config import Config
 from gan.run.jsonl import DURING_TRAINING
-from gan.run.reader import History
+from gan.run.reader import History, Record
+from gan.training.checks import has_log_odds
 from gan.version import __version__
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("gan.reports"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+)
 
 FRAMES = 60  # most pictures of a run
 
@@ -40,218 +48,170 @@ CHARTS: tuple[tuple[str, tuple[str, ...], float | None], ...] = (
 LIGHT = ("fcd", "coverage", "classes", "modes", "reverse_kl", "high_quality", "sd_ratio")
 FALLING = ("fcd", "reverse_kl")  # by orders of magnitude
 
-
-class Page(NamedTuple):
-    """A page, and which generators are missing in its explorer, and why; "" if none is."""
-
-    text: str
-    has_explorer: bool
-    no_explorer: str
+Rows = list[list[Any]]  # of a table, the first one and the first column are heads
 
 
-def write_page(run_dirs: Sequence[Path], ort: Path | None = None) -> Page:
-    """Returns the page about these runs.
-
-    Args:
-        run_dirs: At least one run.
-        ort: Directory of ONNX Runtime Web's files; None makes a page without an explorer.
+def render_page(runs: Sequence[History], explorer: Explorer | None = None) -> str:
+    """Returns the page about at least one run.
 
     Raises:
-        UserError: Something is no run, or damaged; or the files of the explorer are not there.
+        UserError: A sample grid is no picture.
     """
-    of_runs = [reader.read_history(run_dir) for run_dir in run_dirs]
-    walk, no_explorer = explorer.explorer(of_runs, ort) if ort else ("", "")
-    parts = [
-        section("Runs", table(overview(of_runs))),
-        section("Samples", cards([slideshow(one) for one in of_runs if one.pictures])),
-        section("Training", cards(draw_charts(of_runs))),
-        section("How good", metrics_table(of_runs)),
-        section("Explorer", walk),
-        section("Configuration", differences(of_runs)),
-        section("Environment", environments(of_runs)),
-    ]
-    text = Template(templates.text("report.html")).substitute(
-        title=html.escape(", ".join(str(one.path) for one in of_runs)),
-        style=templates.text("report.css"),
-        body="\n".join(parts),
-        script=templates.text("report.js") + (templates.text("explorer.js") if walk else ""),
+    newest = [last_evaluation(run) for run in runs]
+    configs = compared_configs(runs)
+    return TEMPLATES.get_template("report.html").render(
+        title=", ".join(str(run.path) for run in runs),
+        overview=overview(runs),
+        slideshows=[(run.path, read_frames(run)) for run in runs if run.pictures],
+        charts=draw_charts(runs),
+        metrics=metrics_table(runs, newest),
+        evaluations=[describe(run, r) for run, r in zip(runs, newest, strict=True) if r],
+        explorer=explorer or Explorer(),
+        fields=configs,
+        different=[configs[0], *(row for row in configs[1:] if len(set(map(repr, row[1:]))) > 1)],
+        environments=environments(runs),
         version=__version__,
         date=datetime.now(timezone.utc).isoformat(" ", "minutes"),
     )
-    return Page(text, bool(walk), no_explorer)
 
 
-def section(title: str, body: str) -> str:
-    """Returns a part of the page, nothing if it is empty."""
-    return f"<section><h2>{title}</h2>\n{body}</section>" if body else ""
-
-
-def cards(figures: Sequence[str]) -> str:
-    """Returns figures side by side, as many as the screen is wide."""
-    inside = "\n".join(f"<figure>{figure}</figure>" for figure in figures)
-    return f'<div class="cards">{inside}</div>' if figures else ""
-
-
-def table(rows: Sequence[Sequence[Any]]) -> str:
-    """Returns a table whose first row and column are heads; all is escaped."""
-    head, *body = ([html.escape(str(cell)) for cell in row] for row in rows)
-    lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
-    for first, *others in body:
-        cells = "".join(f"<td>{cell}</td>" for cell in others)
-        lines.append(f"<tr><th>{first}</th>{cells}</tr>")
-    return f'<div class="wide"><table>{"".join(lines)}</table></div>'
-
-
-def overview(of_runs: Sequence[History]) -> list[list[Any]]:
+def overview(runs: Sequence[History]) -> Rows:
     """Returns a row a run: what it trains, how far it is."""
-    rows: list[list[Any]] = [
-        ["run", "data set", "networks", "steps", "status", "seconds", "signs of collapse"]
-    ]
-    for one in of_runs:
-        last = one.records[-1] if one.records else {}
-        so_far = one.summary or {"step": last.get("step", 0), "seconds": last.get("seconds") or 0}
-        first = next((r["step"] for r in one.records if r.get("collapse/signs")), None)
+    heads = ["run", "data set", "networks", "steps", "status", "seconds", "signs of collapse"]
+    rows: Rows = [heads]
+    for run in runs:
+        last = run.records[-1] if run.records else {}
+        so_far = run.summary or {"step": last.get("step", 0), "seconds": last.get("seconds") or 0}
+        first_sign = next((r["step"] for r in run.records if r.get("collapse/signs")), None)
         rows.append(
             [
-                one.path,
-                one.config.dataset,
-                one.networks,
-                f"{so_far['step']:,} of {one.config.steps:,}",
-                one.summary.get("status", "not ended"),
+                run.path,
+                run.config.dataset,
+                run.networks,
+                f"{so_far['step']:,} of {run.config.steps:,}",
+                run.summary.get("status", "not ended"),
                 f"{so_far.get('seconds', 0):,.0f}",
-                ", ".join(one.summary.get("collapse", {}))
-                or ("none" if first is None else f"from step {first:,}"),
+                ", ".join(run.summary.get("collapse", {}))
+                or ("none" if first_sign is None else f"from step {first_sign:,}"),
             ]
         )
     return rows
 
 
-def slideshow(one: History) -> str:
-    """Returns the sample grids of a run, with a slider over the steps.
-
-    Raises:
-        UserError: One is no picture.
-    """
+def read_frames(run: History) -> list[dict[str, Any]]:
+    """Returns the sample grids of a run, for its slideshow."""
     frames = []
-    for step, path in reader.evenly_spaced(one.pictures, FRAMES):
+    for step, path in reader.evenly_spaced(run.pictures, FRAMES):
         read_png(path)  # or it is refused
-        frames.append({"step": step, "picture": data_uri(path.read_bytes())})
-    last = len(frames) - 1
-    return (
-        f'<div class="slideshow"><img alt="samples" src="{frames[-1]["picture"]}">'
-        f'<input type="range" min="0" max="{last}" value="{last}" aria-label="step">'
-        f"<figcaption>{html.escape(str(one.path))}: <output>step {frames[-1]['step']:,}</output>"
-        f'</figcaption><script type="application/json">{templates.embedded(frames)}</script></div>'
-    )
+        png = base64.b64encode(path.read_bytes()).decode()
+        frames.append({"step": step, "picture": f"data:image/png;base64,{png}"})
+    return frames
 
 
-def data_uri(png: bytes) -> str:
-    """Returns a PNG file as an address."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
-
-
-def draw_charts(of_runs: Sequence[History]) -> list[str]:
-    """Returns the charts: a line a run, or two."""
-    several = len(of_runs) > 1
-    drawn = []
-    for title, names, level in CHARTS:
-        lines = []
-        for i, one in enumerate(of_runs):
-            for dash, name in enumerate(names):
-                kept = [r for r in one.records if r.get(name) is not None]
-                if not kept or (name == "loss/penalty" and one.config.penalty == "none"):
-                    continue
-                label = str(one.path) if several and not dash else ""
-                steps, values = [r["step"] for r in kept], [r[name] for r in kept]
-                lines.append(Line(label, steps, values, i, dash))
-        if lines:
-            even = all(one.config.has_log_odds for one in of_runs)
-            drawn.append(plots.chart(title, lines, level if even else None))
+def draw_charts(runs: Sequence[History]) -> list[str]:
+    """Returns the charts, as SVG: of what training logs, and of light evaluations."""
+    log_odds = all(has_log_odds(run.config) for run in runs)
+    logged = [[(record["step"], record) for record in run.records] for run in runs]
+    light = [
+        [(r["step"], r["metrics"]) for r in run.evaluations if r.get("source") == DURING_TRAINING]
+        for run in runs
+    ]
+    charts = [
+        (title, lines_of(runs, logged, metrics), level if log_odds else None, False)
+        for title, metrics, level in CHARTS
+    ]
     for metric in LIGHT:
-        lines = []
-        for i, one in enumerate(of_runs):
-            kept = [
-                r for r in one.evaluations
-                if r.get("source") == DURING_TRAINING and r["metrics"].get(metric) is not None
-            ]  # fmt: skip
-            if kept:
-                steps = [r["step"] for r in kept]
-                values = [r["metrics"][metric] for r in kept]
-                lines.append(Line(str(one.path) if several else "", steps, values, i))
-        if lines:
-            values = [value for one in lines for value in one.values]
-            falls = metric in FALLING and 0 < 10 * min(values) < max(values)
-            drawn.append(plots.chart(f"{metric} of the light evaluation", lines, None, falls))
-    return drawn
+        lines = lines_of(runs, light, (metric,))
+        values = [value for line in lines for value in line.values]
+        falls = metric in FALLING and bool(lines) and 0 < 10 * min(values) < max(values)
+        charts.append((f"{metric} of the light evaluation", lines, None, falls))
+    return [plots.chart(*arguments) for arguments in charts if arguments[1]]
 
 
-def last_evaluation(one: History) -> Mapping[str, Any]:
-    """Returns the newest evaluation of a run: a whole one as they usually are, else any."""
-    full = [r for r in one.evaluations if r.get("source") in ("evaluate", "study")]
-    usual = [r for r in full if r.get("weights") == "ema" and "-cnn-a-" in str(features_of(r))]
-    found: Mapping[str, Any] = (usual or full or one.evaluations or [{}])[-1]
-    return found
+def lines_of(
+    runs: Sequence[History],
+    histories: Sequence[Sequence[tuple[int, Record]]],
+    metrics: Sequence[str],
+) -> list[Line]:
+    """Returns a line for each run and metric that has points.
+
+    Args:
+        runs: Each has a colour, and a name in the legend if there are several.
+        histories: Of each run, steps and values by metric.
+        metrics: Each has a dash.
+    """
+    lines = []
+    for i, (run, history) in enumerate(zip(runs, histories, strict=True)):
+        for dash, metric in enumerate(metrics):
+            points = [(step, row[metric]) for step, row in history if row.get(metric) is not None]
+            if points and not (metric == "loss/penalty" and run.config.penalty == "none"):
+                name = str(run.path) if len(runs) > 1 and not dash else ""
+                steps, values = zip(*points, strict=True)
+                lines.append(Line(name, steps, values, i, dash))
+    return lines
 
 
-def features_of(record: Mapping[str, Any]) -> Any:
+def last_evaluation(run: History) -> Record:
+    """Returns the newest evaluation: of EMA weights by the packaged features, else any.
+
+    Whole evaluations go before light ones. {} where there is none.
+    """
+    whole = [r for r in run.evaluations if r.get("source") in ("evaluate", "study")]
+    usual = [r for r in whole if r.get("weights") == "ema" and "-cnn-a-" in str(features_of(r))]
+    records: Sequence[Record] = usual or whole or run.evaluations or [{}]
+    return records[-1]
+
+
+def features_of(record: Record) -> Any:
     """Returns the name of the feature network of an evaluation, None if it has none."""
-    found = record.get("features")
-    return found.get("name") if isinstance(found, dict) else None
+    features = record.get("features")
+    return features.get("name") if isinstance(features, Mapping) else None
 
 
-def metrics_table(of_runs: Sequence[History]) -> str:
-    """Returns the metrics of each run, each beside what real images get."""
-    newest = [last_evaluation(one) for one in of_runs]
-    names = list(dict.fromkeys(name for of in newest for name in of.get("metrics", {})))
-    if not names:
-        return ""
+def metrics_table(runs: Sequence[History], newest: Sequence[Record]) -> Rows:
+    """Returns the metrics of each run's evaluation, each beside what real images get."""
+    names = list(dict.fromkeys(name for record in newest for name in record.get("metrics", {})))
+    floors = [record.get("floors") or reference.packaged_floors(record) for record in newest]
     heads: list[Any] = ["metric"]
-    for one in of_runs:
-        heads += [one.path, "real images (sd)"]
-    rows = [heads]
-    floors = [of.get("floors") or reference.packaged_floors(of) for of in newest]
+    for run in runs:
+        heads += [run.path, "real images (sd)"]
+    rows: Rows = [heads]
     for name in names:
         row: list[Any] = [name]
-        for record, of_one in zip(newest, floors, strict=True):
-            value, floor = record.get("metrics", {}).get(name), of_one.get(name)
+        for record, floors_of_run in zip(newest, floors, strict=True):
+            value, floor = record.get("metrics", {}).get(name), floors_of_run.get(name)
             row.append("" if value is None else format_number(value))
             row.append(
                 f"{format_number(floor['mean'])} ({format_number(floor['sd'])})" if floor else ""
             )
         rows.append(row)
-    said = []
-    for run, record in zip(of_runs, newest, strict=True):
-        if record:
-            against = record.get("reference")
-            parts = [f"step {record['step']:,}"]
-            parts += [f"{key} {record[key]}" for key in ("weights", "num_images") if key in record]
-            parts += [f"features {features_of(record)}"] if features_of(record) else []
-            if isinstance(against, dict):
-                parts.append("against " + " ".join(map(str, against.values())))
-            said.append(f"{run.path}: {', '.join(parts)} ({record.get('source', '?')})")
-    return table(rows) + "".join(f"<p>{html.escape(line)}</p>" for line in said)
+    return rows if names else []
 
 
-def differences(of_runs: Sequence[History]) -> str:
-    """Returns how the runs differ from each other, one alone from the default; then all knobs."""
-    compared = [dataclasses.asdict(one.config) for one in of_runs]
-    heads: list[Any] = ["knob", *(one.path for one in of_runs)]
-    if len(of_runs) == 1:
-        compared.append(dataclasses.asdict(Config()))
+def describe(run: History, record: Record) -> str:
+    """Returns how a run was evaluated."""
+    parts = [f"step {record['step']:,}"]
+    parts += [f"{key} {record[key]}" for key in ("weights", "num_images") if key in record]
+    parts += [f"features {features_of(record)}"] if features_of(record) else []
+    against = record.get("reference")
+    if isinstance(against, Mapping):
+        parts.append("against " + " ".join(map(str, against.values())))
+    return f"{run.path}: {', '.join(parts)} ({record.get('source', '?')})"
+
+
+def compared_configs(runs: Sequence[History]) -> Rows:
+    """Returns a row a field: its value in each run; of a single one also the default."""
+    heads: list[Any] = ["field", *(run.path for run in runs)]
+    configs = [run.config for run in runs]
+    if len(runs) == 1:
         heads.append("default")
-    names = list(compared[0])
-    different = [n for n in names if len({repr(config[n]) for config in compared}) > 1]
-
-    def rows(chosen: Sequence[str]) -> str:
-        return table([heads, *([n, *(config[n] for config in compared)] for n in chosen)])
-
-    shown = rows(different) if different else "<p>No differences.</p>"
-    return f"{shown}<details><summary>all knobs</summary>{rows(names)}</details>"
+        configs.append(Config())
+    names = [field.name for field in dataclasses.fields(Config)]
+    return [heads, *([name, *(getattr(config, name) for config in configs)] for name in names)]
 
 
-def environments(of_runs: Sequence[History]) -> str:
+def environments(runs: Sequence[History]) -> Rows:
     """Returns versions and devices of each run."""
-    names = list(dict.fromkeys(name for one in of_runs for name in one.environment))
-    rows: list[list[Any]] = [["", *(one.path for one in of_runs)]]
-    rows += [[name, *(one.environment.get(name, "") for one in of_runs)] for name in names]
-    return table(rows) if names else ""
+    names = dict.fromkeys(name for run in runs for name in run.environment)
+    rows: Rows = [["", *(run.path for run in runs)]]
+    return rows + [[name, *(run.environment.get(name, "") for run in runs)] for name in names]

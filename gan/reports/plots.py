@@ -1,4 +1,4 @@
-"""Line charts as SVG, in the colours of the page that they stand in."""
+"""Plots: SVG charts for the page, and the picture of runs over the bands of reference runs."""
 
 import io
 import re
@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
+from gan.reports.reference_curves import Band, Curves, limits_of
 from gan.run.atomic_files import replacing
 
 INK = "#010203"  # stands for the page's own colour of text
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
 DASHES = ("-", "--")
-PLACES = 100  # along the steps; where a line has more points, a place shows their mean and range
+BINS = 100  # along the steps; where a line has more points, a bin shows their mean and range
 
 
 class Line(NamedTuple):
@@ -26,13 +29,13 @@ class Line(NamedTuple):
     dash: int = 0
 
 
-def in_places(line: Line) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Returns steps, means, lowest and highest values of a line, each [at most `PLACES`].
+def in_bins(line: Line) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns steps, means, lowest and highest values of a line, each [at most `BINS`].
 
-    Neighbours share a place, so that no spike is lost; the last point is in the last place.
+    No spike is lost; the last point is in the last bin.
     """
     steps, values = np.asarray(line.steps, float), np.asarray(line.values, float)
-    starts = np.unique(np.linspace(0, len(steps), PLACES, endpoint=False).astype(int))
+    starts = np.unique(np.linspace(0, len(steps), BINS, endpoint=False).astype(int))
     counts = np.diff([*starts, len(steps)])
     return (
         steps[starts + counts - 1],
@@ -45,18 +48,14 @@ def in_places(line: Line) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
 def chart(
     title: str, lines: Sequence[Line], level: float | None = None, logarithmic: bool = False
 ) -> str:
-    """Returns lines over the steps as an ``<svg>`` element.
+    """Returns lines over the steps as an ``<svg>`` element, in the text colour around it.
 
     Args:
-        title: Above it.
-        lines: What to draw, at least one point each; values that are not finite are gaps.
-        level: Where a thin horizontal line is.
+        title: Above the chart.
+        lines: At least one point each; values that are not finite are gaps.
+        level: Of a thin horizontal line.
         logarithmic: Whether the values' axis is, for what falls by orders of magnitude.
     """
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     settings = {
         "svg.fonttype": "none", "svg.hashsalt": title, "font.size": 9, "text.color": INK,
         "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
@@ -64,24 +63,19 @@ def chart(
     }  # fmt: skip
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(5, 2.8), layout="constrained")
-        FigureCanvasSVG(figure)
         axes = figure.subplots()
-        named = {}
+        legend = {}
         for line in lines:
-            steps, means, lowest, highest = in_places(line)
+            steps, means, lowest, highest = in_bins(line)
             colour = COLOURS[line.colour % len(COLOURS)]
             if len(steps) < len(line.steps):
                 axes.fill_between(steps, lowest, highest, color=colour, alpha=0.15, linewidth=0)
+            marker = "." if len(steps) < 20 else None
             (drawn,) = axes.plot(
-                steps,
-                means,
-                DASHES[line.dash],
-                color=colour,
-                linewidth=1,
-                marker="." if len(steps) < 20 else None,
+                steps, means, DASHES[line.dash], color=colour, linewidth=1, marker=marker
             )
             if line.name:
-                named[line.name] = drawn
+                legend[line.name] = drawn
         if level is not None:
             axes.axhline(level, color=INK, linewidth=0.6, linestyle=":")
         if logarithmic:
@@ -92,65 +86,51 @@ def chart(
         axes.set_xlabel("step")
         axes.grid(color=INK, alpha=0.15)
         axes.spines[["top", "right"]].set_visible(False)
-        if named:
-            axes.legend(named.values(), named.keys(), frameon=False, fontsize=8)
+        if legend:
+            axes.legend(legend.values(), legend.keys(), frameon=False, fontsize=8)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Names of its own that nothing refers to, and that every chart has.
+    # Ids that nothing refers to would be on the page as often as it has charts.
     return re.sub(r' id="([^"]+)"', lambda m: m[0] if f"#{m[1]}" in svg else "", svg)
 
 
-def write_comparison(
-    path: Path,
-    bands: Mapping[str, Mapping[str, Sequence[float]]],
-    limits: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    runs: Mapping[str, Mapping[str, Mapping[int, float]]],
-) -> None:
-    """Draws the curves of runs over the bands of usual ones, see gan/reports/reference_curves.py.
-
-    Shown are the steps that both a run and the band have.
+def write_comparison(path: Path, bands: Mapping[str, Band], runs: Mapping[str, Curves]) -> None:
+    """Draws the curves of runs over the bands of reference runs, up to where they have points.
 
     Args:
         path: A PNG file.
-        bands: metric -> {"steps", "median", "low", "high"}.
-        limits: metric -> the lowest and the highest usual values.
-        runs: name -> metric -> step -> value.
+        bands: Of reference runs, by metric.
+        runs: Curves by the name of a run.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     shown = [name for name, band in bands.items() if band["steps"]]
     rows = len(shown) // 2 + 1  # one place is left for the legend
     figure = Figure(figsize=(10, 2.4 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
     lines: list[Any] = []
     for place, name in enumerate(shown, 1):
         axes, band = figure.add_subplot(rows, 2, place), bands[name]
-        reached = max(
-            (step for curves in runs.values() for step in curves.get(name, {})), default=0
-        )
+        curves = [run.get(name, {}) for run in runs.values()]
+        reached = max((step for curve in curves for step in curve), default=0)
         count = max(2, sum(step <= reached for step in band["steps"]))  # one point is no area
         steps, low, high, median = (band[key][:count] for key in ("steps", "low", "high", "median"))
-        lowest, highest = (limit[:count] for limit in limits[name])
+        lower, upper = (limit[:count] for limit in limits_of(name, band))
         lines = [
-            axes.fill_between(steps, lowest, highest, color="0.92"),
+            axes.fill_between(steps, lower, upper, color="0.92"),
             axes.fill_between(steps, low, high, color="0.8"),
             *axes.plot(steps, median, color="0.5", linewidth=1),
         ]
-        for curves in runs.values():
-            points = sorted(one for one in curves.get(name, {}).items() if one[0] <= steps[-1])
-            marker = "o" if len(points) == 1 else ""
-            lines += axes.plot(*zip(*points, strict=True) if points else ([], []), marker=marker)
+        for curve in curves:
+            common = sorted(step for step in curve if step <= steps[-1])
+            marker = "o" if len(common) == 1 else ""
+            lines += axes.plot(common, [curve[step] for step in common], marker=marker)
         if name == "fcd":
             axes.set_yscale("log")  # it falls by orders of magnitude
         axes.set_title(name, fontsize=9)
         axes.grid(alpha=0.3)
     with matplotlib.rc_context({"text.parse_math": False}):  # a name may have a $
-        names = ["usual", "range of the seeds", "their median", *runs]
+        names = ["band", "range of the seeds", "their median", *runs]
         figure.add_subplot(rows, 2, 2 * rows).axis("off")
         figure.axes[-1].legend(lines, names, loc="center", fontsize=9)
         figure.supxlabel("step", fontsize=9)

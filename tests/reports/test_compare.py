@@ -1,4 +1,4 @@
-"""Bands of usual runs, and runs that leave them."""
+"""Bands of reference runs, and runs that leave them."""
 
 import json
 from pathlib import Path
@@ -14,17 +14,17 @@ from gan.data.images import read_png
 from gan.errors import UserError
 from gan.reports import compare as comparison
 from gan.reports import plots, reference_curves
-from gan.run.config import Config
+from gan.run.config import Config, from_dict
 from gan.run.presets import from_preset
 from gan.run.reader import History
 from gan.run.run_directory import write_config
 from gan.training.trainer import train
-from support import status_of
+from support import ROOT, status_of
 
 
 def records(values, every=100):
     """Records of metrics.jsonl whose losses are the values, all else is constant."""
-    constant = dict.fromkeys(reference_curves.COMPARED[:-1], 0.5)
+    constant = dict.fromkeys(reference_curves.LOGGED, 0.5)
     return [{"step": every * (i + 1), **constant, "loss/d": v} for i, v in enumerate(values)]
 
 
@@ -52,9 +52,9 @@ def test_a_band_is_median_and_range_at_common_steps():
         reference_curves.curves_of(records(np.full(n, v)), [])
         for n, v in ((30, 1), (20, 2), (20, 6))
     ]
-    band = reference_curves.band_of(runs)["loss/d"]
+    band = reference_curves.bands_of(runs)["loss/d"]
     assert band == {"steps": [1000, 2000], "median": [2, 2], "low": [1, 1], "high": [6, 6]}
-    assert reference_curves.band_of(runs)["fcd"]["steps"] == []
+    assert reference_curves.bands_of(runs)["fcd"]["steps"] == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_band_is_median_and_range_at_common_steps():
         (100.0, 100.5, 100.0, (97.0, 103.5)),  # 2 % of the median
     ],
 )
-def test_usual_is_the_range_and_more_on_either_side(low, high, median, limits):
+def test_a_band_is_the_range_and_more_on_either_side(low, high, median, limits):
     band = {"low": [low], "high": [high], "median": [median]}
     assert np.ravel(reference_curves.limits_of("loss/d", band)) == pytest.approx(limits)
 
@@ -108,7 +108,6 @@ def test_a_departure_is_two_points_in_a_row(values, step, until):
     found = comparison.deviations(curves, BAND, ["loss/d"])
     assert [(one.step, one.until) for one in found] == ([] if step is None else [(step, until)])
     if found:
-        assert found[0].side == ("above" if found[0].value > 1 else "below")
         assert (found[0].low, found[0].high) == (pytest.approx(0.7), pytest.approx(1.3))
 
 
@@ -124,15 +123,21 @@ def test_every_departure_has_a_cause():
     for name in reference_curves.COMPARED:
         for value, side in ((5.0, "above"), (-5.0, "below")):
             one = comparison.Deviation(name, 1000, None, value, 0.0, 1.0)
-            assert one.side == side
-            said = f"not as usual since step 1,000: {name} is {value:.3g} there, usual is 0 to 1: "
-            assert str(one).startswith(said)
-    assert str(one._replace(until=3000)).startswith("not as usual at steps 1,000 to 3,000: fcd is ")
+            cause = getattr(reference_curves.COMPARED[name], side)
+            assert len(cause) > 20
+            assert str(one) == (
+                f"outside the band since step 1,000: {name} is {value:.3g} there, the band is 0 to "
+                f"1: {cause}"
+            )
+    assert str(one._replace(until=3000)).startswith(
+        "outside the band at steps 1,000 to 3,000: fcd is "
+    )
 
 
 def test_what_does_not_mean_the_same_is_not_compared():
-    like = {"config": {}}
-    assert comparison.comparable(Config(log_every=50), like) == (reference_curves.COMPARED, "")
+    like = Config()
+    all_names = tuple(reference_curves.COMPARED)
+    assert comparison.comparable(Config(log_every=50), like) == (all_names, "")
     for changed, names, why in (
         (Config(loss="hinge"), ("fcd",), "only FCD is compared, for loss is another"),
         (Config(real_label=0.9), ("fcd",), "only FCD is compared, for real_label is another"),
@@ -144,7 +149,7 @@ def test_what_does_not_mean_the_same_is_not_compared():
         ),
         (
             Config(sample_weights="raw"),
-            reference_curves.COMPARED[:-1],
+            reference_curves.LOGGED,
             "FCD is not compared, it is of the raw weights",
         ),
     ):
@@ -161,64 +166,69 @@ def run_of(losses, fcd=None, **changes):
     return History(Path("mine"), Config(**changes), [], {}, {}, found, evaluations, [])
 
 
-USUAL = {
-    "preset": "mlp",
-    "config": {},
-    "bands": {
+REFERENCE = reference_curves.ReferenceRuns(
+    "mlp",
+    Config(),
+    {
         name: {"steps": [1000, 2000], "median": [0.5] * 2, "low": [0.425] * 2, "high": [0.575] * 2}
         for name in reference_curves.COMPARED
     },
-}
+)
 
 
-def line_of(run, usual):
-    return comparison.compare_run(run, usual)[1]
+def line_of(run, reference=REFERENCE):
+    return comparison.compare_run(run, reference)[1]
 
 
 def test_a_verdict_is_a_line():
-    assert line_of(run_of([0.5]), USUAL) == "mlp: as usual up to step 1,000"
-    assert line_of(run_of([0.5] * 3), USUAL) == (
-        "mlp: as usual up to step 2,000, where usual runs end"
+    assert line_of(run_of([0.5])) == "mlp: inside the band up to step 1,000"
+    assert line_of(run_of([0.5] * 3)) == (
+        "mlp: inside the band up to step 2,000, where the reference runs end"
     )
-    assert line_of(run_of([0.9, 0.9], [2.0, 2.0], latent_dim=8), USUAL) == (
-        "mlp (differs in latent_dim=8): not as usual since step 1,000: loss/d is 0.9 there, usual "
-        "is 0.2 to 0.8: D is too weak: its learning rate, or its size, is too small, or a penalty "
-        "or augmentation holds it down; also fcd"
+    assert line_of(run_of([0.9, 0.9], [2.0, 2.0], latent_dim=8)) == (
+        "mlp (differs in latent_dim=8): outside the band since step 1,000: loss/d is 0.9 there, "
+        "the band is 0.2 to 0.8: D is too weak: its learning rate, or its size, is too small, or a "
+        "penalty or augmentation holds it down; also fcd"
     )
-    assert line_of(run_of([9.0, 9.0], [0.5, 0.5], loss="wasserstein"), USUAL) == (
+    assert line_of(run_of([9.0, 9.0], [0.5, 0.5], loss="wasserstein")) == (
         "mlp (differs in loss=wasserstein; only FCD is compared, for loss is another): "
-        "as usual up to step 2,000"
+        "inside the band up to step 2,000"
     )
     early = run_of([9.0] * 9, [0.5], loss="wasserstein")  # it goes on, and so does the band
-    assert line_of(early, USUAL).endswith("another): as usual up to step 1,000")
+    assert line_of(early).endswith("another): inside the band up to step 1,000")
     without = early._replace(records=[])  # logs still less often
-    assert line_of(without, USUAL).endswith("another): as usual up to step 1,000")
+    assert line_of(without).endswith("another): inside the band up to step 1,000")
 
 
 def test_the_level_of_relativistic_outputs_is_not_judged():
-    for loss, said in (("relativistic", "as usual up to"), ("hinge", "not as usual since step 1,")):
+    for loss, said in (
+        ("relativistic", "inside the band up to"),
+        ("hinge", "outside the band since step 1,"),
+    ):
         run = run_of([0.5, 0.5], loss=loss)
         for record in run.records:
             record["accuracy/real"] = record["logits/fake"] = 7.0
-        assert said in line_of(run, {**USUAL, "config": {"loss": loss}})
+        assert said in line_of(run, REFERENCE._replace(config=Config(loss=loss)))
+    own = Config(loss="of_python_code")  # its table row is not here
+    assert comparison.judged(own) == list(reference_curves.COMPARED)
 
 
 def test_what_is_missing_for_a_verdict_is_said():
     with pytest.raises(UserError) as refused:
-        comparison.compare_run(run_of([9.0, 9.0], loss="wasserstein"), USUAL)
+        comparison.compare_run(run_of([9.0, 9.0], loss="wasserstein"), REFERENCE)
     assert str(refused.value) == (
         "--runs=mine: has nothing to compare yet, it needs FCD at multiples of 1,000 steps "
         "(--evaluate_every), and only FCD is compared, for loss is another"
     )
     with pytest.raises(UserError, match=r"nothing to compare yet, it needs points at mult"):
-        comparison.compare_run(run_of([]), USUAL)
+        comparison.compare_run(run_of([]), REFERENCE)
     other = run_of([0.5], [0.5], loss="hinge", sample_weights="raw")
     with pytest.raises(UserError, match="has nothing to compare with mlp, it minimises something"):
-        comparison.compare_run(other, USUAL)
+        comparison.compare_run(other, REFERENCE)
 
 
-def test_differences_are_knobs_that_train_something_else():
-    like = {"config": {}}
+def test_differences_are_fields_that_train_something_else():
+    like = Config()
     assert (
         reference_curves.differing_fields(Config(seed=5, steps=9, precision="float32"), like) == {}
     )
@@ -233,43 +243,41 @@ def test_differences_are_knobs_that_train_something_else():
 
 
 @pytest.fixture
-def load_references(monkeypatch):
+def shipped(monkeypatch):
     """Two references whose losses are about 1."""
     band = {"steps": [1000, 2000], "median": [1, 1], "low": [0.1, 0.1], "high": [2, 2]}
     bands = dict.fromkeys(reference_curves.COMPARED, band)
+    configs = {"tiny": Config(generator="tiny", discriminator="tiny"), "mlp": Config()}
     made = {
-        name: {"preset": name, "config": config, "bands": bands}
-        for name, config in (("tiny", {"generator": "tiny", "discriminator": "tiny"}), ("mlp", {}))
+        name: reference_curves.ReferenceRuns(name, config, bands)
+        for name, config in configs.items()
     }
-    for one in made.values():
-        one["config"]["dataset"] = "mnist"
-    monkeypatch.setattr(reference_curves, "shipped", lambda: made)
+    monkeypatch.setattr(reference_curves, "load_references", lambda: made)
     return made
 
 
 def test_the_nearest_reference_is_chosen(shipped):
-    assert (
-        reference_curves.nearest_reference(from_preset("tiny", {"loss": "hinge"}))["preset"]
-        == "tiny"
-    )
-    assert reference_curves.nearest_reference(Config())["preset"] == "mlp"
-    assert reference_curves.nearest_reference(Config(), "tiny")["preset"] == "tiny"
+    nearest = reference_curves.nearest_reference
+    assert nearest(from_preset("tiny", {"loss": "hinge"})).preset == "tiny"
+    assert nearest(Config()).preset == "mlp"
+    assert nearest(Config(), "tiny").preset == "tiny"
     both = {"generator": "dcgan", "discriminator": "dcgan"}  # as far from one as from the other
-    assert reference_curves.nearest_reference(Config(**both))["preset"] == "mlp"
+    assert nearest(Config(**both)).preset == "mlp"
     with pytest.raises(UserError, match="--reference=dcgan: must be one of tiny, mlp"):
-        reference_curves.nearest_reference(Config(), "dcgan")
+        nearest(Config(), "dcgan")
     with pytest.raises(UserError, match="there is none for fashion_mnist"):
-        reference_curves.nearest_reference(Config(dataset="fashion_mnist"))
+        nearest(Config(dataset="fashion_mnist"))
 
 
 def test_the_bands_that_come_with_the_package():
     shipped = reference_curves.load_references()
     assert set(shipped) == {"mlp", "dcgan", "r3gan"}
     for preset, one in shipped.items():
-        assert one["seeds"] == [0, 1, 2, 3, 4]
-        assert reference_curves.differing_fields(from_preset(preset), one) == {}, preset
-        assert set(one["bands"]) == set(reference_curves.COMPARED)
-        for band in one["bands"].values():
+        file = ROOT / f"gan/reports/curves/{preset}.json"
+        assert json.loads(file.read_text())["seeds"] == [0, 1, 2, 3, 4]
+        assert reference_curves.differing_fields(from_preset(preset), one.config) == {}, preset
+        assert set(one.bands) == set(reference_curves.COMPARED)
+        for band in one.bands.values():
             assert band["steps"] == list(range(1000, 30_001 if preset == "mlp" else 5001, 1000))
             assert np.all(np.array(band["low"]) <= band["median"])
             assert np.all(np.array(band["median"]) <= band["high"])
@@ -291,13 +299,16 @@ def test_the_runs_of_a_study_become_a_reference(tmp_path, monkeypatch, capsys):
     assert making.main(values) == 0
     made = json.loads((tmp_path / "references/tiny.json").read_text())
     assert (made["preset"], made["seeds"]) == ("tiny", [0, 1, 2])
-    assert reference_curves.differing_fields(from_preset("tiny"), made) == {}
+    config = from_dict(made["config"])
+    assert reference_curves.differing_fields(from_preset("tiny"), config) == {}
     assert made["bands"]["loss/d"] == {
         "steps": [1000, 2000], "median": [1.1, 1.1], "low": [1.0, 1.0], "high": [9.0, 9.0],
     }  # fmt: skip
     _, *said = capsys.readouterr().out.splitlines()
-    assert said[:2] == [f"tiny-{seed} beside the others: as usual" for seed in (0, 1)]
-    assert said[2].startswith("tiny-2 beside the others: not as usual since step 1,000: loss/d is")
+    assert said[:2] == [f"tiny-{seed} beside the others: inside their band" for seed in (0, 1)]
+    assert said[2].startswith(
+        "tiny-2 beside the others: outside the band since step 1,000: loss/d is"
+    )
     (tmp_path / "usual_tiny/tiny-1/summary.json").unlink()
     with pytest.raises(UserError, match=r"--study=usual_tiny: .*tiny-1 is open, make study comp"):
         making.main(values)
@@ -313,10 +324,10 @@ def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, 
     for name, more in (("a", {}), ("b", {"seed": 1, "d_learning_rate": 0.01})):
         train(from_preset("tiny", {**changes, **more}), name, quiet=True)
     assert call(monkeypatch, "a") == 0
-    assert (tmp_path / "a/comparison.png").exists()
+    assert (tmp_path / "a/compare.png").exists()
     line, picture = capsys.readouterr().out.splitlines()
     assert line.startswith("a beside tiny: ")
-    assert picture == "a/comparison.png: the curves over their bands"
+    assert picture == "a/compare.png: the curves over their bands"
     assert call(monkeypatch, "a", "b") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == line
@@ -343,10 +354,9 @@ def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, 
 
 def test_the_picture_has_the_band_and_the_runs(tmp_path):
     runs = {"_mine$_{$": {"loss/d": {1000: 1.0, 2000: 3.0}}}  # any name
-    limits = {"loss/d": ([0.7] * 4, [1.3] * 4)}
-    plots.write_comparison(tmp_path / "a.png", BAND, limits, runs)
+    plots.write_comparison(tmp_path / "a.png", BAND, runs)
     image = read_png(tmp_path / "a.png")
     colours = {tuple(pixel) for pixel in image.reshape(-1, 3).tolist()}
     assert (204, 204, 204) in colours  # the range of the seeds
-    assert (235, 235, 235) in colours  # what is usual
+    assert (235, 235, 235) in colours  # the band around it
     assert (31, 119, 180) in colours  # the run

@@ -19,8 +19,9 @@ from gan.evaluation.evaluate import LIGHT_METRICS
 from gan.evaluation.metrics import METRICS
 from gan.evaluation.mode_coverage import BETTER
 from gan.reports import explorer, page, plots
-from gan.reports.page import write_page
+from gan.reports.page import render_page
 from gan.run.presets import from_preset
+from gan.run.reader import read_history
 from gan.sampling.latents import latents_of
 from gan.training.trainer import train
 from support import ROOT, status_of
@@ -39,7 +40,7 @@ def run_dirs(tmp_path_factory):
     place = tmp_path_factory.mktemp("report")
     for name, changes in (("plain", {}), ("labelled", {"conditional": True, "seed": 1})):
         config = from_preset("tiny", {**SMALL, **changes})
-        train(config, place / name, evaluators={"light": evaluator}, quiet=True)
+        train(config, place / name, make_evaluators=lambda *_: {"light": evaluator}, quiet=True)
     record = {
         "source": "evaluate", "step": 6, "weights": "ema", "num_images": 1000,
         "metrics": {"fcd": 12.345678}, "floors": {"fcd": {"mean": 0.12, "sd": 0.01}},
@@ -47,6 +48,12 @@ def run_dirs(tmp_path_factory):
     with (place / "plain/evaluations.jsonl").open("a") as file:
         file.write(json.dumps(record) + "\n")
     return [place / "plain", place / "labelled"]
+
+
+def page_of(*run_dirs, ort=None):
+    """The page about runs."""
+    runs = [read_history(run_dir) for run_dir in run_dirs]
+    return render_page(runs, explorer.pack_generators(runs, ort) if ort else None)
 
 
 class Tags(html.parser.HTMLParser):
@@ -75,7 +82,7 @@ class Tags(html.parser.HTMLParser):
 
 
 def test_the_page_needs_nothing_else(run_dirs):
-    text = write_page(run_dirs).text
+    text = page_of(*run_dirs)
     addresses = Tags(text).addresses
     assert len(addresses) > 2
     assert all(re.match("data:image/png|#", one) for one in addresses)
@@ -84,7 +91,7 @@ def test_the_page_needs_nothing_else(run_dirs):
 
 
 def test_what_the_page_says(run_dirs):
-    plain = write_page(run_dirs[:1]).text
+    plain = page_of(run_dirs[0])
     for title in ("loss of D", "loss of G", "accuracy of D", "mean logits", "gradient norms",
                   "fcd of the light evaluation", "coverage of the light evaluation"):  # fmt: skip
         assert title in plain
@@ -93,7 +100,7 @@ def test_what_the_page_says(run_dirs):
     assert f"<th>keras</th><td>{__import__('keras').__version__}</td>" in plain
     assert "6 of 6" in plain
     assert ">penalty</text>" not in plain  # there is none, so no chart of zeros
-    both = write_page(run_dirs).text
+    both = page_of(*run_dirs)
     assert "<th>conditional</th><td>False</td><td>True</td>" in both
     assert "<th>generator</th><td>tiny</td><td>tiny</td>" in both.split("<details>")[1]
     assert "<th>generator</th>" not in both.split("<details>")[0]
@@ -110,11 +117,30 @@ def test_what_a_hostile_run_says_is_text(run_dirs, tmp_path):
     (run_dir / "summary.json").write_text(json.dumps(summary))
     record = {"step": attack, "source": attack, "metrics": {attack: 1.0}, "floors": {}}
     (run_dir / "evaluations.jsonl").write_text(json.dumps({**record, "step": 1}) + "\n")
-    text = write_page([run_dir]).text
+    text = page_of(run_dir)
     Tags(text)
     assert attack not in text
     assert "<img src=x" not in text
     assert text.count("&lt;script&gt;alert(1)") >= 5
+
+
+def test_a_hostile_name_is_text_in_the_explorer_too(run_dirs, tmp_path, monkeypatch):
+    monkeypatch.setattr(explorer, "onnx_of", lambda generator: b"")
+    write_ort_files(tmp_path)
+    attack = "<script>alert(1)<|script>"
+    run_dir = Path(shutil.copytree(run_dirs[0], tmp_path / attack))
+    text = page_of(run_dir, ort=tmp_path)
+    Tags(text)
+    assert "<script>alert" not in text
+    assert re.search(r'<option value="0">[^<]*&lt;script&gt;alert\(1\)', text)
+    data = text.split('<script type="application/json">')[-1].split("</script>")[0]
+    assert json.loads(data)[0]["name"] == str(run_dir)
+
+
+def test_only_charts_are_not_escaped():
+    names = page.TEMPLATES.list_templates(["html"])
+    sources = [page.TEMPLATES.loader.get_source(page.TEMPLATES, name)[0] for name in names]
+    assert re.findall(r"\w+ *\| *safe|autoescape", "".join(sources)) == ["svg | safe"]
 
 
 @pytest.fixture
@@ -129,8 +155,8 @@ DAMAGE = [  # (file, what is in it, what is said)
     ("summary.json", "[]", r"summary\.json: is no summary"),
     ("summary.json", '{"step": "x"}', r"summary\.json: is no summary"),
     ("summary.json", '{"step": 9, "collapse": ["x"]}', r"summary\.json: is no summary"),
-    ("metrics.jsonl", '{"step": 1, "loss/d": "x"}', r"metrics\.jsonl: step 1 has something that"),
-    ("metrics.jsonl", '{"step": 1, "loss/d": NaN}', r"metrics\.jsonl: step 1 has something that"),
+    ("metrics.jsonl", '{"step": 1, "loss/d": "x"}', r"metrics\.jsonl: step 1 has a value that"),
+    ("metrics.jsonl", '{"step": 1, "loss/d": NaN}', r"metrics\.jsonl: step 1 has a value that"),
     ("metrics.jsonl", "x\n{}", r"metrics\.jsonl: line 1 is no record"),
     ("evaluations.jsonl", '{"step": 1}', r"evaluations\.jsonl: step 1 is no evaluation"),
     ("evaluations.jsonl", '{"step": 1, "metrics": []}', "step 1 is no evaluation"),
@@ -145,14 +171,14 @@ DAMAGE = [  # (file, what is in it, what is said)
 def test_damaged_files_are_named(file, content, message, run_dir):
     (run_dir / file).write_text(content)
     with pytest.raises(UserError, match=message):
-        write_page([run_dir])
+        page_of(run_dir)
 
 
 def test_what_is_no_run_is_refused(tmp_path, run_dir):
     with pytest.raises(UserError, match=r"is not a run, it has no config\.json"):
-        write_page([tmp_path])
+        page_of(tmp_path)
     with pytest.raises(UserError, match=r"has no ort\.wasm\.bundle\.min\.mjs"):
-        write_page([run_dir], tmp_path)
+        page_of(run_dir, ort=tmp_path)
 
 
 def test_odd_files_and_old_configurations_do_no_harm(run_dir):
@@ -161,7 +187,7 @@ def test_odd_files_and_old_configurations_do_no_harm(run_dir):
     (run_dir / "config.json").write_text('{"config": {}}')  # of before there were such knobs
     (run_dir / "metrics.jsonl").write_text('{"step": 1}\n')
     (run_dir / "summary.json").unlink()
-    text = write_page([run_dir]).text
+    text = page_of(run_dir)
     assert "<td>1 of 30,000</td><td>not ended</td><td>0</td><td>none</td>" in text
 
 
@@ -169,7 +195,7 @@ def test_a_run_that_went_on_is_not_shown_as_it_ended_before(run_dir):
     record = {"step": 900, "seconds": 55.0, "collapse/signs": 1.0}
     with (run_dir / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(record) + "\n")
-    text = write_page([run_dir]).text
+    text = page_of(run_dir)
     assert "<td>900 of 6</td><td>not ended</td><td>55</td><td>from step 900</td>" in text
 
 
@@ -187,7 +213,7 @@ def test_floors_come_from_the_package_where_a_record_has_none(run_dir):
     ):  # fmt: skip
         record["features"]["name"] = name
         file.write_text(json.dumps(record) + "\n")
-        assert f"<th>fcd</th><td>9</td><td>{floor}</td>" in write_page([run_dir]).text
+        assert f"<th>fcd</th><td>9</td><td>{floor}</td>" in page_of(run_dir)
 
 
 def test_the_usual_evaluation_is_shown_and_each_beside_its_own_floor(run_dirs, run_dir):
@@ -202,7 +228,7 @@ def test_the_usual_evaluation_is_shown_and_each_beside_its_own_floor(run_dirs, r
         evaluation(5.0, 2.0, features={"name": "mnist-cnn-b-v1"}),
     ]
     (run_dir / "evaluations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    text = write_page([run_dir, run_dirs[0]]).text
+    text = page_of(run_dir, run_dirs[0])
     row = "<th>fcd</th><td>3</td><td>1 (0.5)</td><td>12.35</td><td>0.12 (0.01)</td>"
     assert row in text
     assert "features mnist-cnn-a-v1" in text
@@ -212,16 +238,16 @@ def test_networks_of_the_caller_are_named(run_dir):
     values = json.loads((run_dir / "config.json").read_text())
     values["own_networks"] = ["discriminator"]
     (run_dir / "config.json").write_text(json.dumps(values))
-    assert "<td>tiny, own</td>" in write_page([run_dir]).text
+    assert "<td>tiny, own</td>" in page_of(run_dir)
 
 
 def test_levels_are_for_cross_entropy_only(run_dir):
     level = "stroke-dasharray: 0.6,0.99"
-    assert level in write_page([run_dir]).text
+    assert level in page_of(run_dir)
     values = json.loads((run_dir / "config.json").read_text())
     values["config"]["loss"] = "hinge"
     (run_dir / "config.json").write_text(json.dumps(values))
-    assert level not in write_page([run_dir]).text
+    assert level not in page_of(run_dir)
 
 
 @pytest.mark.parametrize("name", ["lr$_{$", r"x$\b$", "_a"])
@@ -234,18 +260,18 @@ def test_of_a_long_line_no_spike_is_lost():
     values = np.zeros(1199)
     values[[503, 600, 1198]] = 5.0, -3.0, 7.0
     line = plots.Line("", range(1, 1200), values)
-    steps, means, lowest, highest = plots.in_places(line)
+    steps, means, lowest, highest = plots.in_bins(line)
     assert len(steps) == len(means) == 100
     assert (steps[0], steps[-1]) == (11, 1199)
     assert sorted(set(highest)) == [0.0, 5.0, 7.0]
     assert sorted(set(lowest)) == [-3.0, 0.0]
-    assert means.min() == pytest.approx(-3.0 / 12)  # 11 or 12 points a place
+    assert means.min() == pytest.approx(-3.0 / 12)  # 11 or 12 points a bin
     assert highest[-1] == 7.0
 
 
 def test_a_short_line_is_drawn_point_by_point():
     line = plots.Line("", [10, 20, 40], [1.0, float("nan"), 2.0])
-    steps, means, lowest, highest = plots.in_places(line)
+    steps, means, lowest, highest = plots.in_bins(line)
     assert steps.tolist() == [10, 20, 40]
     for drawn in (means, lowest, highest):
         np.testing.assert_array_equal(drawn, [1.0, np.nan, 2.0])
@@ -262,7 +288,7 @@ def test_a_chart_of_fcd_is_logarithmic_if_it_falls_far(fcd, logarithmic, run_dir
     (run_dir / "evaluations.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     drawn = {}
     monkeypatch.setattr(plots, "chart", lambda title, *more: drawn.update({title: more}) or "")
-    write_page([run_dir])
+    page_of(run_dir)
     assert drawn["fcd of the light evaluation"][-1] == logarithmic
     assert not drawn["coverage of the light evaluation"][-1]
 
@@ -305,16 +331,18 @@ def test_the_command(run_dirs, monkeypatch, tmp_path, capsys):
     assert (tmp_path / "report.html").exists()
 
 
+def write_ort_files(place):
+    for name in explorer.ORT_FILES.values():
+        (place / name).write_text("x")
+
+
 def test_without_a_generator_the_page_has_no_explorer(
     run_dir, run_dirs, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(explorer, "onnx_of", None)  # not called
-    for name in (explorer.ORT_SCRIPT, explorer.ORT_WASM):
-        (tmp_path / name).write_text("x")
+    write_ort_files(tmp_path)
     (run_dir / "generator.keras").unlink()
-    made = write_page([run_dir], tmp_path)
-    assert "explorer" not in made.text.split("<body>")[1]
-    assert "has no generator.keras yet" in made.no_explorer
+    assert "explorer" not in page_of(run_dir, ort=tmp_path).split("<body>")[1]
     assert call(monkeypatch, f"--runs={run_dir}", f"--explorer={tmp_path}") == 2
     assert "has no generator.keras yet" in capsys.readouterr().err
     monkeypatch.setattr(explorer, "onnx_of", lambda generator: b"")
@@ -334,7 +362,7 @@ def test_without_a_generator_the_page_has_no_explorer(
 def test_in_a_browser(run_dirs, tmp_path, width, dark):
     """Nothing is complained about, the slider changes the picture, a phone needs no scrolling."""
     path = tmp_path / "report.html"
-    path.write_text(write_page(run_dirs).text)
+    path.write_text(page_of(*run_dirs))
     with browser(width, dark=dark) as opened:
         opened.get(path.as_uri())
         shown = "document.querySelector('.slideshow img').src"
@@ -363,7 +391,7 @@ def explored(run_dirs, tmp_path_factory):
     if not ORT.is_dir():
         pytest.skip("needs the files that `make explorer` fetches")
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(write_page(run_dirs, ORT).text)
+    path.write_text(page_of(*run_dirs, ort=ORT))
     with browser() as opened:
         opened.get(path.as_uri())
         wait(opened, "document.querySelector('.explorer').dataset.shown")
