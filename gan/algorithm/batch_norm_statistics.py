@@ -32,10 +32,6 @@ def measure_statistics(generator: keras.Model, inputs: list[list[np.ndarray]]) -
 
     Changes nothing else, and nothing where there is no such layer. Runs in every replica.
 
-    Args:
-        generator: A network with an input for latents, and one for labels if they are given.
-        inputs: See `statistics_inputs`.
-
     References:
         Brock et al. 2019, arXiv:1809.11096, section 3 and appendix A ("standing statistics").
         Izmailov et al. 2018, arXiv:1803.05407, section 3.2, for averaged weights.

@@ -57,12 +57,8 @@ def uniform(
     Every replica draws them for the global batch and takes its part: the cost does not fall with
     the number of replicas.
 
-    Args:
-        shape: [batch, ...] of this replica.
-        key: [2] int64, the same on each replica.
-        low: The least number.
-        high: All numbers are less than this one.
-        dtype: A floating type, or int32.
+    `shape` is [batch, ...] of this replica, `key` [2] int64 the same on each. All numbers are at
+    least `low` and less than `high`.
     """
     replicas = count()
     if replicas == 1:

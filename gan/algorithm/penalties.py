@@ -131,14 +131,9 @@ class WeightedPenalty(NamedTuple):
         step: tf.Tensor,
         key: tf.Tensor,
     ) -> tf.Tensor:
-        """Returns the weighted mean over the batch, a scalar of the images' type.
+        """Returns the weighted mean over the batch after `step` steps, a scalar.
 
-        Args:
-            discriminator: D.
-            real_images: [batch, H, W, C] float32.
-            fake_images: Likewise; no gradient flows to G.
-            step: int64 scalar, steps done.
-            key: [2] int64, of this update's random numbers.
+        No gradient flows to G. `key` [2] int64 is that of the update's random numbers.
         """
         if self.penalty is None:
             return tf.zeros([], real_images.dtype)

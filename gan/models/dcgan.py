@@ -19,10 +19,8 @@ def dcgan_generator(
 ) -> keras.Model:
     """Returns a generator with two transposed convolutions of 4x4 and stride 2; BatchNorm.
 
-    Args:
-        spec: Of images whose H and W are multiples of 4.
-        widths: Channels at H/4 and H/2.
-        hidden: Units of a dense layer before the others; 0: none.
+    H and W must be multiples of 4. `widths` are the channels at H/4 and H/2, `hidden` the units of
+    a dense layer before the others, if it is not 0.
     """
     norm = spec.resolved_norm("batch")
     make = LayerBuilder(spec, GENERATOR_STREAM, norm, kernels(norm))
@@ -44,12 +42,8 @@ def dcgan_discriminator(
     """Returns a discriminator with two convolutions of 4x4 and stride 2, then Dense 1.
 
     8 MFLOP for an image of 28x28x1. BatchNorm by default, which the first layer never has; a
-    gradient penalty needs another normalisation.
-
-    Args:
-        spec: Of images whose H and W are multiples of 4.
-        widths: Channels at H/2 and H/4.
-        hidden: Units of a dense layer after them; 0: none.
+    gradient penalty needs another normalisation. H and W must be multiples of 4. `widths` are the
+    channels at H/2 and H/4, `hidden` the units of a dense layer after them, if it is not 0.
     """
     norm = spec.resolved_norm("batch")
     make = LayerBuilder(spec, DISCRIMINATOR_STREAM, norm, kernels(norm))

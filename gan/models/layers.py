@@ -192,11 +192,8 @@ class LayerBuilder:
     def discriminator(self, images: Any, features: Any) -> keras.Model:
         """Returns the model that ends in a Dense 1, and with classes in a projection.
 
-        The logit of features h and label y is w . h + b + e(y) . h, in float32.
-
-        Args:
-            images: Input of the model.
-            features: [batch, n], the last hidden ones.
+        The logit of the last hidden features h [batch, n] and label y is w . h + b + e(y) . h, in
+        float32.
 
         References:
             Miyato and Koyama 2018, arXiv:1802.05637, equation 4.

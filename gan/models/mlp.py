@@ -56,10 +56,7 @@ def toy_discriminator(
 ) -> keras.Model:
     """Returns a discriminator of points: Fourier features, Dense layers, then Dense 1.
 
-    Args:
-        spec: Of points.
-        widths: Units of the hidden layers.
-        waves: Sines, and cosines, of the point that the first layer sees beside it.
+    The first layer sees `waves` sines and as many cosines beside the point itself.
     """
     make = LayerBuilder(spec, DISCRIMINATOR_STREAM, spec.resolved_norm("none"))
     points = keras.Input(point_shape(spec), name="images")

@@ -30,10 +30,8 @@ def resnet_generator(
 ) -> keras.Model:
     """Returns a generator that starts from a Dense map and doubles it twice.
 
-    Args:
-        spec: Of images whose H and W can be halved as often as there are widths, less one.
-        widths: Channels at each resolution, from the smallest.
-        blocks: Residual blocks at each resolution.
+    `widths` are the channels at each resolution, from the smallest, `blocks` the residual blocks at
+    each. H and W must be divisible by 2 as often as resolutions change.
     """
     make = LayerBuilder(spec, GENERATOR_STREAM, spec.resolved_norm("none", NORMS), scaled(1.0))
     height, width, channels = spec.halved(len(widths) - 1)
@@ -57,10 +55,7 @@ def resnet_discriminator(
 ) -> keras.Model:
     """Returns a discriminator that halves an image twice and weighs what is left by a learned map.
 
-    Args:
-        spec: Of images whose H and W can be halved as often as there are widths, less one.
-        widths: Channels at each resolution, from the largest.
-        blocks: Residual blocks at each resolution.
+    `widths` and `blocks` are those of `resnet_generator`, from the largest resolution.
     """
     make = LayerBuilder(spec, DISCRIMINATOR_STREAM, spec.resolved_norm("none", NORMS), scaled(1.0))
     spec.halved(len(widths) - 1)
@@ -78,15 +73,10 @@ def resnet_discriminator(
 
 
 def residual_block(make: LayerBuilder, x: Any, depth: int) -> Any:
-    """Returns x plus a branch of 1x1, 3x3 and 1x1 convolutions with LeakyReLU between them.
+    """Returns x [batch, H, W, C] plus 1x1, 3x3 and 1x1 convolutions with LeakyReLU between them.
 
     By fix-up the last one starts at 0, so that the block starts as the identity, and the weights of
-    the others are divided by depth^(1 / (2 m - 2)), m = 3 layers in a branch.
-
-    Args:
-        make: Of the network.
-        x: [batch, H, W, C].
-        depth: Blocks in the network.
+    the others are divided by depth^(1 / (2 m - 2)): `depth` blocks of m = 3 layers.
     """
     filters = x.shape[-1]
     kernel = scaled(LEAKY_GAIN * depth ** (-2 / (2 * BRANCH_LAYERS - 2)))

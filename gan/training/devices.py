@@ -58,12 +58,7 @@ def resolve(config: Config, own_networks: Mapping[str, keras.Model]) -> Config:
     lies between the matrix products; in half precision on CPUs oneDNN's kernels are faster, and so
     are its convolutions. Not for several replicas: XLA compiles no exchange between them.
 
-    Args:
-        config: As it was given.
-        own_networks: Those that Python code gave instead of the ones that `config` names.
-
-    Raises:
-        UserError: TF_CONFIG cannot be understood.
+    `own_networks` are those that Python code gave instead of the ones that `config` names.
     """
     config = dataclasses.replace(config, strategy=cluster.named(config))
     capability = compute_capability()

@@ -223,9 +223,7 @@ ACTIONS = (
 def loop(run: Run, run_steps: Any) -> dict[str, Any]:
     """Trains to `config.steps` or a stop request and returns the summary.
 
-    Args:
-        run: What is trained.
-        run_steps: What ``compile_train_steps`` returns.
+    `run_steps` is what ``compile_train_steps`` returns.
     """
     config, console, step = run.config, run.console, run.step
     devices.release_memory()  # of reading the data, before the compiler takes its share

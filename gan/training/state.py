@@ -24,12 +24,8 @@ def build_state(
 ) -> GanState:
     """Returns networks, their average and built optimizers, at step 0.
 
-    Args:
-        config: With its precision resolved.
-        image_shape: (H, W, C), or (D,) for points.
-        generator: Takes the place of the one that `config` names.
-        discriminator: Likewise.
-        classes: Of the data set, 0 if it has no labels.
+    Networks that are given take the place of those that the resolved configuration names. Images
+    are (H, W, C), points (D,); `classes` are those of the data set, 0 if it has no labels.
     """
     if config.conditional and not classes:
         raise UserError(f"--conditional: needs a data set with labels, {config.dataset} has none")
