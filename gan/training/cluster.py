@@ -1,4 +1,4 @@
-"""What there is to share a batch: the devices of this machine, the workers of TF_CONFIG.
+"""The devices that can share a batch: those of this machine, or of several workers.
 
 And which of them a configuration asks for. See docs/distributed.md.
 """
@@ -12,9 +12,11 @@ import tensorflow as tf
 from gan.errors import UserError
 from gan.run.config import Config
 
+PORTS = range(15_000, 25_000)  # of workers that Slurm starts, by the number of the job
+
 
 class Cluster(NamedTuple):
-    """The workers that TF_CONFIG names, as this one sees them."""
+    """All workers of a run, as one of them sees them."""
 
     addresses: tuple[str, ...]
     worker: int  # this one
@@ -26,22 +28,49 @@ def cluster() -> Cluster | None:
     Raises:
         UserError: It is no JSON of this kind, or this process is none of the workers.
     """
+    # TFConfigClusterResolver checks neither the kind of JSON nor the task, and fails on "".
     text = os.environ.get("TF_CONFIG", "")
     try:
         values = json.loads(text) if text else {}
-        jobs = {name: list(addresses) for name, addresses in values.get("cluster", {}).items()}
-        addresses = [*jobs.get("chief", []), *jobs.get("worker", [])]
-        if not addresses:
+        jobs = tf.train.ClusterSpec(values.get("cluster", {})).as_dict()
+        chiefs, workers = jobs.get("chief", []), jobs.get("worker", [])
+        if not chiefs and not workers:
             return None
-        kind, index = values["task"]["type"], int(values["task"]["index"])
+        job, index = values["task"]["type"], int(values["task"]["index"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"TF_CONFIG: must be JSON with cluster.worker and task ({type(error).__name__}: "
             f"{error}), it is {text[:100]!r}"
         ) from None
-    if kind not in ("chief", "worker") or not 0 <= index < len(jobs.get(kind, [])):
-        raise UserError(f"TF_CONFIG: task {kind} {index} is none of the workers of its cluster")
-    return Cluster(tuple(addresses), index + len(jobs.get("chief", [])) * (kind == "worker"))
+    if job not in ("chief", "worker") or not 0 <= index < len(jobs.get(job, [])):
+        raise UserError(f"TF_CONFIG: task {job} {index} is none of the workers of its cluster")
+    return Cluster((*chiefs, *workers), index + (len(chiefs) if job == "worker" else 0))
+
+
+def slurm_cluster() -> Cluster | None:
+    """Returns the tasks that ``srun`` started together, None outside of it.
+
+    Raises:
+        UserError: A variable of Slurm's is missing or cannot be understood.
+    """
+    if "SLURM_STEP_NUM_TASKS" not in os.environ:
+        return None
+    try:
+        tasks = int(os.environ["SLURM_STEP_NUM_TASKS"])
+        port = PORTS.start + int(os.environ["SLURM_JOB_ID"]) % len(PORTS)
+        # GPUs are left to Slurm; the resolver fails where it is told of none.
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            port_base=port, gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
+        )
+        addresses = resolver.cluster_spec().job_tasks("worker")
+        # Its own task is another one where names are not in the order of nodes: n9, n10.
+        node, task = os.environ["SLURMD_NODENAME"], int(os.environ["SLURM_LOCALID"])
+        return Cluster(tuple(addresses), addresses.index(f"{node}:{port + task}"))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise UserError(
+            "--strategy=multiworker: needs what srun sets, or TF_CONFIG "
+            f"({type(error).__name__}: {error})"
+        ) from None
 
 
 def named(config: Config) -> str:
@@ -52,8 +81,8 @@ def named(config: Config) -> str:
     """
     if config.strategy != "auto":
         return config.strategy
-    found = cluster()
-    if found and len(found.addresses) > 1:
+    workers = cluster()
+    if workers and len(workers.addresses) > 1:
         return "multiworker"
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "none"
 

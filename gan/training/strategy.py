@@ -25,7 +25,7 @@ from gan.algorithm.step import GanState
 from gan.data.input_pipeline import Batch
 from gan.errors import TrainingFailed, UserError
 from gan.run.config import Config
-from gan.training.cluster import cluster, has_several, local_devices
+from gan.training.cluster import Cluster, cluster, has_several, local_devices, slurm_cluster
 from gan.training.signals import ASKING
 
 # What TensorFlow raises in a worker whose peer is gone, frozen, or restarted without it.
@@ -48,10 +48,13 @@ def mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
 
 
 @functools.cache
-def multiworker() -> tf.distribute.Strategy:
-    """Returns the strategy for the workers of TF_CONFIG, when all of them have come."""
+def multiworker(workers: Cluster) -> tf.distribute.Strategy:
+    """Returns the strategy for these workers, when all of them have come."""
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(workers.addresses)}), "", "worker", workers.worker
+    )
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except RuntimeError as error:
         raise UserError(f"--strategy=multiworker: {error}") from None
 
@@ -245,11 +248,13 @@ def replicas_of(config: Config, print_fn: Callable[[str], None] = print) -> Repl
     if kind == "mirrored":
         replicas = Replicas(mirrored(tuple(local_devices())))
     else:
-        found = cluster()
-        if found is None:
-            raise UserError("--strategy=multiworker: needs TF_CONFIG, which names the workers")
-        print_fn(f"worker {found.worker} of {len(found.addresses)} waits for the others")
-        replicas = Replicas(multiworker(), found.worker, len(found.addresses))
+        workers = cluster() or slurm_cluster()
+        if workers is None:
+            raise UserError(
+                "--strategy=multiworker: needs TF_CONFIG, which names the workers, or srun"
+            )
+        print_fn(f"worker {workers.worker} of {len(workers.addresses)} waits for the others")
+        replicas = Replicas(multiworker(workers), workers.worker, len(workers.addresses))
     if config.batch_size % (replicas.count * config.pack):
         packs = f" of --pack={config.pack} images" if config.pack > 1 else ""
         raise UserError(

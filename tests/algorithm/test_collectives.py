@@ -227,6 +227,7 @@ def test_who_is_who_in_tf_config(text, expected, monkeypatch):
         ('["x:1"]', "TF_CONFIG: must be JSON"),
         (tf_config(["x:1"], index=1), "TF_CONFIG: task worker 1 is none of the workers"),
         (tf_config(["x:1"], kind="ps"), "TF_CONFIG: task ps 0 is none of the workers"),
+        (tf_config("x:1"), "TF_CONFIG: must be JSON with cluster.worker and task (TypeError"),
     ],
 )
 def test_a_wrong_tf_config_is_refused(text, message, monkeypatch):
@@ -236,8 +237,53 @@ def test_a_wrong_tf_config_is_refused(text, message, monkeypatch):
     assert message in str(error.value)
 
 
+@pytest.fixture
+def srun(monkeypatch):
+    """What Slurm sets for the second task on the second of three nodes; names sort differently."""
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    for name, value in {
+        "SLURM_JOB_ID": "1234567", "SLURM_STEP_NUM_TASKS": "5", "SLURM_STEP_NODELIST": "n[9-11]",
+        "SLURM_STEP_TASKS_PER_NODE": "2(x2),1", "SLURM_PROCID": "3", "SLURM_LOCALID": "1",
+        "SLURMD_NODENAME": "n10",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+
+
+def test_who_is_who_in_a_step_of_slurm(srun, monkeypatch):
+    """Every task finds the same list, and itself by its node: not by its number, 3."""
+    addresses = ("n10:19567", "n10:19568", "n11:19567", "n9:19567", "n9:19568")
+    assert cluster.slurm_cluster() == (addresses, 1)
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    monkeypatch.setenv("SLURM_LOCALID", "0")
+    monkeypatch.setenv("SLURMD_NODENAME", "n9")
+    assert cluster.slurm_cluster() == (addresses, 3)
+    assert devices.resolve(Config(), {}).strategy == "none"  # only where it is asked for
+    monkeypatch.delenv("SLURM_STEP_NUM_TASKS")
+    assert cluster.slurm_cluster() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SLURM_JOB_ID", None), ("SLURM_STEP_NUM_TASKS", "x"), ("SLURM_STEP_NUM_TASKS", "4"),
+        ("SLURM_STEP_NODELIST", "n[9"), ("SLURM_STEP_TASKS_PER_NODE", None),
+        ("SLURMD_NODENAME", "n12"), ("SLURM_LOCALID", "2"), ("SLURM_PROCID", None),
+    ],
+)  # fmt: skip
+def test_a_wrong_step_of_slurm_is_refused(name, value, srun, monkeypatch):
+    if value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="needs what srun sets, or TF_CONFIG") as error:
+        strategy.replicas_of(Config(strategy="multiworker", jit_compile=False))
+    assert "\n" not in str(error.value)
+
+
 def test_multiworker_needs_a_cluster(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.delenv("SLURM_STEP_NUM_TASKS", raising=False)
     with pytest.raises(UserError, match="--strategy=multiworker: needs TF_CONFIG"):
         strategy.replicas_of(Config(strategy="multiworker", jit_compile=False))
 

@@ -235,3 +235,26 @@ def test_workers_with_other_flags_are_refused(tmp_path):
         assert status == 2
         assert error == "error: --strategy=multiworker: the workers were started with other flags\n"
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_srun_needs_no_tf_config(tmp_path):
+    """In an environment as Slurm makes it, both tasks on this machine; no Slurm was there."""
+    job = int(free_addresses(1)[0].rpartition(":")[2])  # another port in each run of this test
+    step = {
+        "SLURM_JOB_ID": str(job), "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_TASKS_PER_NODE": "2", "SLURMD_NODENAME": "localhost",
+    }  # fmt: skip
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "experiments.train", *FLAGS, "--strategy=multiworker",
+             "--steps=10", f"--run_dir={tmp_path / 'run'}"],
+            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, **step, "SLURM_PROCID": str(task), "SLURM_LOCALID": str(task)},
+        )
+        for task in range(2)
+    ]  # fmt: skip
+    chief, other = ended(workers)
+    assert (chief[0], other[0]) == (0, 0), chief[2] + other[2]
+    assert "2 replicas of 2 workers" in chief[1]
+    assert other[1] == "worker 1 of 2 waits for the others\n"
