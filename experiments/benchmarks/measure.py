@@ -1,4 +1,4 @@
-"""TODO."""
+"""Loops that take turns, and the quartiles of what they did."""
 
 import time
 from typing import Any

@@ -90,6 +90,7 @@ def modes_markdown(variants: list[str], seeds: int, rows: list[Row], floors: dic
     """
     columns = [column for column in MODES_TABLE if column[0] in floors]
     headings = ["variant", "weights", "runs", "all modes", *(c[1] for c in columns), "seconds"]
+    # By hand: pandas with tabulate saves five lines, needs two more packages and pads every cell.
     lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
     of_real = [f"{f * floors[n]['mean']:.{d}f} ({f * floors[n]['sd']:.{d}f})"
                for n, _, f, d in columns]  # fmt: skip

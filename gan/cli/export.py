@@ -8,16 +8,9 @@ from absl.flags import FlagValues
 from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.fields import option
+from gan.sampling.export import COMPARED, FORMATS, ExportFailed, export
 
 USAGE = "Writes a generator for other programs, and checks what it wrote in their runtimes."
-
-FORMATS = (
-    "keras",
-    "savedmodel",
-    "tflite",
-    "tflite_float16",
-    "onnx",
-)  # the rows of gan/sampling/export.py
 
 
 def define(values: FlagValues) -> None:
@@ -42,7 +35,6 @@ def main(values: FlagValues) -> int:
     with command.silenced():
         from gan import api
         from gan.run import run_directory
-        from gan.sampling import export
         from gan.training import devices
     devices.prepare()
     generator = api.load(run_dir, values["checkpoint"].value, values["weights"].value)
@@ -53,34 +45,33 @@ def main(values: FlagValues) -> int:
     if out.resolve() == home.resolve():
         raise UserError(f"--out={out}: holds the generator itself, must be another directory")
     for name in asked or FORMATS:
-        run_directory.check_output(out / export.FORMATS[name].name)
+        run_directory.check_output(out / FORMATS[name].name)
+
     status = command.DONE
-    try:
-        for name in asked or FORMATS:
-            try:
-                with command.silenced():
-                    path, difference = export.export(generator, name, out)
-            except export.ExportFailed as error:
-                status = command.complain(error, command.FAILED)
-                continue
-            except UserError as error:
-                if asked:
-                    raise
-                print(error)
-                continue
+    for name in asked or FORMATS:
+        try:
+            with command.silenced():
+                path, difference = export(generator, name, out)
+        except ExportFailed as error:
+            status = command.complain(error, command.FAILED)
+        except UserError as error:
+            if asked:
+                raise
+            print(error)
+        except OSError as error:
+            raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+        else:
             print(
                 f"{path}: {size(path):,} bytes, differs from Keras by at most {difference:.1g} "
-                f"({difference * 127.5:.1g} of 255 grey levels) over {export.COMPARED} seeds"
+                f"({difference * 127.5:.1g} of 255 grey levels) over {COMPARED} seeds"
             )
-    except OSError as error:
-        raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     return status
 
 
 def size(path: Path) -> int:
     """Returns the bytes of a file, or of all files in a directory."""
-    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
-    return sum(one.stat().st_size for one in files)
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
 
 
 def run() -> NoReturn:

@@ -141,7 +141,7 @@ def merge_arrays(parts: list[Arrays]) -> Arrays:
     """Returns all arrays of `parts`; those of one name are put one after the other."""
     arrays: Arrays = {}
     for name in NAMES:
-        found = [part[name] for part in parts if name in part]
-        if found:
-            arrays[name] = found[0] if len(found) == 1 else np.concatenate(found)
+        pieces = [part[name] for part in parts if name in part]
+        if pieces:
+            arrays[name] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
     return arrays

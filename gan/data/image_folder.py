@@ -17,7 +17,7 @@ NAMED = 10  # bad files that are named one by one
 PROGRESS_SECONDS = 10.0  # between two lines about a long check
 ORDER = {"num_parallel_calls": -1, "deterministic": True}  # tf.data.AUTOTUNE
 
-SOUND, CMYK, PALETTE = range(3)  # what `kind` returns
+SOUND, CMYK, PALETTE = range(3)  # what `colour_kind` returns
 
 
 def find_images(directory: Path) -> tuple[list[str], list[int] | None, list[str]]:
@@ -95,7 +95,7 @@ def decode_bytes(data: tf.Tensor, size: int, channels: int) -> tf.Tensor:
     return tf.ensure_shape(image, [size, size, channels])
 
 
-def kind(data: tf.Tensor) -> tf.Tensor:
+def colour_kind(data: tf.Tensor) -> tf.Tensor:
     """Returns `SOUND`, or `CMYK` or `PALETTE` for what TensorFlow decodes to wrong colours.
 
     Args:
@@ -138,14 +138,14 @@ def check_images(
     def check(index: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
         data = tf.io.read_file(path)
         # TensorFlow leaves out a decoder whose pixels nobody wants, control dependency or not.
-        return index, kind(data), tf.reduce_max(decode_bytes(data, size, channels))
+        return index, colour_kind(data), tf.reduce_max(decode_bytes(data, size, channels))
 
     names = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths])
     # Errors are left out here; `describe_flaw` finds them again, for the files that are missing.
     checked = names.enumerate().map(check, **ORDER).ignore_errors()
     keep, told = [], time.monotonic()
-    for index, found, _ in checked.as_numpy_iterator():
-        if found == SOUND:
+    for index, colours, _ in checked.as_numpy_iterator():
+        if colours == SOUND:
             keep.append(int(index))
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
@@ -177,7 +177,7 @@ def describe_flaw(path: str | bytes) -> str:
     if not data:
         return "is empty"
     try:
-        found = int(kind(tf.constant(data)))
+        colours = int(colour_kind(tf.constant(data)))
         decode_bytes(tf.constant(data), 1, 3)
     except tf.errors.OpError as error:
         if "Unknown image file format" in error.message:
@@ -188,7 +188,7 @@ def describe_flaw(path: str | bytes) -> str:
         CMYK: "is a CMYK JPEG, must be RGB or grey",
         PALETTE: "is a BMP with a palette, must have 24 or 32 bits a pixel",
     }
-    return reasons.get(found, "")
+    return reasons.get(colours, "")
 
 
 @dataclasses.dataclass(frozen=True)

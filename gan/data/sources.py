@@ -248,29 +248,29 @@ def from_directory(dataset: str, path: str, source: str) -> Arrays:
         raise UserError(f"{source}: not a directory; must hold {expected_files(dataset)}")
     npz = Form({npz_file(dataset): read_npz})
     for form in (npz, *ROWS[dataset].forms):
-        found = {name: find(directory, form, name) for name in form.readers}
-        if any(found.values()):
+        files = {name: find_file(directory, form, name) for name in form.readers}
+        if any(files.values()):
             break
     else:  # nothing at all
         form = ROWS[dataset].forms[0]
-        found = dict.fromkeys(form.readers)
+        files = dict.fromkeys(form.readers)
     parts = []
-    for name, file in found.items():
+    for name, file in files.items():
         if file is None:
             raise UserError(f"{source}: no {name}; must hold {expected_files(dataset)}")
         try:
             parts.append(form.readers[name](file))
         except Exception as error:  # damage has many faces, see numpy.load, zipfile and gzip
             raise UserError(f"{source}: cannot read {file}: {one_line(error)}") from None
-    if len(found) == 1:
+    if len(files) == 1:
         source = f"{source}: {name}"
     return verified(dataset, merge_arrays(parts), source)
 
 
-def find(directory: Path, form: Form, name: str) -> Path | None:
+def find_file(directory: Path, form: Form, name: str) -> Path | None:
     """Returns the file `name` of a form in a directory, None if it is not there."""
     paths = [directory / place.format(name) for place in form.places]
-    return next((path for path in paths if os.path.exists(path)), None)
+    return next((path for path in paths if path.exists()), None)
 
 
 def one_line(error: BaseException) -> str:

@@ -45,6 +45,7 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
     Raises:
         ValueError: Says what is valid.
     """
+    # Not pydantic: it would save 7 lines here, and double the time that --help takes.
     valid = ValueError(valid_values(field))
     kind: Any = kind_of(field)
     if value is None:

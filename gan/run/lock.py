@@ -13,9 +13,8 @@ from gan.errors import UserError
 def locked(run_dir: Path) -> Iterator[None]:
     """Holds the run directory, which is created if needed, while the block runs.
 
-    The lock is on the directory itself and belongs to the process: the system takes it away with
-    it, however it ends, and no file is left behind. Where a file system knows no such locks there
-    is none.
+    The lock is on the directory itself: the system releases it when the process ends, however that
+    happens, and no file is left behind. File systems without such locks are not locked.
 
     Raises:
         UserError: Another process holds it, or it cannot be created.
@@ -26,6 +25,7 @@ def locked(run_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"--run_dir={run_dir}: cannot be written ({error.strerror})") from None
     try:
+        # Not filelock, which locks a file of its own and leaves it in the run directory.
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)

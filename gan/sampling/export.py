@@ -4,23 +4,26 @@ What is written is read again in its own runtime and compared with Keras. A form
 `FORMATS`.
 """
 
+from __future__ import annotations
+
 import contextlib
+import functools
 import importlib
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
-import numpy as np
-import tensorflow as tf
-
 from gan.errors import UserError
-from gan.sampling.generators import classes_of
-from gan.sampling.latents import latents_of
+from gan.lazy import keras, np, tf
 
 COMPARED = 100  # seeds
+SAVED_MODEL = "saved_model.pb"  # tells a SavedModel from other directories
+
+
+class ExportFailed(Exception):
+    """A converter or a runtime failed, or draws something else."""
 
 
 class Inputs(NamedTuple):
@@ -34,17 +37,10 @@ class Inputs(NamedTuple):
         """The argument of a Keras model."""
         return self.latents if self.labels is None else [self.latents, self.labels]
 
-    def named(self, places: dict[Any, bool]) -> dict[Any, np.ndarray]:
-        """Returns latents and labels by their places, of which integers are for labels."""
-        found = {place: self.labels if whole else self.latents for place, whole in places.items()}
-        return {place: value for place, value in found.items() if value is not None}
-
-
-SAVED_MODEL = "saved_model.pb"  # what tells the directory of one
-
-
-class ExportFailed(Exception):
-    """A converter or a runtime failed, or draws something else."""
+    def by_key(self, is_label: Mapping[Any, bool]) -> dict[Any, np.ndarray]:
+        """Returns the array of each key: `labels` or `latents`."""
+        arrays = {key: self.labels if label else self.latents for key, label in is_label.items()}
+        return {key: array for key, array in arrays.items() if array is not None}
 
 
 class Format(NamedTuple):
@@ -54,7 +50,7 @@ class Format(NamedTuple):
     write: Callable[[keras.Model, Path], None]
     run: Callable[[Path, Inputs], np.ndarray]  # images [n, H, W, C] float32
     modules: tuple[str, ...]  # that it needs, all in the extra `export`
-    most: float  # difference from Keras, of images in -1..1
+    tolerance: float  # difference from Keras, of images in -1..1
 
 
 def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, float]:
@@ -73,45 +69,51 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
         UserError: It cannot be made, or its place is taken by something else; nothing was written.
         ExportFailed: What was made cannot be run, or draws other images; nothing is left of it.
     """
-    form = FORMATS[name]
-    for module in form.modules:
+    row = FORMATS[name]
+    for module in row.modules:
         try:
             importlib.import_module(module)
         except ImportError:
             raise UserError(
                 f"--formats={name}: needs {module}, install the extra `export`"
             ) from None
-    model, path = in_float32(generator), directory / form.name
+    path = directory / row.name
     if (path.is_dir() and not (path / SAVED_MODEL).is_file()) or (
         path.is_file() and not path.suffix
     ):
         raise UserError(f"{path}: is something else, nothing was written")
     directory.mkdir(parents=True, exist_ok=True)
+    model = in_float32(generator)
     inputs = inputs_of(model)
-    expected, drawn_here = (one(inputs.for_keras).numpy() for one in (model, generator))
+    # Before it is written: Keras exports to ONNX only what was called once.
+    expected, drawn_here = (network(inputs.for_keras).numpy() for network in (model, generator))
+
     # Beside its place, so that nothing is left of what failed.
     with tempfile.TemporaryDirectory(dir=directory) as temporary:
-        made = Path(temporary) / form.name
+        written = Path(temporary) / row.name
         try:
             with quiet():
-                form.write(model, made)
-                found = form.run(made, inputs)
+                row.write(model, written)
+                images = row.run(written, inputs)
         except OSError:
             raise
         except Exception as error:  # converters fail in their own ways
             reason = " ".join(str(error).split())[:300]
             raise ExportFailed(f"--formats={name}: cannot be made ({reason})") from None
-        difference = float(np.abs(found - expected).max())
-        if not difference <= form.most:
+        difference = float(np.abs(images - expected).max())
+        if not difference <= row.tolerance:
             raise ExportFailed(f"--formats={name}: would differ from Keras by {difference:.2g}")
         if path.exists():
             path.rename(Path(temporary) / "before")
-        made.rename(path)
-    return path, float(np.abs(found - drawn_here).max())
+        written.rename(path)
+    return path, float(np.abs(images - drawn_here).max())
 
 
 def inputs_of(model: keras.Model) -> Inputs:
     """Returns the inputs that make the images of the first seeds."""
+    from gan.sampling.generators import classes_of  # here: it imports TensorFlow
+    from gan.sampling.latents import latents_of
+
     latents = latents_of(range(COMPARED), model.inputs[0].shape[-1])
     classes = classes_of(model)
     return Inputs(latents, np.arange(COMPARED, dtype=np.int32) % classes if classes else None)
@@ -157,33 +159,29 @@ def write_savedmodel(model: keras.Model, path: Path) -> None:
 def run_savedmodel(path: Path, inputs: Inputs) -> np.ndarray:
     """Runs the signature in TensorFlow, without Keras."""
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
-    _, places = serve.structured_input_signature
-    given = inputs.named({name: spec.dtype.is_integer for name, spec in places.items()})
-    (images,) = serve(**{name: tf.constant(value) for name, value in given.items()}).values()
+    _, specs = serve.structured_input_signature
+    given = inputs.by_key({name: spec.dtype.is_integer for name, spec in specs.items()})
+    (images,) = serve(**{name: tf.constant(array) for name, array in given.items()}).values()
     array: np.ndarray = images.numpy()
     return array
 
 
+# Keras' export(format="litert") does the same, but not in 3.12, the last Keras for Python 3.10.
 def write_tflite(model: keras.Model, path: Path, half: bool = False) -> None:
     """Writes a flat buffer for LiteRT that draws one image, with weights in float16 if asked for.
 
     One, because with batches of any size convolutions after an upsampling cannot be converted.
     """
     inputs = [
-        keras.Input(batch_shape=(1, *one.shape[1:]), dtype=one.dtype, name=one.name)
-        for one in model.inputs
+        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
     ]
-    of_one = keras.Model(inputs, model(inputs if len(inputs) > 1 else inputs[0]))
-    converter = tf.lite.TFLiteConverter.from_keras_model(of_one)
+    one_image = keras.Model(inputs, model(inputs if len(inputs) > 1 else inputs[0]))
+    converter = tf.lite.TFLiteConverter.from_keras_model(one_image)
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     path.write_bytes(converter.convert())
-
-
-def write_tflite_float16(model: keras.Model, path: Path) -> None:
-    """Writes a flat buffer whose weights are float16."""
-    write_tflite(model, path, half=True)
 
 
 def run_tflite(path: Path, inputs: Inputs) -> np.ndarray:
@@ -192,13 +190,13 @@ def run_tflite(path: Path, inputs: Inputs) -> np.ndarray:
 
     interpreter = Interpreter(str(path))
     interpreter.allocate_tensors()
-    places = interpreter.get_input_details()
-    given = inputs.named({one["index"]: np.issubdtype(one["dtype"], np.integer) for one in places})
+    details = interpreter.get_input_details()
+    given = inputs.by_key({d["index"]: np.issubdtype(d["dtype"], np.integer) for d in details})
     output = interpreter.get_output_details()[0]["index"]
     images = []
     for i in range(len(inputs.latents)):
-        for index, value in given.items():
-            interpreter.set_tensor(index, value[i : i + 1])
+        for index, array in given.items():
+            interpreter.set_tensor(index, array[i : i + 1])
         interpreter.invoke()
         images.append(interpreter.get_tensor(output))
     return np.concatenate(images)
@@ -214,7 +212,7 @@ def run_onnx(path: Path, inputs: Inputs) -> np.ndarray:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    given = inputs.named({one.name: "int" in one.type for one in session.get_inputs()})
+    given = inputs.by_key({node.name: "int" in node.type for node in session.get_inputs()})
     images: np.ndarray = session.run(None, given)[0]
     return images
 
@@ -224,7 +222,11 @@ FORMATS: dict[str, Format] = {
     "savedmodel": Format("savedmodel", write_savedmodel, run_savedmodel, (), 1e-4),
     "tflite": Format("generator.tflite", write_tflite, run_tflite, ("ai_edge_litert",), 1e-3),
     "tflite_float16": Format(
-        "generator_float16.tflite", write_tflite_float16, run_tflite, ("ai_edge_litert",), 0.05
+        "generator_float16.tflite",
+        functools.partial(write_tflite, half=True),
+        run_tflite,
+        ("ai_edge_litert",),
+        0.05,
     ),
     "onnx": Format("generator.onnx", write_onnx, run_onnx, ("tf2onnx", "onnxruntime"), 1e-3),
 }
