@@ -32,7 +32,7 @@ from gan.lazy import np
 from gan.run.atomic_files import replacing
 
 DEBIAN_DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of the package dataset-fashion-mnist
-KERAS_DIRECTORY = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets"
+KERAS_DIRECTORY = Path(os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))) / "datasets"
 
 
 class Form(NamedTuple):
@@ -175,9 +175,9 @@ def fetchers(
     sources = []
     if dataset == "fashion_mnist":
         sources.append(local(DEBIAN_DIRECTORY, " (Debian's package dataset-fashion-mnist)"))
-        if (KERAS_DIRECTORY / "fashion-mnist").exists():
+        if os.path.exists(KERAS_DIRECTORY / "fashion-mnist"):
             sources.append(local(KERAS_DIRECTORY / "fashion-mnist"))
-    if dataset == "mnist" and (KERAS_DIRECTORY / "mnist.npz").exists():
+    if dataset == "mnist" and os.path.exists(KERAS_DIRECTORY / "mnist.npz"):
         sources.append(local(KERAS_DIRECTORY))
     url = HOSTS[dataset].url
 
@@ -270,7 +270,7 @@ def from_directory(dataset: str, path: str, source: str) -> Arrays:
 def find_file(directory: Path, form: Form, name: str) -> Path | None:
     """Returns the file `name` of a form in a directory, None if it is not there."""
     paths = [directory / place.format(name) for place in form.places]
-    return next((path for path in paths if path.exists()), None)
+    return next((path for path in paths if os.path.exists(path)), None)
 
 
 def one_line(error: BaseException) -> str:
