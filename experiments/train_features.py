@@ -3,13 +3,16 @@
 The package's own weights were made by this command, with ``--out=gan/evaluation/weights``.
 """
 
+from pathlib import Path
 from typing import Any
 
 from absl.flags import FlagValues
 
 from gan.cli import command, flags
+from gan.data.datasets import DATASETS, load_dataset
 from gan.errors import UserError
-from gan.run.config import DATASETS
+from gan.evaluation.feature_networks import NETWORKS
+from gan.run.atomic_files import write_json
 from gan.run.fields import option
 
 
@@ -17,8 +20,8 @@ def define(values: FlagValues) -> None:
     """Defines the flags."""
     flags.define(
         values,
-        dataset=option("mnist", "a data set with labels", choices=DATASETS),
-        network=option("cnn-a", "which one", choices=("cnn-a", "cnn-b")),
+        dataset=option("mnist", "a data set with labels", choices=tuple(DATASETS)),
+        network=option("cnn-a", "which one", choices=tuple(NETWORKS)),
         data_dir=option("", "directory of the data set; empty: look for it"),
         out=option("runs/features", "directory to write to"),
     )
@@ -27,38 +30,33 @@ def define(values: FlagValues) -> None:
 def main(values: FlagValues) -> int:
     """Trains, computes floors, writes both and returns the exit status. What exists is kept."""
     with command.silenced():
-        from pathlib import Path
-
-        from gan.data import datasets
         from gan.evaluation import features, reference
         from gan.evaluation.evaluate import LIGHT_IMAGES
-        from gan.run.atomic_files import write_json
         from gan.training import devices
     dataset, network = values["dataset"].value, values["network"].value
     name, out = features.versioned_name(dataset, network), Path(values["out"].value)
     weights, floors = out / f"{name}.npz", out / f"{name}.floors.json"
     devices.prepare()
-    images = datasets.load_dataset(dataset, values["data_dir"].value, print)
-    if images.train_labels is None or images.test_images is None:
+    data = load_dataset(dataset, values["data_dir"].value, print).labelled
+    if data is None:
         raise UserError(f"--dataset={dataset}: must have labels and test images")
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not weights.exists():
             model, accuracy = features.train_classifier(
-                network, images, features.RECIPES.get(dataset, features.RECIPE), verbose=2
+                network, data, features.RECIPES.get(dataset, features.RECIPE), verbose=2
             )
             features.write_weights(weights, model, accuracy)
         extractor = features.read_weights(weights, name, network, packaged=False)
         if not floors.exists():
-            seen = reference.RealImages(dataset, images, extractor, print)
+            real = reference.RealFeatures(dataset, data, extractor, print)
             table: dict[str, Any] = {
                 "sha256": extractor.provenance["sha256"],
-                "thresholds": reference.compute_thresholds(seen),
+                "thresholds": reference.compute_thresholds(real),
             }
             for count in (10_000, LIGHT_IMAGES):
-                against = seen.reference(count=count)
-                key = reference.floors_key(against, count)
-                table[key] = reference.compute_floors(against, count)
+                split = real.reference(count=count)
+                table[reference.floors_key(split, count)] = reference.compute_floors(split, count)
             write_json(floors, table)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None

@@ -11,6 +11,7 @@ from gan.data.time_limit import GivenUp
 from gan.errors import UserError
 from gan.evaluation import evaluate as evaluation
 from gan.evaluation import image_files, reference
+from gan.evaluation.metrics import check_names
 from gan.run.presets import from_preset
 from gan.sampling import generators
 from gan.training import devices, trainer
@@ -62,7 +63,7 @@ def evaluate(
     devices.prepare()
     if isinstance(names, str):
         raise UserError(f"names: are {names!r}, must be a list such as [{names!r}]")
-    evaluation.check_names(names)
+    check_names(names)
     data = load_dataset(dataset, data_dir, print)
     if data.has_modes:
         raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
@@ -77,8 +78,8 @@ def evaluate(
         )
     if len(images) < image_files.LEAST_IMAGES:
         raise UserError(f"images: are {len(images)}, must be at least {image_files.LEAST_IMAGES}")
-    seen = reference.load_real_images(dataset, data, print_fn=print)
-    record, _ = evaluation.evaluate(images, seen.reference(count=len(images)), names)
+    real = reference.load_real_features(dataset, data, print_fn=print)
+    record, _ = evaluation.evaluate(images, real.reference(count=len(images)), names)
     return record
 
 

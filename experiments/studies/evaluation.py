@@ -5,15 +5,17 @@ from typing import Any
 
 from experiments.studies.table import Run, Study, state_of
 from gan.data.datasets import Dataset, dataset_from_config
-from gan.evaluation import evaluate, metrics, reference
+from gan.evaluation import evaluate, reference
+from gan.evaluation.feature_networks import NETWORKS
+from gan.evaluation.metrics import METRICS
 from gan.evaluation.mode_coverage import Modes
-from gan.evaluation.records import evaluation_record as evaluation_record
-from gan.evaluation.records import mode_record
+from gan.evaluation.records import evaluation_record, mode_record
 from gan.run import jsonl
 from gan.run import run_directory as run_files
 from gan.run.presets import from_preset
 from gan.sampling import generators
 from gan.training import collapse
+from gan.training.checks import has_log_odds
 
 WEIGHTS = ("raw", "ema")
 
@@ -28,7 +30,7 @@ def evaluate_all(
     config = from_preset(study.preset, study.common)
     data = dataset_from_config(config, print)
     if data.has_modes:
-        return count_modes(study, runs, evaluate.modes_of(config.dataset, data, print_fn=print))
+        return count_modes(study, runs, evaluate.load_modes(config.dataset, data, print_fn=print))
     return judge_images(study, runs, config.dataset, data)
 
 
@@ -98,9 +100,9 @@ def judge_images(
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """Does `evaluate_all` for data sets of labelled images."""
     light = evaluate.LIGHT_IMAGES
-    seen = {n: reference.load_real_images(dataset, data, n, print) for n in ("cnn-a", "cnn-b")}
+    real = {n: reference.load_real_features(dataset, data, n, print) for n in NETWORKS}
     references = {
-        (network, count): seen[network].reference(count=count)
+        (network, count): real[network].reference(count=count)
         for network, count in (("cnn-a", study.num_images), ("cnn-b", study.num_images),
                                ("cnn-a", light))
     }  # fmt: skip
@@ -116,8 +118,8 @@ def judge_images(
         print(f"evaluating {run.directory.name}, step {step}, {weights}, {network}", flush=True)
         generator, _ = generators.restore_generator(run.directory, data, weights, str(step))
         images = generators.sample_for_evaluation(generator, data, count)
-        found = reference.compute(against, against.real.extractor(images), images, names)
-        record = {**about, **evaluation_record(against, count, found)}
+        comparison = against.compare(images)
+        record = {**about, **evaluation_record(against, comparison, names)}
         jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
         return record
 
@@ -134,11 +136,11 @@ def judge_images(
                 curve.append({**times, "step": step, **at})
             last = int(records[-1]["step"])
             count = study.num_images
-            full = evaluated(run, weights, last, "cnn-a", count, tuple(metrics.METRICS))
+            full = evaluated(run, weights, last, "cnn-a", count, tuple(METRICS))
             other = evaluated(run, weights, last, "cnn-b", count, ("fcd",))
             rows.append({
                 **about_run(run, weights, records),
-                "collapse": " ".join(collapse.first_signs(records, curve, config.has_log_odds)),
+                "collapse": " ".join(collapse.first_signs(records, curve, has_log_odds(config))),
                 **full["metrics"],
                 "kid_standard_error": full["kid_standard_error"],
                 "fcd_b": other["metrics"]["fcd"],

@@ -55,7 +55,7 @@ def main(values: FlagValues) -> int:
     if bare and name in ("nearest", "gif"):
         raise UserError(f"--{name}: needs a run, {run_dir} is a file")
     with command.silenced():
-        from gan.evaluation.evaluate import with_nearest
+        from gan.evaluation.nearest import nearest_rows
         from gan.run import run_directory
         from gan.sampling import generators, outputs
         from gan.training import devices
@@ -70,7 +70,7 @@ def main(values: FlagValues) -> int:
     if name != "gif":
         generator = generators.load_generator(run_dir, flag["checkpoint"], flag["weights"])
     request = outputs.Request(
-        run_dir, generator, config, seeds, flag["side"], flag["truncation"], with_nearest
+        run_dir, generator, config, seeds, flag["side"], flag["truncation"], nearest_rows
     )
     if generator and request.makes_points:
         refuse_for_points(values)

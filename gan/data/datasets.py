@@ -24,6 +24,15 @@ class Mixture(NamedTuple):
     sd: float
 
 
+class Labelled(NamedTuple):
+    """Images in memory with labels, to learn from and to test on."""
+
+    train_images: np.ndarray  # [N, H, W, C] uint8
+    train_labels: np.ndarray  # [N] integers from 0
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
 class Dataset(NamedTuple):
     """What is learned, and what it is compared with; None for what a data set lacks.
 
@@ -44,6 +53,16 @@ class Dataset(NamedTuple):
         if isinstance(self.train_images, ImageFiles):
             raise TypeError("the images are in files")
         return self.train_images
+
+    @property
+    def labelled(self) -> Labelled | None:
+        """The images with their labels, None if some are missing or in files."""
+        images, labels = self.train_images, self.train_labels
+        if isinstance(images, ImageFiles) or labels is None:
+            return None
+        if self.test_images is None or self.test_labels is None:
+            return None
+        return Labelled(images, labels, self.test_images, self.test_labels)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -7,11 +7,11 @@ References:
 import keras
 import numpy as np
 
-from gan.data.datasets import Dataset
+from gan.data.datasets import Labelled
 from gan.errors import UserError
 from gan.evaluation import features
 from gan.evaluation.features import Cycle
-from gan.evaluation.reference import RealImages, cached
+from gan.evaluation.reference import RealFeatures, cached
 from gan.sampling.generators import classes_of, sample
 
 RECIPE = (Cycle(5, 2e-3, 0.4),)  # for samples and for real images alike
@@ -19,7 +19,7 @@ NETWORK = "cnn-a"
 
 
 def classification_accuracy(
-    generator: keras.Model, real: RealImages, count: int, seed: int = 0
+    generator: keras.Model, real: RealFeatures, count: int, seed: int = 0
 ) -> dict[str, float]:
     """Returns the score of a conditional generator beside that of real images.
 
@@ -28,7 +28,7 @@ def classification_accuracy(
 
     Args:
         generator: From [latents, labels] to images.
-        real: With test images, and with training images for the comparison.
+        real: The data set.
         count: Samples, and training images at most, to learn from.
         seed: Of the noise.
 
@@ -44,26 +44,24 @@ def classification_accuracy(
     if not classes:
         raise UserError("--classification_accuracy: needs a run with --conditional")
     real.print_fn(f"training a classifier on {count:,} samples")
-    labels = np.arange(count) % classes
-    of_samples = learned(sample(generator, range(count), noise_seed=seed), labels, real.data)
-    return {"samples": of_samples, **of_real(real, count), "num_images": count}
+    images = sample(generator, range(count), noise_seed=seed)
+    accuracy = train_and_test(images, np.arange(count) % classes, real.data)
+    return {"samples": accuracy, **real_accuracy(real, count), "num_images": count}
 
 
-def of_real(real: RealImages, count: int) -> dict[str, float]:
+def real_accuracy(real: RealFeatures, count: int) -> dict[str, float]:
     """Returns the accuracy after learning from `count` training images, computed once."""
 
     def compute() -> dict[str, float]:
         real.print_fn(f"training a classifier on {count:,} real images, once")
-        chosen = real.order[:count]
-        labels = real.data.train_labels
-        assert labels is not None
-        return {"real": learned(real.data.train_array[chosen], labels[chosen], real.data)}
+        chosen, data = real.order[:count], real.data
+        return {"real": train_and_test(data.train_images[chosen], data.train_labels[chosen], data)}
 
     return cached(real, f"classification accuracy of {count}", compute)
 
 
-def learned(images: np.ndarray, labels: np.ndarray, data: Dataset) -> float:
-    """Returns the accuracy on the test images after learning from `images`."""
-    learning = data._replace(train_images=images, train_labels=labels)
-    _, accuracy = features.train_classifier(NETWORK, learning, RECIPE, verbose=0)
+def train_and_test(images: np.ndarray, labels: np.ndarray, data: Labelled) -> float:
+    """Returns the accuracy on the test images of `data` after learning from `images`."""
+    data = data._replace(train_images=images, train_labels=labels)
+    _, accuracy = features.train_classifier(NETWORK, data, RECIPE, verbose=0)
     return accuracy

@@ -1,28 +1,21 @@
 """Evaluation: run directory -> generator -> samples -> features -> metrics -> one record."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import keras
 import numpy as np
 
 from gan.data.datasets import Dataset
-from gan.data.image_folder import ImageFiles
-from gan.data.images import image_grid
 from gan.errors import UserError
-from gan.evaluation.features import load_extractor
-from gan.evaluation.metrics import METRICS, nearest
-from gan.evaluation.mode_coverage import Modes
+from gan.evaluation.classification_accuracy import classification_accuracy
+from gan.evaluation.metrics import METRICS, check_names
+from gan.evaluation.mode_coverage import MixtureModes, Modes, StackModes
+from gan.evaluation.nearest import nearest_picture
 from gan.evaluation.records import evaluation_record, mode_record
-from gan.evaluation.reference import (
-    Found,
-    Reference,
-    compute,
-    flatten,
-    load_real_images,
-    most_images,
-)
+from gan.evaluation.reference import Reference, load_real_features, most_images
 from gan.evaluation.reference import floors as floors_of
+from gan.evaluation.samples import Samples
 from gan.run.config import Config
 from gan.sampling.generators import sample_for_evaluation
 
@@ -30,8 +23,6 @@ from gan.sampling.generators import sample_for_evaluation
 LIGHT_IMAGES = 2000
 LIGHT_METRICS = ("fcd", "coverage", "classes")
 LIGHT_STACKS = 5000
-
-NEAREST_SHOWN = 10  # samples of each kind in the picture of nearest training images
 
 
 def evaluators(
@@ -57,24 +48,23 @@ def evaluators(
             raise UserError(
                 f"--keep_best={config.keep_best}: {config.dataset} has other metrics, valid is none"
             )
-        modes = modes_of(config.dataset, data, print_fn=print_fn)
+        modes = load_modes(config.dataset, data, print_fn=print_fn)
         count = modes.count if data.mixture else LIGHT_STACKS
 
         def count_modes(generator: keras.Model, step: int) -> dict[str, Any]:
             return {"seed": 0, **mode_record(modes, sample_for_evaluation(generator, data, count))}
 
         return {"light": count_modes}
-    if data.train_labels is None or data.test_labels is None:
+    if not data.labelled:
         print_fn(f"no evaluation while training: {config.dataset} has no labels or no test images")
         return {}
-    reference = load_real_images(config.dataset, data, print_fn=print_fn).reference(
-        count=LIGHT_IMAGES
-    )
+    real = load_real_features(config.dataset, data, print_fn=print_fn)
+    reference = real.reference(count=LIGHT_IMAGES)
 
     def light(generator: keras.Model, step: int) -> dict[str, Any]:
         images = sample_for_evaluation(generator, data, LIGHT_IMAGES)
-        found = compute(reference, reference.real.extractor(images), images, LIGHT_METRICS)
-        return {"seed": 0, **evaluation_record(reference, len(images), found)}
+        comparison = reference.compare(images)
+        return {"seed": 0, **evaluation_record(reference, comparison, LIGHT_METRICS)}
 
     return {"light": light}
 
@@ -82,39 +72,81 @@ def evaluators(
 def evaluate(
     images: np.ndarray,
     reference: Reference,
-    names: Iterable[str] = tuple(METRICS),
+    names: Collection[str] = METRICS,
     advance: Callable[[str], None] = lambda stage: None,
-) -> tuple[dict[str, Any], Found]:
-    """Returns the record of an evaluation, with floors and ideals, and what was found.
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Returns the record of an evaluation, with floors and ideals, and a picture.
 
     Args:
-        images: [N, H, W, C] uint8, at least ``foreign.LEAST_IMAGES``.
+        images: [N, H, W, C] uint8, at least ``image_files.LEAST_IMAGES``.
         reference: What to compare with.
         names: Keys of `METRICS`.
-        advance: Is told each stage that begins.
+        advance: Is told each stage that begins: features, metrics by name, floors.
+
+    Returns:
+        Record, and `nearest_picture` if a metric looked for copies of training images, else None.
 
     Raises:
-        UserError: Unknown metric.
+        UserError: Unknown metric, or too many images to have floors.
     """
-    names = list(names)
     check_names(names)
     if len(images) > most_images(reference):
         floors_of(reference, len(images))  # says so before anything is computed
     advance("features")
-    found = compute(reference, reference.real.extractor(images), images, names, advance)
+    comparison = reference.compare(images)
+    record = evaluation_record(reference, comparison, names, advance)
     advance("floors")
-    floors = floors_of(reference, len(images))
-    ideals = reference.ideals(len(images))
-    result = evaluation_record(reference, len(images), found)
-    result["floors"] = {name: floors[name]._asdict() for name in names}
-    result["ideals"] = {name: ideals[name] if np.isfinite(ideals[name]) else None for name in names}
-    result["suspicious"] = [
-        name for name in names if METRICS[name].suspicious(found.values[name], *floors[name])
+    floors, ideals = floors_of(reference, len(images)), reference.ideals(len(images))
+    record["floors"] = {name: floors[name]._asdict() for name in names}
+    record["ideals"] = {name: ideals[name] for name in names}
+    record["suspicious"] = [
+        name for name in names if METRICS[name].suspicious(record["metrics"][name], *floors[name])
     ]
-    return result, found
+    if any(METRICS[name].finds_copies for name in names):
+        return record, nearest_picture(comparison)
+    return record, None
 
 
-def modes_of(
+def evaluate_samples(
+    samples: Samples,
+    names: Collection[str],
+    *,
+    network: str,
+    split: str,
+    with_accuracy: bool,
+    print_fn: Callable[[str], None],
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Returns the record of samples of any data set, with floors and ideals, and a picture.
+
+    Args:
+        samples: With a generator, if `with_accuracy`.
+        names: Keys of `METRICS`; not looked at where modes are counted.
+        network: A key of ``feature_networks.NETWORKS``.
+        split: "test" or "train": real images to compare with.
+        with_accuracy: Whether to compute the classification accuracy score as well.
+        print_fn: Is told in one line what takes time.
+
+    Returns:
+        As `evaluate`.
+    """
+    dataset, data, images = samples.dataset, samples.data, samples.images
+    if data.has_modes:
+        modes = load_modes(dataset, data, network, print_fn)
+        return mode_record(modes, images, floors=True), None
+    real = load_real_features(dataset, data, network, print_fn)
+    reference = real.reference(split, len(images))
+    record, picture = evaluate(
+        images, reference, names, lambda stage: print_fn(f"computing: {stage}")
+    )
+    if with_accuracy:
+        count, seed = len(real.data.train_images), samples.origin["seed"]
+        record["classification_accuracy"] = classification_accuracy(
+            samples.generator, real, count, seed
+        )
+    return record, picture
+
+
+def load_modes(
     dataset: str,
     data: Dataset,
     network: str = "cnn-a",
@@ -122,64 +154,6 @@ def modes_of(
 ) -> Modes:
     """Returns what counts the modes of a data set; `network` tells the digits of a stack."""
     if data.mixture:
-        return Modes(dataset, data, None)
-    return Modes(
-        dataset, data, load_extractor(dataset.removeprefix("stacked_"), network, data, print_fn)
-    )
-
-
-def check_names(names: Iterable[str]) -> None:
-    """Refuses names that are no metrics.
-
-    Raises:
-        UserError: Names the metric and the valid ones.
-    """
-    for name in names:
-        if name not in METRICS:
-            raise UserError(f"--metrics={name}: must be among {', '.join(METRICS)}")
-
-
-def nearest_picture(
-    images: np.ndarray, training_images: np.ndarray, found: Found
-) -> np.ndarray | None:
-    """Returns samples above their nearest training images, None if those were not looked for.
-
-    Three rows: samples, nearest in features, nearest in pixels. The first ten columns are the first
-    ten samples, the others the ten that are nearest to a training image in features.
-    """
-    if "nearest_in_features" not in found.extras:
-        return None
-    closest = np.argsort(found.extras["distances_in_features"])[:NEAREST_SHOWN]
-    shown = np.concatenate([np.arange(NEAREST_SHOWN), closest])
-    rows = [images[shown]]
-    for space in ("features", "pixels"):
-        rows.append(training_images[found.extras[f"nearest_in_{space}"][shown]])
-    return image_grid(np.concatenate(rows), 2 * NEAREST_SHOWN)
-
-
-def with_nearest(
-    images: np.ndarray, dataset: str, data: Dataset, print_fn: Callable[[str], None]
-) -> dict[str, np.ndarray]:
-    """Returns images and the training images that are nearest to them, rows by what they show.
-
-    Nearest in pixels, and where the data set has a feature network also in features.
-
-    Args:
-        images: [n, H, W, C] uint8.
-        dataset: The name of the data set.
-        data: It.
-        print_fn: Is told in one line what takes time.
-
-    Raises:
-        UserError: The data set has no training images in memory, as they are.
-    """
-    if data.has_modes or isinstance(data.train_images, ImageFiles):
-        raise UserError(f"--nearest: {dataset} has no training images in memory to compare with")
-    training = data.train_images
-    _, indices = nearest(flatten(images), flatten(training))
-    rows = {"samples": images, "nearest in pixels": training[indices]}
-    if data.train_labels is not None and data.test_labels is not None:
-        seen = load_real_images(dataset, data, print_fn=print_fn)
-        _, indices = nearest(seen.extractor(images).features, seen.training.features)
-        rows["nearest in features"] = training[indices]
-    return rows
+        return MixtureModes(dataset, data, data.mixture)
+    real = load_real_features(dataset.removeprefix("stacked_"), data, network, print_fn)
+    return StackModes(dataset, data, real.data.train_labels, real.extractor)

@@ -1,4 +1,4 @@
-"""The networks that metrics look through: small digit classifiers, trained once, with a version.
+"""Features of images: small classifiers, trained once, with a version, that metrics look through.
 
 Inception's features mean little on digits, so each data set has classifiers of its own. Those of
 MNIST and Fashion-MNIST are part of the package, checked by SHA-256, so that numbers stay comparable
@@ -10,7 +10,6 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,15 +17,15 @@ import keras
 import numpy as np
 import platformdirs
 import tensorflow as tf
-from keras import layers
 
-from gan.data.datasets import Dataset
+from gan.data.datasets import Dataset, Labelled
 from gan.data.images import to_float
 from gan.data.sources import one_line
 from gan.errors import UserError
+from gan.evaluation.feature_networks import NETWORKS
+from gan.evaluation.metrics import Features
 from gan.run.atomic_files import replacing
 
-FEATURE_DIM = 128
 VERSION = 1  # of networks and recipe; a change of either makes all numbers incomparable
 
 BATCH_SIZE, WEIGHT_DECAY = 256, 0.02
@@ -58,13 +57,6 @@ DIGESTS: dict[str, str] = {
 }
 
 
-class Features(NamedTuple):
-    """What a feature network sees in N images."""
-
-    features: np.ndarray  # [N, FEATURE_DIM] float32, at least 0
-    probabilities: np.ndarray  # [N, classes] float32, of the classifier
-
-
 class Extractor(NamedTuple):
     """A trained feature network and where it comes from."""
 
@@ -83,49 +75,6 @@ class Extractor(NamedTuple):
             advance(len(batch))
         features, logits = (np.concatenate([part[i] for part in parts]) for i in range(2))
         return Features(features, tf.nn.softmax(logits).numpy())
-
-
-def cnn(
-    image_shape: Sequence[int], classes: int, dropout: float = 0.0, *, width: int
-) -> keras.Model:
-    """Returns an untrained feature network.
-
-    Four convolutions, two of them with stride 2, and two dense layers, with BatchNorm and ReLU;
-    0.50 M parameters for width 32 and 28x28x1.
-
-    Args:
-        image_shape: [H, W, C].
-        classes: Number of labels.
-        dropout: Share of values that each dense layer loses in training.
-        width: Channels of the first convolution; the others have twice as many.
-
-    Returns:
-        Model from [batch, H, W, C] float32 in -1..1 to (features [batch, FEATURE_DIM] after ReLU,
-        logits [batch, classes]), float32.
-    """
-    # Explicit, because Keras' global settings must not change what a feature is.
-    floats = {"dtype": "float32"}
-    images = keras.Input(tuple(image_shape), dtype="float32")
-    x = images
-    for filters, kernel, stride in ((1, 5, 2), (2, 3, 1), (2, 3, 2), (2, 3, 1)):
-        x = layers.Conv2D(
-            filters * width, kernel, stride, "same", "channels_last", use_bias=False, **floats
-        )(x)
-        x = layers.ReLU(**floats)(layers.BatchNormalization(**floats)(x))
-    x = layers.Dropout(dropout, **floats)(layers.Flatten("channels_last", **floats)(x))
-    x = layers.Dense(FEATURE_DIM, use_bias=False, **floats)(x)
-    x = layers.BatchNormalization(**floats)(x)
-    features = layers.ReLU(name="features", **floats)(x)
-    x = layers.Dropout(dropout, **floats)(features)
-    logits = layers.Dense(classes, name="logits", **floats)(x)
-    return keras.Model(images, [features, logits])
-
-
-# The second one has another width and start: nothing is tuned on it, so it can check a ranking.
-NETWORKS: dict[str, Callable[..., keras.Model]] = {
-    "cnn-a": partial(cnn, width=32),
-    "cnn-b": partial(cnn, width=20),
-}
 
 
 def versioned_name(dataset: str, network: str) -> str:
@@ -151,28 +100,27 @@ def load_extractor(
         UserError: The data set has no labels, or the package's file is damaged.
     """
     name = versioned_name(dataset, network)
-    packaged = name in DIGESTS
-    if packaged:
+    if name in DIGESTS:
         path = PACKAGED / f"{name}.npz"
-        expected = DIGESTS[name]
-        if not path.exists() or sha256(path) != expected:
+        if not path.exists() or sha256(path) != DIGESTS[name]:
             raise UserError(f"{path}: is missing or damaged, install tapegan again")
-    else:
-        if data.train_labels is None or data.test_images is None or data.test_labels is None:
-            raise UserError(
-                f"--dataset={dataset}: has no labels or no test images, "
-                "so no feature network can be trained for it"
-            )
-        # The data's digest is part of the name: another data set of this name gets its own network.
-        digest = hashlib.sha256(np.ascontiguousarray(data.train_array).data).hexdigest()[:12]
-        path = Path(platformdirs.user_cache_dir("tapegan")) / "features" / f"{name}-{digest}.npz"
-    if packaged or path.exists():
+        return read_weights(path, name, network, packaged=True)
+
+    labelled = data.labelled
+    if labelled is None:
+        raise UserError(
+            f"--dataset={dataset}: has no labels or no test images, "
+            "so no feature network can be trained for it"
+        )
+    # The data's digest is part of the name: another data set of this name gets its own network.
+    digest = hashlib.sha256(np.ascontiguousarray(labelled.train_images).data).hexdigest()[:12]
+    path = Path(platformdirs.user_cache_dir("tapegan")) / "features" / f"{name}-{digest}.npz"
+    if path.exists():
         try:
-            return read_weights(path, name, network, packaged)
+            return read_weights(path, name, network, packaged=False)
         except UserError as error:
-            if packaged:
-                raise
             print_fn(f"{path} is damaged and will be replaced ({one_line(error)})")
+
     print_fn(f"training the feature network {name}, once")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,27 +128,26 @@ def load_extractor(
             pass
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    write_weights(path, *train_classifier(network, data, RECIPES.get(dataset, RECIPE), verbose=0))
-    return read_weights(path, name, network, packaged)
+    recipe = RECIPES.get(dataset, RECIPE)
+    write_weights(path, *train_classifier(network, labelled, recipe, verbose=0))
+    return read_weights(path, name, network, packaged=False)
 
 
 def train_classifier(
-    network: str, data: Dataset, recipe: Sequence[Cycle] = RECIPE, verbose: str | int = "auto"
+    network: str, data: Labelled, recipe: Sequence[Cycle] = RECIPE, verbose: str | int = "auto"
 ) -> tuple[keras.Model, float]:
     """Trains a feature network with a fixed recipe.
 
     Args:
         network: A key of `NETWORKS`.
-        data: With labels and test images. The test images only measure the result.
+        data: The test images only measure the result.
         recipe: One cycle after the other, each from the weights that the one before left.
         verbose: As in ``keras.Model.fit``.
 
     Returns:
         The network and its accuracy on the test images, 0..1.
     """
-    if data.train_labels is None or data.test_images is None or data.test_labels is None:
-        raise ValueError("a feature network needs labels and test images")
-    images, labels = data.train_array, data.train_labels.astype(np.int32)
+    images, labels = data.train_images, data.train_labels.astype(np.int32)
     weights = None
     for number, cycle in enumerate(recipe):
         keras.utils.set_random_seed(SEED + list(NETWORKS).index(network) + number)
@@ -221,8 +168,8 @@ def train_classifier(
         dataset = dataset.map(lambda x, y: (shifted(to_float(x)), y)).prefetch(2)
         classifier.fit(dataset, epochs=cycle.epochs, shuffle=False, verbose=verbose)
         weights = model.get_weights()
-    found = classifier.predict(to_float(data.test_images), EXTRACT_BATCH, verbose=0).argmax(1)
-    return model, float(np.mean(found == data.test_labels))
+    logits = classifier.predict(to_float(data.test_images), EXTRACT_BATCH, verbose=0)
+    return model, float(np.mean(logits.argmax(1) == data.test_labels))
 
 
 def shifted(images: tf.Tensor) -> tf.Tensor:

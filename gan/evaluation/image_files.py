@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from gan.data.images import to_uint8
+from gan.data.images import decode_png, to_uint8
 from gan.errors import UserError
 
 LEAST_IMAGES = 1000  # fewer say too little: 128 features have a covariance of 8,256 numbers
@@ -52,8 +51,8 @@ def read_pngs(directory: Path, image_shape: tuple[int, ...], flag: str) -> np.nd
     images = []
     for path in paths:
         try:
-            image = tf.io.decode_png(path.read_bytes(), image_shape[-1]).numpy()
-        except (tf.errors.OpError, OSError) as error:
+            image = decode_png(path.read_bytes(), image_shape[-1])
+        except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read ({type(error).__name__})") from None
         if image.shape != image_shape:
             raise UserError(f"{path}: is {list(image.shape)}, must be {list(image_shape)}")

@@ -1,14 +1,20 @@
 """Metrics of generated images: pure NumPy functions, in float64, on feature arrays.
 
 `real` is what the metric compares with, `fake` what it judges; both are [N, D] arrays of a feature
-network, `probabilities` are [N, classes] of its classifier. `METRICS` states the convention of each
-number in one sentence.
+network, `probabilities` are [N, classes] of its classifier. A metric is one function and one row of
+`METRICS`, which states its convention in one sentence.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from __future__ import annotations
 
-import numpy as np
+import dataclasses
+import functools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from gan.data.datasets import Labelled
+from gan.errors import UserError
+from gan.lazy import np
 
 K_PRECISION = 3  # neighbours of improved precision and recall; Kynkäänniemi et al.
 K_DENSITY = 5  # neighbours of density and coverage; Naeem et al.
@@ -17,14 +23,92 @@ EXTRAPOLATION_SIZES = 15
 PRESENT_SHARE = 0.1  # of a class's share among training images, from which on it is present
 MEMORISED_QUANTILE = 0.01
 CHUNK_BYTES = 128 * 2**20  # of a block of distances
+FLOOR_DRAWS = 20  # of real examples
+
+
+class Features(NamedTuple):
+    """What a feature network sees in N images."""
+
+    features: np.ndarray  # [N, D] float32, at least 0
+    probabilities: np.ndarray  # [N, classes] float32, of the classifier
+
+
+class Reference(Protocol):
+    """Real images to compare with; what is costly is computed when a metric asks for it."""
+
+    data: Labelled  # the data set that they are from
+
+    @property
+    def features(self) -> Features:
+        """Those of the reference images."""
+
+    @property
+    def neighbours(self) -> RealNeighbours:
+        """The same with the distances among themselves."""
+
+    @property
+    def training(self) -> Features:
+        """The features of all training images."""
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """`memorisation_threshold` in "features" and in "pixels"."""
+
+
+@dataclasses.dataclass
+class Comparison:
+    """Samples beside a reference; what several metrics need is computed once."""
+
+    reference: Reference
+    samples: Features
+    images: np.ndarray  # [N, H, W, C] uint8, the samples themselves
+
+    @property
+    def real(self) -> np.ndarray:
+        """The features of the reference images."""
+        return self.reference.features.features
+
+    @property
+    def fake(self) -> np.ndarray:
+        """The features of the samples."""
+        return self.samples.features
+
+    @functools.cached_property
+    def kid(self) -> tuple[float, float]:
+        """See `kid`."""
+        return kid(self.real, self.fake)
+
+    @functools.cached_property
+    def neighbours(self) -> dict[str, float]:
+        """See `neighbour_metrics`."""
+        return neighbour_metrics(self.reference.neighbours, self.fake)
+
+    @functools.cached_property
+    def classes(self) -> dict[str, float]:
+        """See `class_metrics`."""
+        return class_metrics(self.samples.probabilities, self.reference.data.train_labels)
+
+    @functools.cached_property
+    def nearest_in_features(self) -> tuple[np.ndarray, np.ndarray]:
+        """The `nearest` training images, by their features."""
+        return nearest(self.fake, self.reference.training.features)
+
+    @functools.cached_property
+    def nearest_in_pixels(self) -> tuple[np.ndarray, np.ndarray]:
+        """The `nearest` training images, by their pixels."""
+        return nearest(flatten(self.images), flatten(self.reference.data.train_images))
 
 
 class Metric(NamedTuple):
-    """How to read a number."""
+    """A row of `METRICS`: how a number is computed and how to read it."""
 
     better: str  # "lower", "higher", or "real": as real images, not more
-    ideal: float  # what a perfect generator gets, given endless samples
+    # What a perfect generator gets: a number, or a function of reference and number of samples.
+    ideal: float | Callable[[Reference, int], float]
+    compute: Callable[[Comparison], float]
     convention: str
+    details: Mapping[str, Callable[[Comparison], Any]] = {}  # what else stands in the record
+    finds_copies: bool = False  # of training images, which get MEMORISED_QUANTILE by definition
 
     def suspicious(self, value: float, mean: float, sd: float) -> bool:
         """Tells whether a value is better than real images by more than 2 sd.
@@ -35,53 +119,117 @@ class Metric(NamedTuple):
         return value < mean - 2 * sd if self.better == "lower" else value > mean + 2 * sd
 
 
+CLASS_COUNTS = {"class_counts": lambda c: class_counts(c.samples.probabilities).tolist()}
+
 METRICS: dict[str, Metric] = {
     "fcd": Metric(
-        "lower", 0, "Fréchet distance of Gaussians fitted to classifier features (FID's formula)"
+        "lower", lambda reference, count: fcd_ideal(reference.features.features, count),
+        lambda c: frechet_distance(c.real, c.fake),
+        "Fréchet distance of Gaussians fitted to classifier features (FID's formula)",
     ),
     "fcd_infinity": Metric(
-        "lower", 0, f"FCD at {EXTRAPOLATION_SIZES} sizes N, extrapolated linearly in 1/N to 0"
+        "lower", 0, lambda c: frechet_infinity(c.real, c.fake),
+        f"FCD at {EXTRAPOLATION_SIZES} sizes N, extrapolated linearly in 1/N to 0",
     ),
     "kid": Metric(
-        "lower", 0, f"squared MMD, kernel (xy/D + 1)^3, mean of {KID_BLOCKS} disjoint blocks"
+        "lower", 0, lambda c: c.kid[0],
+        f"squared MMD, kernel (xy/D + 1)^3, mean of {KID_BLOCKS} disjoint blocks",
+        {"kid_standard_error": lambda c: c.kid[1]},
     ),
     "precision": Metric(
-        "higher", 1, f"share of samples within a real image's distance to its neighbour "
-        f"{K_PRECISION}",
+        "higher", 1, lambda c: c.neighbours["precision"],
+        f"share of samples within a real image's distance to its neighbour {K_PRECISION}",
     ),
     "recall": Metric(
-        "higher", 1, f"share of real images within a sample's distance to its neighbour "
-        f"{K_PRECISION}",
+        "higher", 1, lambda c: c.neighbours["recall"],
+        f"share of real images within a sample's distance to its neighbour {K_PRECISION}",
     ),
     "density": Metric(
-        "higher", 1, f"mean number of real {K_DENSITY}-neighbour balls a sample lies in, over "
-        f"{K_DENSITY}",
+        "higher", 1, lambda c: c.neighbours["density"],
+        f"mean number of real {K_DENSITY}-neighbour balls a sample lies in, over {K_DENSITY}",
     ),
     "coverage": Metric(
-        "higher", 1, f"share of real images with a sample within the distance to their neighbour "
-        f"{K_DENSITY}",
+        "higher", lambda reference, count: coverage_ceiling(len(reference.features[0]), count),
+        lambda c: c.neighbours["coverage"],
+        f"share of real images with a sample within the distance to their neighbour {K_DENSITY}",
     ),
     "one_nn_accuracy": Metric(
-        "lower", 0.5, "leave-one-out accuracy of 1-nearest-neighbour on real against samples"
+        "lower", 0.5, lambda c: c.neighbours["one_nn_accuracy"],
+        "leave-one-out accuracy of 1-nearest-neighbour on real against samples",
     ),
     "classifier_score": Metric(
-        "higher", np.inf, "exp of the mean KL of p(y given x) from p(y); the Inception Score's "
-        "formula",
+        "higher", lambda reference, count: score_ceiling(reference.data.test_labels),
+        lambda c: classifier_score(c.samples.probabilities),
+        "exp of the mean KL of p(y given x) from p(y); the Inception Score's formula",
+        CLASS_COUNTS,
     ),
     "classes": Metric(
-        "higher", np.inf, f"classes with at least {PRESENT_SHARE:.0%} of their share among "
-        "training images",
+        "higher", lambda reference, count: reference.features.probabilities.shape[1],
+        lambda c: c.classes["classes"],
+        f"classes with at least {PRESENT_SHARE:.0%} of their share among training images",
+        CLASS_COUNTS,
     ),
     "class_kl": Metric(
-        "lower", 0, "KL(samples, training labels) of class shares in nats, with Miller-Madow's "
-        "correction",
+        "lower", 0, lambda c: c.classes["class_kl"],
+        "KL(samples, training labels) of class shares in nats, with Miller-Madow's correction",
+        CLASS_COUNTS,
     ),
     "memorised_features": Metric(
-        "real", MEMORISED_QUANTILE, "share of samples nearer to a training image, in features, "
-        "than the 1 % nearest test images",
+        "real", MEMORISED_QUANTILE,
+        lambda c: memorised_share(c.nearest_in_features[0], c.reference.thresholds["features"]),
+        "share of samples nearer to a training image, in features, than the 1 % nearest test "
+        "images", finds_copies=True,
     ),
-    "memorised_pixels": Metric("real", MEMORISED_QUANTILE, "the same, in pixels"),
+    "memorised_pixels": Metric(
+        "real", MEMORISED_QUANTILE,
+        lambda c: memorised_share(c.nearest_in_pixels[0], c.reference.thresholds["pixels"]),
+        "the same, in pixels", finds_copies=True,
+    ),
 }  # fmt: skip
+
+
+def check_names(names: Collection[str]) -> None:
+    """Refuses names that are no metrics.
+
+    Raises:
+        UserError: Names the metric and the valid ones.
+    """
+    for name in names:
+        if name not in METRICS:
+            raise UserError(f"--metrics={name}: must be among {', '.join(METRICS)}")
+
+
+def compute(
+    comparison: Comparison,
+    names: Collection[str],
+    advance: Callable[[str], None] = lambda name: None,
+) -> dict[str, float]:
+    """Returns the metrics `names`; `advance` is told each that begins."""
+    values = {}
+    for name in names:
+        advance(name)
+        values[name] = METRICS[name].compute(comparison)
+    return values
+
+
+def details(comparison: Comparison, names: Collection[str]) -> dict[str, Any]:
+    """Returns what stands in a record beside the metrics `names`, such as the class counts."""
+    rows = [row for name, row in METRICS.items() if name in names]
+    functions = {key: function for row in rows for key, function in row.details.items()}
+    return {key: function(comparison) for key, function in functions.items()}
+
+
+class Floor(NamedTuple):
+    """What real examples get: mean and standard deviation over `FLOOR_DRAWS` draws."""
+
+    mean: float
+    sd: float
+
+
+def floors_of(draws: Sequence[Mapping[str, float]]) -> dict[str, Floor]:
+    """Returns the floors of metrics, from their values in each draw."""
+    columns = {name: [values[name] for values in draws] for name in draws[0]}
+    return {n: Floor(float(np.mean(c)), float(np.std(c, ddof=1))) for n, c in columns.items()}
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -131,6 +279,11 @@ def frechet_bias(cov: np.ndarray, n: int, m: int) -> float:
     products = values[:, None] * values[None, :]
     pairs = np.divide(products, 2 * sums, out=np.zeros_like(sums), where=sums > 0)
     return float((1 / n + 1 / m) * (values.sum() + pairs.sum() + np.trace(pairs)))
+
+
+def fcd_ideal(real: np.ndarray, count: int) -> float:
+    """Returns the mean Fréchet distance to `real` of `count` images of the same distribution."""
+    return frechet_bias(moments(real)[1], count, len(real))
 
 
 def frechet_infinity(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> float:
@@ -345,3 +498,8 @@ def memorised_share(sample_distances: np.ndarray, threshold: float) -> float:
 def memorisation_threshold(test_distances: np.ndarray) -> float:
     """Returns the 1 % quantile of the distances of test images to the nearest training image."""
     return float(np.quantile(test_distances, MEMORISED_QUANTILE))
+
+
+def flatten(images: np.ndarray) -> np.ndarray:
+    """Returns images [N, H, W, C] as [N, H * W * C]."""
+    return images.reshape(len(images), -1)

@@ -1,31 +1,22 @@
 """How many modes of the data a generator covers: the field's benchmarks with countable modes.
 
-The conventions are those of PacGAN. `Modes` holds what tells the modes of a data set apart; the
-rest are pure functions on samples and mode numbers.
+The conventions are those of PacGAN. `MixtureModes` and `StackModes` tell the modes of a data set
+apart; the rest are pure functions on samples and mode numbers.
 
 References:
     Lin et al. 2018, arXiv:1712.04086 (PacGAN), section 4.
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gan.data.datasets import Dataset, Mixture, draw_mixture
 from gan.evaluation.features import Extractor
+from gan.evaluation.metrics import FLOOR_DRAWS, Floor, floors_of
 
 BETTER = {"modes": "higher", "high_quality": "higher", "reverse_kl": "lower", "sd_ratio": "real"}
-
-FLOOR_DRAWS = 20  # of real examples
-
-
-class Floor(NamedTuple):
-    """What real examples get: mean and standard deviation over `FLOOR_DRAWS` draws."""
-
-    mean: float
-    sd: float
-
 
 REACH = 3.0  # standard deviations from a centre within which a point is of high quality
 
@@ -87,54 +78,72 @@ def kl_from_uniform(counts: np.ndarray) -> float:
 
 
 @dataclasses.dataclass
-class Modes:
-    """A data set with countable modes."""
+class MixtureModes:
+    """A mixture of Gaussians, whose modes are its centres."""
 
     dataset: str
     data: Dataset
-    extractor: Extractor | None  # tells the digits of a stack; points need none
+    mixture: Mixture
 
-    @property
-    def count(self) -> int:
-        """How many samples the field draws: 2,500 points, 26,000 stacks."""
-        return 2500 if self.data.mixture else 26_000
+    count = 2500  # samples that the field draws
+    provenance = None  # of what tells the modes apart, for records
 
     def compute(self, samples: np.ndarray) -> dict[str, float]:
-        """Returns the metrics of samples, as the data set stores examples."""
-        if self.data.mixture:
-            return mixture_metrics(samples, self.data.mixture)
+        """Returns the metrics of points [N, 2]."""
+        return mixture_metrics(samples, self.mixture)
+
+    def floors(self, count: int) -> dict[str, Floor]:
+        """Returns what `count` real points get, over `FLOOR_DRAWS` draws."""
+        draws = (draw_mixture(self.mixture, count, 1 + draw)[0] for draw in range(FLOOR_DRAWS))
+        return floors_of([self.compute(points) for points in draws])
+
+    def ideals(self) -> dict[str, float]:
+        """Returns what an endless number of real points would get."""
+        modes, share = float(len(self.mixture.centres)), 1 - float(np.exp(-(REACH**2) / 2))
+        return {"modes": modes, "high_quality": share, "reverse_kl": 0.0, "sd_ratio": 1.0}
+
+
+@dataclasses.dataclass
+class StackModes:
+    """Stacks of images, whose modes are the combinations of their classes."""
+
+    dataset: str
+    data: Dataset
+    labels: np.ndarray  # [N] of the images that examples are stacked from
+    extractor: Extractor  # tells the class of an image
+
+    count = 26_000
+
+    def compute(self, samples: np.ndarray) -> dict[str, float]:
+        """Returns the metrics of stacks [N, H, W, C] uint8."""
         parts = np.split(samples, self.data.stack, axis=-1)
         return stacked_metrics(self.data.stacked(*map(self.classify, parts)), self.data.classes)
 
     def floors(self, count: int) -> dict[str, Floor]:
-        """Returns what `count` real examples get, over `FLOOR_DRAWS` draws."""
+        """Returns what `count` real stacks get, over `FLOOR_DRAWS` draws."""
         draws = []
         for draw in range(FLOOR_DRAWS):
-            if self.data.mixture:
-                points, _ = draw_mixture(self.data.mixture, count, 1 + draw)
-                draws.append(mixture_metrics(points, self.data.mixture))
-            else:
-                assert self.data.train_labels is not None
-                rng = np.random.default_rng([1, draw])
-                digits = rng.choice(self.data.train_labels, (self.data.stack, count))
-                draws.append(stacked_metrics(self.data.stacked(*digits), self.data.classes))
-        columns = {name: [one[name] for one in draws] for name in draws[0]}
-        return {n: Floor(float(np.mean(c)), float(np.std(c, ddof=1))) for n, c in columns.items()}
+            classes = np.random.default_rng([1, draw]).choice(self.labels, (self.data.stack, count))
+            draws.append(stacked_metrics(self.data.stacked(*classes), self.data.classes))
+        return floors_of(draws)
 
     def ideals(self) -> dict[str, float]:
-        """Returns what an endless number of real examples would get."""
-        if self.data.mixture:
-            modes = float(len(self.data.mixture.centres))
-            share = 1 - float(np.exp(-(REACH**2) / 2))
-            return {"modes": modes, "high_quality": share, "reverse_kl": 0.0, "sd_ratio": 1.0}
+        """Returns what an endless number of real stacks would get."""
         return {"modes": float(self.data.classes), "reverse_kl": 0.0}
 
     def classify(self, images: np.ndarray) -> np.ndarray:
         """Returns the class [N] that the classifier gives to images of one channel."""
-        assert self.extractor is not None
         return self.extractor(images).probabilities.argmax(1)
 
     @property
-    def provenance(self) -> dict[str, Any] | None:
-        """What tells the modes apart, for records."""
-        return self.extractor.provenance if self.extractor else None
+    def provenance(self) -> dict[str, Any]:
+        """That of the feature network."""
+        return self.extractor.provenance
+
+
+Modes = MixtureModes | StackModes
+
+
+def default_count(data: Dataset) -> int:
+    """Returns how many samples the field counts the modes of a data set on."""
+    return MixtureModes.count if data.mixture else StackModes.count

@@ -1,5 +1,6 @@
 """The record of an evaluation, its table, its scalars in TensorBoard."""
 
+from collections.abc import Callable, Collection
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from gan.data.images import write_png
 from gan.errors import UserError
-from gan.evaluation.metrics import METRICS
+from gan.evaluation import metrics
+from gan.evaluation.metrics import METRICS, Comparison
 from gan.evaluation.mode_coverage import BETTER, Modes
-from gan.evaluation.reference import Found, Reference
+from gan.evaluation.reference import Reference
 from gan.run import run_directory
 from gan.version import __version__
 
@@ -31,11 +34,19 @@ def mode_record(modes: Modes, samples: np.ndarray, floors: bool = False) -> dict
     return result
 
 
-def evaluation_record(reference: Reference, count: int, found: Found) -> dict[str, Any]:
-    """Returns what every evaluation records: metrics and what they were computed from."""
-    small = {name: x for name, x in found.extras.items() if not isinstance(x, np.ndarray)}
+def evaluation_record(
+    reference: Reference,
+    comparison: Comparison,
+    names: Collection[str],
+    advance: Callable[[str], None] = lambda name: None,
+) -> dict[str, Any]:
+    """Returns what every evaluation records: metrics and what they were computed from.
+
+    `advance` is told each metric that begins.
+    """
+    values = metrics.compute(comparison, names, advance)
     return {
-        "num_images": count,
+        "num_images": len(comparison.images),
         "reference": {
             "dataset": reference.real.dataset,
             "split": reference.split,
@@ -44,8 +55,8 @@ def evaluation_record(reference: Reference, count: int, found: Found) -> dict[st
         "features": reference.real.extractor.provenance,
         "tapegan": __version__,
         "date": now(),
-        "metrics": found.values,
-        **small,
+        "metrics": values,
+        **metrics.details(comparison, names),
     }  # fmt: skip
 
 
@@ -77,6 +88,14 @@ ARROWS = {"lower": "↓", "higher": "↑", "real": ""}
 def format_number(value: float) -> str:
     """Returns a number with four significant digits; whole ones without a point."""
     return f"{value:.0f}" if value == int(value) else f"{value:.4g}"
+
+
+def write_picture(run_dir: Path, step: int, prefix: str, picture: np.ndarray) -> Path:
+    """Writes a picture of nearest training images beside a run's samples and returns its path."""
+    name = "_".join(["nearest", *filter(None, [prefix]), f"{step:08d}.png"])
+    path = run_dir / run_directory.SAMPLES_DIR / name
+    write_png(path, picture)
+    return path
 
 
 def write_tensorboard(run_dir: Path, step: int, prefix: str, values: dict[str, float]) -> None:

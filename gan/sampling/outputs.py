@@ -44,7 +44,7 @@ class Request:
     seeds: Sequence[int] | None
     side: int
     truncation: float
-    # (images, dataset, data, print_fn) -> rows by what they show, such as ``evaluate.with_nearest``
+    # (images, dataset, data, print_fn) -> rows by what they show, such as ``nearest.nearest_rows``
     with_nearest: Callable[..., dict[str, np.ndarray]] | None = None
 
     @property

@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,16 +14,25 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan.cli import evaluate as command_line
-from gan.data.datasets import Dataset, load_dataset
+from gan.data.datasets import Dataset, Labelled, load_dataset
 from gan.errors import UserError
-from gan.evaluation import evaluate, features, image_files, metrics, records, reference
+from gan.evaluation import (
+    evaluate,
+    feature_networks,
+    features,
+    image_files,
+    metrics,
+    nearest,
+    records,
+    reference,
+)
 from gan.run import jsonl
 from gan.sampling import generators
 from gan.sampling.latents import latents_of
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.state import build_state
 from gan.training.trainer import train
-from support import status_of
+from support import ROOT, status_of
 
 SHAPE = (28, 28, 1)
 DATA = Dataset(np.zeros((1, 28, 28, 1), np.uint8))
@@ -34,9 +46,7 @@ def generator():
 
 
 def test_samples_do_not_depend_on_the_batch(generator, monkeypatch):
-    told = []
-    whole = generators.sample(generator, range(1100), noise_seed=1, advance=told.append)
-    assert told == [500, 500, 100]
+    whole = generators.sample(generator, range(1100), noise_seed=1)
     assert (whole.shape, whole.dtype) == ((1100, *SHAPE), np.uint8)
     monkeypatch.setattr(generators, "SAMPLE_BATCH", 77)
     parts = generators.sample(generator, range(1100), noise_seed=1)
@@ -195,10 +205,6 @@ def call(monkeypatch, *arguments):
     return status_of(monkeypatch, command_line, *arguments)
 
 
-def test_the_flags_offer_the_rows_of_the_tables():
-    assert tuple(features.NETWORKS) == command_line.NETWORKS
-
-
 def mnist_images(count):
     return load_dataset("mnist", "", print).test_images[:count]
 
@@ -232,12 +238,13 @@ def test_images_from_elsewhere_get_a_table_and_a_record(tmp_path, monkeypatch, c
 
 def test_the_table_has_floors_and_ideals():
     images = load_dataset("mnist", "", print)
-    against = reference.load_real_images("mnist", images).reference(count=2000)
-    result, found = evaluate.evaluate(images.train_images[:2000], against, ["fcd", "classes"])
+    against = reference.load_real_features("mnist", images).reference(count=2000)
+    result, picture = evaluate.evaluate(images.train_images[:2000], against, ["fcd", "classes"])
+    assert picture is None
     floor = reference.floors(against, 2000)["fcd"]
     lines = records.markdown_table(result).splitlines()
     assert lines[2] == (
-        f"| fcd ↓ | {found.values['fcd']:.4g} | {floor.mean:.4g} ({floor.sd:.4g}) "
+        f"| fcd ↓ | {result['metrics']['fcd']:.4g} | {floor.mean:.4g} ({floor.sd:.4g}) "
         f"| {against.ideals(2000)['fcd']:.4g} |  |"
     )
     assert lines[3] == "| classes ↑ | 10 | 10 (0) | 10 |  |"
@@ -251,22 +258,21 @@ def test_the_table_has_floors_and_ideals():
 def test_the_picture_of_nearest_training_images():
     images = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1)
     training = 100 + np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
-    extras = {
-        "nearest_in_features": np.arange(30) + 1, "nearest_in_pixels": np.arange(30) + 2,
-        "distances_in_features": np.arange(30)[::-1],
-    }  # fmt: skip
-    picture = evaluate.nearest_picture(images, training, reference.Found({}, extras))
+    data = Labelled(training, None, None, None)
+    comparison = metrics.Comparison(SimpleNamespace(data=data), None, images)
+    comparison.nearest_in_features = np.arange(30)[::-1], np.arange(30) + 1
+    comparison.nearest_in_pixels = None, np.arange(30) + 2
+    picture = nearest.nearest_picture(comparison)
     cells = picture[::3, ::3, 0][2::3, 2::3]
     columns = np.concatenate([np.arange(10), np.arange(29, 19, -1)])
     assert cells.tolist() == [list(columns), list(101 + columns), list(102 + columns)]
-    assert evaluate.nearest_picture(images, training, reference.Found({}, {})) is None
 
 
 def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     config = tiny_config(dataset="mnist", steps=4, evaluate_every=2)
     data = load_dataset("mnist", "", print)
     watchers = evaluate.evaluators(config, data)
-    train(config, tmp_path, data=data, evaluators=watchers, quiet=True)
+    train(config, tmp_path, data=data, make_evaluators=lambda *_: watchers, quiet=True)
     records = jsonl.read_records(tmp_path / "evaluations.jsonl")
     assert [r["step"] for r in records] == [2, 4]
     for record in records:
@@ -280,11 +286,10 @@ def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     state = build_state(config, SHAPE)
     restore(state, checkpoint_manager(state, tmp_path, 3))
     images = generators.sample(generator, range(2000))
-    seen = reference.load_real_images("mnist", data)
-    again = reference.compute(
-        seen.reference(count=2000), seen.extractor(images), images, evaluate.LIGHT_METRICS
-    )
-    assert again.values == pytest.approx(records[-1]["metrics"], rel=1e-6)
+    seen = reference.load_real_features("mnist", data)
+    comparison = seen.reference(count=2000).compare(images)
+    again = metrics.compute(comparison, evaluate.LIGHT_METRICS)
+    assert again == pytest.approx(records[-1]["metrics"], rel=1e-6)
     assert evaluate.evaluators(tiny_config(evaluate_every=0), data) == {}
 
 
@@ -296,7 +301,7 @@ def test_every_convention_is_one_sentence():
 
 
 def test_a_record_can_be_written_as_json():
-    against = reference.load_real_images("mnist", load_dataset("mnist", "", print)).reference(
+    against = reference.load_real_features("mnist", load_dataset("mnist", "", print)).reference(
         count=2000
     )
     result, _ = evaluate.evaluate(mnist_images(2000), against, ["fcd_infinity", "classifier_score"])
@@ -339,15 +344,15 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
             assert tf.make_ndarray(event.tensor_proto).item() == pytest.approx(value, rel=1e-6)
     # The record is about these very images.
     generator, _ = generators.restore_generator(mnist_run, DATA)
-    seen = reference.load_real_images("mnist", load_dataset("mnist", "", print))
+    seen = reference.load_real_features("mnist", load_dataset("mnist", "", print))
     images = generators.sample(generator, range(2000))
-    again = reference.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
-    assert again.values["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
+    again = metrics.compute(seen.reference(count=2000).compare(images), ["fcd"])
+    assert again["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
     generator, _ = generators.restore_generator(mnist_run, DATA, "raw", "6")
     images = generators.sample(generator, range(2000), noise_seed=5)
-    seen = reference.load_real_images("mnist", seen.data, "cnn-b")
-    again = reference.compute(seen.reference(count=2000), seen.extractor(images), images, ["fcd"])
-    assert again.values["fcd"] == pytest.approx(second["metrics"]["fcd"], rel=1e-6)
+    seen = reference.load_real_features("mnist", load_dataset("mnist", "", print), "cnn-b")
+    again = metrics.compute(seen.reference(count=2000).compare(images), ["fcd"])
+    assert again["fcd"] == pytest.approx(second["metrics"]["fcd"], rel=1e-6)
 
 
 def test_a_generator_of_anywhere_is_judged_as_that_of_a_run(mnist_run, tmp_path, monkeypatch):
@@ -401,7 +406,25 @@ def test_a_run_in_a_read_only_place_is_refused_before_anything_is_computed(
 
 
 def test_more_images_than_have_floors_are_refused():
-    seen = reference.load_real_images("mnist", load_dataset("mnist", "", print))
+    seen = reference.load_real_features("mnist", load_dataset("mnist", "", print))
     with pytest.raises(UserError, match=r"30001 images: must be at most 30000 to have floors"):
         evaluate.evaluate(np.zeros((30_001, *SHAPE), np.uint8), seen.reference(), ["fcd"])
     assert reference.most_images(seen.reference("train", 10_000)) == 15_000
+
+
+def test_help_needs_no_tensorflow():
+    code = """
+import sys
+sys.argv = ["evaluate", "--help"]
+from experiments import train_features
+from gan.cli import evaluate
+try:
+    evaluate.run()
+finally:
+    assert not {"tensorflow", "keras", "numpy"} & set(sys.modules), "imported for --help"
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"must be one of {', '.join(feature_networks.NETWORKS)}" in result.stdout

@@ -6,7 +6,8 @@ import pytest
 from gan.data.datasets import Dataset, Mixture, draw_mixture, load_dataset
 from gan.errors import UserError
 from gan.evaluation import evaluate, mode_coverage, records
-from gan.evaluation.features import Extractor, Features
+from gan.evaluation.features import Extractor
+from gan.evaluation.metrics import Features
 from gan.run.config import Config
 
 SQUARE = Mixture(np.array([[0.0, 0.0], [0.0, 10.0], [10.0, 0.0], [10.0, 10.0]]), 0.5)
@@ -40,7 +41,7 @@ def test_the_width_of_modes(width):
 @pytest.mark.parametrize(("name", "count"), [("gaussian_grid", 25), ("gaussian_ring", 8)])
 def test_real_points_reach_the_ceiling(name, count):
     data = load_dataset(name, "", print)
-    floors = evaluate.modes_of(name, data).floors(2500)
+    floors = evaluate.load_modes(name, data).floors(2500)
     assert floors["modes"] == (count, 0.0)
     assert floors["high_quality"].mean == pytest.approx(0.98889, abs=0.002)
     assert floors["high_quality"].sd == pytest.approx(np.sqrt(0.98889 * 0.01111 / 2500), rel=0.5)
@@ -63,7 +64,7 @@ def test_stacks_are_counted_by_the_digits_of_their_channels():
     digits = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
     data = Dataset(digits, digits.ravel(), digits, digits.ravel(), stack=3)
     assert (data.classes, data.shape) == (1000, (1, 1, 3))
-    found = mode_coverage.Modes("stacked_mnist", data, extractor)
+    found = mode_coverage.StackModes("stacked_mnist", data, data.train_labels, extractor)
     samples = np.array([[1, 2, 3], [1, 2, 3], [9, 9, 9], [0, 0, 0]], np.uint8).reshape(4, 1, 1, 3)
     labels = found.data.stacked(*map(found.classify, np.split(samples, 3, axis=-1)))
     assert labels.tolist() == [123, 123, 999, 0]
@@ -77,7 +78,7 @@ def test_stacks_are_counted_by_the_digits_of_their_channels():
 
 def test_the_floor_of_stacked_mnist():
     data = load_dataset("stacked_mnist", "", print)
-    floors = evaluate.modes_of("stacked_mnist", data).floors(26_000)
+    floors = evaluate.load_modes("stacked_mnist", data).floors(26_000)
     assert floors["reverse_kl"].mean == pytest.approx(0.0236, abs=0.0011)
     assert floors["modes"].mean == 1000
 
@@ -91,7 +92,7 @@ def test_a_metric_that_is_not_computed_cannot_keep_the_best():
 def test_a_record_has_floors_and_ideals_and_makes_a_table():
     data = load_dataset("gaussian_grid", "", print)
     points, _ = draw_mixture(data.mixture, 2500, 99)
-    record = records.mode_record(evaluate.modes_of("gaussian_grid", data), points, floors=True)
+    record = records.mode_record(evaluate.load_modes("gaussian_grid", data), points, floors=True)
     assert record["features"] is None
     text = records.markdown_table(record)
     assert "| modes ↑ | 25 | 25 (0) | 25 |" in text
@@ -100,6 +101,6 @@ def test_a_record_has_floors_and_ideals_and_makes_a_table():
 
 def test_the_network_that_tells_digits_is_that_of_the_images():
     assert isinstance(
-        evaluate.modes_of("stacked_mnist", load_dataset("stacked_mnist", "", print)).extractor,
+        evaluate.load_modes("stacked_mnist", load_dataset("stacked_mnist", "", print)).extractor,
         Extractor,
     )

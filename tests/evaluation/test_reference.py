@@ -8,8 +8,9 @@ import pytest
 import gan
 from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
-from gan.evaluation import features, metrics, reference
-from gan.evaluation.features import Extractor, Features
+from gan.evaluation import evaluate, features, metrics, records, reference
+from gan.evaluation.features import Extractor
+from gan.evaluation.metrics import Features
 
 COUNT = 400
 
@@ -33,9 +34,9 @@ def seen(tmp_path, monkeypatch):
     data = Dataset(train, train[:, 0, 0, 0] % 3, test, test[:, 0, 0, 0] % 3)
     network = FakeNetwork()
     about = {"name": "noise-v1", "sha256": "0" * 64, "packaged": False}
-    images = reference.RealImages("noise", data, network, said.append)
+    images = reference.RealFeatures("noise", data.labelled, network, said.append)
     said.clear()
-    # RealImages only calls its extractor and reads its provenance.
+    # RealFeatures only calls its extractor and reads its provenance.
     images.extractor = type("E", (), {"__call__": staticmethod(network), "provenance": about})()
     return images
 
@@ -61,48 +62,97 @@ def test_the_reference_has_as_many_images_as_the_samples(seen):
 
 
 def test_every_metric_is_computed_and_named_once(seen):
-    reference = seen.reference()
+    against = seen.reference()
     images = pictures(2, COUNT)
-    found = reference.compute(reference, seen.extractor(images), images, metrics.METRICS)
-    assert list(found.values) == list(metrics.METRICS)
-    assert sorted(name for group in reference.GROUPS.values() for name in group) == sorted(
-        metrics.METRICS
-    )
-    assert found.extras["class_counts"] == np.bincount(images[:, 0, 0, 0] % 3).tolist()
+    comparison = against.compare(images)
+    values = metrics.compute(comparison, metrics.METRICS)
+    assert list(values) == list(metrics.METRICS)
+    details = metrics.details(comparison, metrics.METRICS)
+    assert list(details) == ["kid_standard_error", "class_counts"]
+    assert details["class_counts"] == np.bincount(images[:, 0, 0, 0] % 3).tolist()
     fake = seen.extractor(images).features
-    assert found.values["fcd"] == metrics.frechet_distance(reference.features.features, fake)
+    assert values["fcd"] == metrics.frechet_distance(against.features.features, fake)
     told = []
-    some = reference.compute(
-        reference, seen.extractor(images), None, ["coverage", "fcd"], told.append
+    comparison = against.compare(images)
+    some = metrics.compute(comparison, ["coverage", "fcd"], told.append)
+    assert list(some) == told == ["coverage", "fcd"]
+    assert some["coverage"] == values["coverage"]
+    # Nothing else was computed.
+    assert set(vars(comparison)) == {"reference", "samples", "images", "neighbours"}
+    assert metrics.details(comparison, ["coverage", "fcd"]) == {}
+    for name in ("classifier_score", "classes", "class_kl"):
+        assert list(metrics.details(comparison, [name])) == ["class_counts"]
+
+
+def test_what_metrics_share_is_computed_once(seen, monkeypatch):
+    calls = []
+    for name in ("kid", "neighbour_metrics", "class_metrics", "nearest"):
+        function = getattr(metrics, name)
+
+        def counted(*arguments, name=name, function=function):
+            calls.append(name)
+            return function(*arguments)
+
+        monkeypatch.setattr(metrics, name, counted)
+    comparison = seen.reference().compare(pictures(2, COUNT))
+    assert seen.thresholds  # of test images
+    calls.clear()
+    metrics.compute(comparison, metrics.METRICS)
+    metrics.details(comparison, metrics.METRICS)
+    assert calls == ["kid", "neighbour_metrics", "class_metrics", "nearest", "nearest"]
+
+
+def test_a_metric_is_one_function_and_one_row(seen, monkeypatch):
+    """It has a value, a floor, an ideal and a line without a word elsewhere."""
+    old = reference.floors(seen.reference(), COUNT)  # of a table that does not know the metric
+    brightness = metrics.Metric(
+        "real",
+        lambda reference, count: float(reference.data.train_images.mean()),
+        lambda comparison: float(comparison.images.mean()),
+        "mean of all pixels",
+        {"brightest": lambda comparison: int(comparison.images.max())},
     )
-    assert list(some.values) == ["coverage", "fcd"]
-    assert told == ["frechet", "neighbours"]  # nothing else was computed
-    assert some.values["coverage"] == found.values["coverage"]
+    monkeypatch.setitem(metrics.METRICS, "brightness", brightness)
+    images, mean = pictures(2, COUNT), seen.data.train_images.mean()
+    for _ in range(2):
+        record, picture = evaluate.evaluate(images, seen.reference(), ["brightness"])
+        assert record["metrics"] == {"brightness": images.mean()}
+        assert (record["brightest"], record["ideals"]) == (255, {"brightness": mean})
+        floor = record["floors"]["brightness"]
+        assert floor["mean"] == pytest.approx(mean, abs=2)
+        assert floor["sd"] == pytest.approx(74 / np.sqrt(6 * COUNT), rel=0.5)
+        assert picture is None
+        assert "| brightness |" in records.markdown_table(record)
+    new = reference.floors(seen.reference(), COUNT)
+    assert new == old | {"brightness": new["brightness"]}
+    assert sum(line.startswith("measuring what") for line in said) == 2
 
 
 def test_copies_of_training_images_are_found_and_shown(seen):
     images = np.concatenate([seen.data.train_images[70:90], pictures(5, 180)])
     names = ["memorised_features", "memorised_pixels"]
-    found = reference.compute(seen.reference(), seen.extractor(images), images, names)
-    assert found.values["memorised_pixels"] == pytest.approx(0.1 + 0.9 * 0.01, abs=0.03)
-    assert found.values["memorised_features"] == found.values["memorised_pixels"]
-    assert found.extras["nearest_in_pixels"][:20].tolist() == list(range(70, 90))
-    assert (found.extras["distances_in_pixels"][:20] == 0).all()
+    comparison = seen.reference().compare(images)
+    values = metrics.compute(comparison, names)
+    assert values["memorised_pixels"] == pytest.approx(0.1 + 0.9 * 0.01, abs=0.03)
+    assert values["memorised_features"] == values["memorised_pixels"]
+    distances, indices = comparison.nearest_in_pixels
+    assert indices[:20].tolist() == list(range(70, 90))
+    assert (distances[:20] == 0).all()
 
 
 def test_floors_are_what_training_images_get(seen):
-    reference = seen.reference()
-    floors = reference.floors(reference, COUNT)
+    against = seen.reference()
+    floors = reference.floors(against, COUNT)
     assert list(floors) == list(metrics.METRICS)
     values = []
     for draw in range(20):
         chosen = np.random.default_rng([1, draw]).choice(seen.order, COUNT, replace=False)
         features_of_draw = seen.training.features[chosen]
-        values.append(metrics.frechet_distance(reference.features.features, features_of_draw))
+        values.append(metrics.frechet_distance(against.features.features, features_of_draw))
     assert floors["fcd"].mean == pytest.approx(np.mean(values), rel=1e-9)
     assert floors["fcd"].sd == pytest.approx(np.std(values, ddof=1), rel=1e-9)
     assert floors["memorised_pixels"] == (0.01, pytest.approx(np.sqrt(0.0099 * 2 / COUNT)))
-    ideals = reference.ideals(COUNT)
+    ideals = against.ideals(COUNT)
     # The distributions are the same here, so floors and closed forms must meet.
     for name, tolerance in (("fcd", 0.15), ("coverage", 0.02), ("classes", 0)):
         assert floors[name].mean == pytest.approx(ideals[name], rel=tolerance), name
@@ -141,16 +191,16 @@ def test_constants_in_the_package_are_those_of_its_weights(
 
 
 def test_floors_of_the_training_split_come_from_outside_of_the_reference(seen, monkeypatch):
-    reference = seen.reference("train", 1000)
+    against = seen.reference("train", 1000)
     looked_at = []
 
-    def compute(reference, found, images, names):
-        looked_at.append(found.features)
-        return reference.Found({"fcd": 1.0}, {})
+    def compute(comparison, names):
+        looked_at.append(comparison.fake)
+        return {"fcd": 1.0}
 
-    monkeypatch.setattr(reference, "compute", compute)
-    reference.compute_floors(reference, 1000, ["fcd"])
-    inside = {row.tobytes() for row in reference.features.features}
+    monkeypatch.setattr(metrics, "compute", compute)
+    reference.compute_floors(against, 1000, ["fcd"])
+    inside = {row.tobytes() for row in against.features.features}
     assert len(looked_at) == 20
     for drawn in looked_at[:3]:
         assert len(drawn) == 1000
@@ -159,12 +209,12 @@ def test_floors_of_the_training_split_come_from_outside_of_the_reference(seen, m
 
 def test_data_without_test_images_are_refused():
     with pytest.raises(UserError, match="--dataset=x: has no labels or no test images to compare"):
-        reference.load_real_images("x", Dataset(pictures(0, 5)))
+        reference.load_real_features("x", Dataset(pictures(0, 5)))
 
 
 @pytest.fixture(scope="module")
 def mnist():
-    return reference.load_real_images("mnist", load_dataset("mnist", "", print))
+    return reference.load_real_features("mnist", load_dataset("mnist", "", print))
 
 
 def test_the_packaged_floors_are_those_of_mnist(mnist):
@@ -186,7 +236,7 @@ def test_the_packaged_floors_are_those_of_mnist(mnist):
         metrics.memorisation_threshold(of_test), rel=1e-3
     )
     distances, _ = metrics.nearest(
-        reference.flatten(mnist.data.test_images[:500]), mnist.training_pixels
+        metrics.flatten(mnist.data.test_images[:500]), metrics.flatten(mnist.data.train_images)
     )
     # 1 % of the test images: of these 500 about five.
     assert 0 < np.sum(distances < table["thresholds"]["pixels"]) < 15

@@ -15,7 +15,7 @@ from gan.cli import sample as sample_command
 from gan.data.datasets import Dataset, load_dataset
 from gan.data.images import CAPTION_HEIGHT, image_grid
 from gan.errors import UserError
-from gan.evaluation import classification_accuracy, evaluate, features, reference
+from gan.evaluation import classification_accuracy, features, nearest, reference
 from gan.run.config import Config
 from gan.run.presets import from_preset
 from gan.sampling import generators, outputs
@@ -330,11 +330,11 @@ def test_nearest_is_nearest():
     rng = np.random.default_rng(0)
     training = rng.integers(0, 256, (50, 4, 4, 1), np.uint8)
     images = np.clip(training[[7, 3]].astype(int) + 2, 0, 255).astype(np.uint8)
-    rows = evaluate.with_nearest(images, "mine", Dataset(training), print)
+    rows = nearest.nearest_rows(images, "mine", Dataset(training), print)
     assert list(rows) == ["samples", "nearest in pixels"]  # no labels, no network of features
     np.testing.assert_array_equal(rows["nearest in pixels"], training[[7, 3]])
     with pytest.raises(UserError, match="has no training images in memory"):
-        evaluate.with_nearest(images, "stacked_mnist", Dataset(training, stack=3), print)
+        nearest.nearest_rows(images, "stacked_mnist", Dataset(training, stack=3), print)
 
 
 def test_what_a_classifier_learns_from_samples(monkeypatch):
@@ -347,7 +347,7 @@ def test_what_a_classifier_learns_from_samples(monkeypatch):
         -20, 20, (300, 8, 8, 1)
     )
     images = images.astype(np.uint8)
-    found = reference.RealImages("test", Dataset(images, labels, images, labels), None)
+    found = reference.RealFeatures("test", Dataset(images, labels, images, labels), None)
     good = classification_accuracy.classification_accuracy(conditional_generator(), found, 300)
     assert good["num_images"] == 300
     assert good["samples"] > 0.9

@@ -144,7 +144,7 @@ def test_evaluation_works_outside_the_checkout(wheel, tmp_path):
 from gan.data import datasets
 from gan.evaluation import evaluate, reference
 images = datasets.load_dataset("mnist", "", print)
-against = reference.load_real_images("mnist", images).reference(count=2000)
+against = reference.load_real_features("mnist", images).reference(count=2000)
 record, _ = evaluate.evaluate(images.train_images[:2000], against, ["fcd", "recall"])
 assert record["features"]["packaged"]
 assert 0 < record["metrics"]["fcd"] < 1, record

@@ -1,0 +1,54 @@
+"""The networks that metrics look through, and the table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from gan.lazy import keras
+
+FEATURE_DIM = 128
+
+
+def cnn(
+    image_shape: Sequence[int], classes: int, dropout: float = 0.0, *, width: int
+) -> keras.Model:
+    """Returns an untrained feature network.
+
+    Four convolutions, two of them with stride 2, and two dense layers, with BatchNorm and ReLU;
+    0.50 M parameters for width 32 and 28x28x1.
+
+    Args:
+        image_shape: [H, W, C].
+        classes: Number of labels.
+        dropout: Share of values that each dense layer loses in training.
+        width: Channels of the first convolution; the others have twice as many.
+
+    Returns:
+        Model from [batch, H, W, C] float32 in -1..1 to (features [batch, FEATURE_DIM] after ReLU,
+        logits [batch, classes]), float32.
+    """
+    layers = keras.layers
+    # Explicit, because Keras' global settings must not change what a feature is.
+    floats = {"dtype": "float32"}
+    images = keras.Input(tuple(image_shape), dtype="float32")
+    x = images
+    for filters, kernel, stride in ((1, 5, 2), (2, 3, 1), (2, 3, 2), (2, 3, 1)):
+        x = layers.Conv2D(
+            filters * width, kernel, stride, "same", "channels_last", use_bias=False, **floats
+        )(x)
+        x = layers.ReLU(**floats)(layers.BatchNormalization(**floats)(x))
+    x = layers.Dropout(dropout, **floats)(layers.Flatten("channels_last", **floats)(x))
+    x = layers.Dense(FEATURE_DIM, use_bias=False, **floats)(x)
+    x = layers.BatchNormalization(**floats)(x)
+    features = layers.ReLU(name="features", **floats)(x)
+    x = layers.Dropout(dropout, **floats)(features)
+    logits = layers.Dense(classes, name="logits", **floats)(x)
+    return keras.Model(images, [features, logits])
+
+
+# The second one has another width and start: nothing is tuned on it, so it can check a ranking.
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "cnn-a": partial(cnn, width=32),
+    "cnn-b": partial(cnn, width=20),
+}

@@ -1,0 +1,60 @@
+"""Samples beside the training images that are nearest to them."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gan.data.datasets import Dataset
+from gan.data.image_folder import ImageFiles
+from gan.data.images import image_grid
+from gan.errors import UserError
+from gan.evaluation.metrics import Comparison, flatten, nearest
+from gan.evaluation.reference import load_real_features
+
+SHOWN = 10  # samples of each kind in the picture
+
+
+def nearest_picture(comparison: Comparison) -> np.ndarray:
+    """Returns samples above their nearest training images, in features and in pixels.
+
+    The first ten columns are the first ten samples, the others the ten that are nearest to a
+    training image in features.
+    """
+    distances, in_features = comparison.nearest_in_features
+    _, in_pixels = comparison.nearest_in_pixels
+    columns = np.concatenate([np.arange(SHOWN), np.argsort(distances)[:SHOWN]])
+    training_images = comparison.reference.data.train_images
+    rows = [
+        comparison.images[columns],
+        training_images[in_features[columns]],
+        training_images[in_pixels[columns]],
+    ]
+    return image_grid(np.concatenate(rows), 2 * SHOWN)
+
+
+def nearest_rows(
+    images: np.ndarray, dataset: str, data: Dataset, print_fn: Callable[[str], None]
+) -> dict[str, np.ndarray]:
+    """Returns images and the training images that are nearest to them, rows by what they show.
+
+    Nearest in pixels, and where the data set has a feature network also in features.
+
+    Args:
+        images: [n, H, W, C] uint8.
+        dataset: The name of the data set.
+        data: It.
+        print_fn: Is told in one line what takes time.
+
+    Raises:
+        UserError: The data set has no training images in memory, as they are.
+    """
+    if data.has_modes or isinstance(data.train_images, ImageFiles):
+        raise UserError(f"--nearest: {dataset} has no training images in memory to compare with")
+    training_images = data.train_images
+    _, indices = nearest(flatten(images), flatten(training_images))
+    rows = {"samples": images, "nearest in pixels": training_images[indices]}
+    if data.labelled:
+        real = load_real_features(dataset, data, print_fn=print_fn)
+        _, indices = nearest(real.extractor(images).features, real.training.features)
+        rows["nearest in features"] = training_images[indices]
+    return rows

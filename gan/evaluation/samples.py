@@ -1,0 +1,91 @@
+"""What is evaluated: images that a run or a generator in a file draws, or files of images."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from gan.data.datasets import Dataset, dataset_from_config, load_dataset
+from gan.errors import UserError
+from gan.evaluation.image_files import read_samples
+from gan.evaluation.mode_coverage import default_count
+from gan.run.config import Config
+from gan.sampling import generators
+
+
+class Samples(NamedTuple):
+    """Samples of a generator, and what they are compared with."""
+
+    images: np.ndarray  # [N, H, W, C] uint8, or points [N, D] float32
+    dataset: str
+    data: Dataset
+    origin: dict[str, Any]  # the part of the record that says where they come from
+    generator: keras.Model | None
+
+
+def draw_from_run(
+    run_dir: Path,
+    config: Config,
+    weights: str,
+    checkpoint: str,
+    *,
+    count: int | None,
+    seed: int,
+    data_dir: str,
+    print_fn: Callable[[str], None],
+) -> Samples:
+    """Returns `count` samples of a checkpoint, None: as many as the field counts modes on.
+
+    Raises:
+        UserError: There is no such checkpoint, or the data cannot be found.
+    """
+    generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
+    data = dataset_from_config(config, print_fn, data_dir)
+    generator, step = generators.restore_generator(run_dir, data, weights, checkpoint)
+    count = count or default_count(data)
+    print_fn(f"drawing {count:,} images of step {step}, {weights} weights")
+    images = generators.sample_for_evaluation(generator, data, count, seed)
+    origin = {
+        "step": step,
+        "kimg": step * config.d_steps * config.batch_size / 1000,
+        "checkpoint": checkpoint,
+        "weights": weights,
+        "seed": seed,
+    }
+    return Samples(images, config.dataset, data, origin, generator)
+
+
+def read_or_draw(
+    place: str,
+    dataset: str,
+    *,
+    count: int | None,
+    seed: int,
+    data_dir: str,
+    print_fn: Callable[[str], None],
+) -> Samples:
+    """Returns the images of `read_samples`, or those that a generator in a Keras file draws.
+
+    `count` and `seed` are for a generator, see `draw_from_run`.
+
+    Raises:
+        UserError: The file or the data cannot be read, or images have another shape.
+    """
+    data = load_dataset(dataset, data_dir, print_fn)
+    path, generator = Path(place), None
+    origin: dict[str, Any] = {}
+    if path.suffix == ".keras":
+        generator = generators.read_generator(path)
+        if generator.output_shape[1:] != data.shape:
+            made = list(generator.output_shape[1:])
+            raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")
+        count = count or default_count(data)
+        images = generators.sample_for_evaluation(generator, data, count, seed)
+        read_as, origin["seed"] = "drawn by it", seed
+    else:
+        images, read_as = read_samples(path, data.shape)
+    print_fn(f"{len(images):,} images ({read_as})")
+    origin |= {"samples": place, "read_as": read_as}
+    return Samples(images, dataset, data, origin, generator)
