@@ -22,12 +22,13 @@ ORDER_BATCH = 1000  # positions of files that are looked up at once
 
 
 def real_examples(data: Dataset, count: int, seed: int) -> np.ndarray:
-    """Returns the first examples of a run, [count, H, W, C] uint8 or [count, D] float32."""
-    positions = tf.range(count, dtype=tf.int64)
+    """Returns examples to look at, [count, H, W, C] uint8 or [count, D] float32."""
+    indices = np.arange(count) % len(data.train_images)
     if isinstance(data.train_images, ImageFiles):
-        indices = shuffled_indices(positions, len(data.train_images), seed)
-        return data.train_images.read(indices.numpy())
-    return examples_at(data.train_images, positions, data, seed)[0].numpy()
+        return data.train_images.read(indices)
+    if data.stack == 1:
+        return data.train_images[indices]
+    return examples_at(data.train_images, indices, data, seed)[0].numpy()
 
 
 def examples_at(

@@ -21,6 +21,7 @@ from gan.rng import shuffled_indices
 from gan.run import config, fields, jsonl, run_directory
 from gan.run.config import Config
 from gan.run.fields import INT32
+from gan.training.checks import TABLES
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 JSON = st.recursive(
@@ -41,10 +42,11 @@ def values_of(field):
     if kind is bool:
         return st.booleans()
     if kind is str:
-        if not meta["choices"]:
+        choices = TABLES.get(field.name) or meta["choices"]
+        if not choices:
             return st.text()
         folders = st.text(min_size=1).map(config.FOLDER.__add__)
-        names = st.sampled_from([name for name in meta["choices"] if config.FOLDER not in name])
+        names = st.sampled_from(list(choices))
         return names | folders if field.name == "dataset" else names
     low = meta["low"] if meta["above"] is None else meta["above"]
     if kind is int:

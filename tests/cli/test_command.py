@@ -78,7 +78,8 @@ def test_the_chatter_can_be_asked_for(tmp_path, monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     done = run_module("experiments.train", "--dry_run", f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 0
-    assert "oneDNN" in done.stderr
+    # Which lines TensorFlow prints depends on the processor.
+    assert any(name in done.stderr for name in ("oneDNN", "cpu_feature_guard", "cudart_stub"))
 
 
 def test_another_keras_backend_is_refused(monkeypatch, tmp_path):

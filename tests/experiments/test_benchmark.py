@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import benchmark
-from experiments.benchmarks import loops, operations, roofline, scaling, startup
+from experiments.benchmarks import loops, measure, operations, roofline, scaling, startup
 from gan.cli import command
 from gan.data.datasets import load_dataset
 from gan.models.registry import GENERATORS
@@ -57,18 +57,18 @@ def test_the_report_has_medians_quartiles_and_losses():
 
 
 def test_loops_take_turns_with_the_same_number_of_steps(monkeypatch):
-    clock, calls = [0.0], []
-    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: clock[0])
+    timer, calls = [0.0], []
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: timer[0])
 
     def loop(name, seconds_a_step):
         def run(steps):
             calls.append((name, steps))
-            clock[0] += steps * seconds_a_step
+            timer[0] += steps * seconds_a_step
 
         return run
 
     made = {"a": loop("a", 0.01), "b": loop("b", 0.1), "c": loop("c", 3.0)}
-    rates = benchmark.measure(made, 3, 10.0, {"c": 7})
+    rates = measure.measure(made, 3, 10.0, {"c": 7})
     expected = {"a": [100.0] * 3, "b": [10.0] * 3, "c": [1 / 3] * 3}
     assert rates == {name: pytest.approx(values) for name, values in expected.items()}
     a, b, c = ("a", 1000), ("b", 100), ("c", 7)
@@ -185,7 +185,7 @@ def test_every_variant_is_a_configuration_or_a_width():
     assert {"batch 64", "batch 4096", "1 steps a call", "200 steps a call", "width x 2"} <= set(
         table
     )
-    networks = {name for name in GENERATORS if not name.startswith("toy")}
+    networks = {name for name, row in GENERATORS.items() if not row.points}
     assert {name for name in table if "model" in name} == {f"model {name}" for name in networks}
     for changes in table.values():
         Config(**{name: value for name, value in changes.items() if name != "width"})
@@ -255,6 +255,6 @@ def test_the_third_table_has_starts_and_answers(monkeypatch, tmp_path, capsys):
 def test_peers_train(name):
     """Where the extra `bench` is installed."""
     pytest.importorskip({"pytorch": "torch", "jax_scan": "jax"}[name])
-    peer = importlib.import_module(f"experiments.peers.{name}")
+    peer = importlib.import_module(f"experiments.benchmarks.peers.{name}")
     loop = peer.loop(load_dataset("mnist", "", print).train_images)
     assert benchmark.trains(benchmark.learned(loop))

@@ -37,7 +37,7 @@ def matrix_flops(program):
 @pytest.mark.parametrize(("schedule", "gflop"), [("alternating", 4.80), ("simultaneous", 3.76)])
 def test_the_compiled_step_does_the_products_of_the_algorithm_and_no_others(schedule, gflop):
     """The loop over the steps of a block is a `while`, whose body is in the program once."""
-    config = devices.resolve(Config(schedule=schedule, precision="float32", jit_compile=True))
+    config = devices.resolve(Config(schedule=schedule, precision="float32", jit_compile=True), {})
     run_steps = compile_train_steps(config, build_state(config, (28, 28, 1)))
     images, labels = tf.zeros([2, 1, 256, 28, 28, 1], tf.uint8), tf.zeros([2, 1, 256], tf.int32)
     block = Batch(images, labels, tf.zeros([2, 2, 256, 100]))
@@ -58,12 +58,12 @@ def test_matrix_flops_counts_a_product_by_hand():
 def test_python_is_entered_once_for_each_call_of_many_steps(tiny_config, tmp_path, monkeypatch):
     calls = []
 
-    def counting(*arguments):
-        run_steps = compile_train_steps(*arguments)
+    def counting(*arguments, **options):
+        run_steps = compile_train_steps(*arguments, **options)
 
-        def counted(block, first, last):
+        def counted(block, first, last, update_generator):
             calls.append(int(last - first))
-            return run_steps(block, first, last)
+            return run_steps(block, first, last, update_generator)
 
         counted.experimental_get_tracing_count = run_steps.experimental_get_tracing_count
         return counted

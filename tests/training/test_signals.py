@@ -40,7 +40,7 @@ def test_a_second_signal_ends_a_process_that_computes(first, second, status):
     """The main thread sits in C, as in a compilation, where Python runs no handlers."""
     code = f"""
 import ctypes, os, signal, threading
-from gan.signals import catching_signals
+from gan.training.signals import catching_signals
 with catching_signals() as stop:
     def send():
         os.kill(os.getpid(), signal.{first})
