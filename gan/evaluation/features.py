@@ -64,15 +64,12 @@ class Extractor(NamedTuple):
     model: keras.Model  # float32 images in -1..1 to (features, logits)
     provenance: dict[str, Any]  # name, SHA-256 of the weights, test accuracy, packaged or not
 
-    def __call__(
-        self, images: np.ndarray, advance: Callable[[int], None] = lambda count: None
-    ) -> Features:
-        """Returns the features of images [N, H, W, C] uint8; `advance` is told of each batch."""
-        parts = []
-        for start in range(0, len(images), EXTRACT_BATCH):
-            batch = images[start : start + EXTRACT_BATCH]
-            parts.append(self.model(to_float(batch), training=False))
-            advance(len(batch))
+    def __call__(self, images: np.ndarray) -> Features:
+        """Returns the features of images [N, H, W, C] uint8."""
+        parts = [
+            self.model(to_float(images[start : start + EXTRACT_BATCH]), training=False)
+            for start in range(0, len(images), EXTRACT_BATCH)
+        ]
         features, logits = (np.concatenate([part[i] for part in parts]) for i in range(2))
         return Features(features, tf.nn.softmax(logits).numpy())
 

@@ -75,7 +75,7 @@ def markdown_table(result: dict[str, Any]) -> str:
             f"{name} {ARROWS[BETTER[name] if name in BETTER else METRICS[name].better]}".strip(),
             format_number(value) + (f" ± {format_number(error)}" if error is not None else ""),
             f"{format_number(floor['mean'])} ({format_number(floor['sd'])})",
-            format_number(ideal) if ideal is not None else "",
+            format_number(ideal),
             "suspicious" if name in result["suspicious"] else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")
