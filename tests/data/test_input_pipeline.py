@@ -54,8 +54,8 @@ def test_the_order_of_mnist_is_uniform():
 
 
 def blocks(count, images=NUMBERED, **changes):
-    knobs = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
-    taken = block_dataset(Dataset(images), **{**knobs, **changes}).take(count)
+    settings = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
+    taken = block_dataset(Dataset(images), **{**settings, **changes}).take(count)
     reals, _, latents = zip(*taken.as_numpy_iterator(), strict=True)
     return np.stack(reals), np.stack(latents)
 
@@ -114,14 +114,14 @@ def test_latents_stay_what_they_are():
 
 
 def test_no_thread_of_autotune_keeps_a_run_from_ending():
-    knobs = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
-    assert block_dataset(Dataset(NUMBERED), **knobs).options().autotune.enabled is False
+    settings = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
+    assert block_dataset(Dataset(NUMBERED), **settings).options().autotune.enabled is False
 
 
 def test_labels_go_with_their_images():
     data = Dataset(NUMBERED, 9 - NUMBERED.ravel())
-    knobs = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
-    block = next(block_dataset(data, **knobs).as_numpy_iterator())
+    settings = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
+    block = next(block_dataset(data, **settings).as_numpy_iterator())
     assert block.labels.dtype == np.int32
     assert block.labels.shape == (3, 2, 4)
     np.testing.assert_array_equal(block.labels, 9 - block.images[..., 0, 0, 0])
@@ -164,9 +164,9 @@ def test_files_come_in_the_same_order_as_arrays(tmp_path):
         (tmp_path / f"{i}.png").write_bytes(tf.io.encode_png(image).numpy())
     paths = [str(tmp_path / f"{i}.png") for i in range(10)]
     data = Dataset(image_files(paths, 8, 1), np.arange(10))
-    knobs = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
+    settings = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
     for first in (0, 4):
-        block = next(block_dataset(data, **knobs, first_step=first).as_numpy_iterator())
+        block = next(block_dataset(data, **settings, first_step=first).as_numpy_iterator())
         assert block.images.shape == (3, 2, 4, 8, 8, 1)
         expected = stream(5, first * 8, 24, 10)
         np.testing.assert_array_equal(block.images[..., 0, 0, 0].ravel(), 10 * expected)

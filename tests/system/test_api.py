@@ -24,8 +24,8 @@ def run_dir(tmp_path_factory):
         [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
     )
     run_dir = tmp_path_factory.mktemp("api") / "run"
-    knobs = {"steps": 4, "evaluate_every": 2, "steps_per_call": 2}
-    summary = gan.train(run_dir, generator=generator, discriminator=discriminator, **knobs)
+    settings = {"steps": 4, "evaluate_every": 2, "steps_per_call": 2}
+    summary = gan.train(run_dir, generator=generator, discriminator=discriminator, **settings)
     assert (summary["status"], summary["step"]) == ("completed", 4)
     return run_dir
 
