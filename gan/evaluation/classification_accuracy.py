@@ -36,9 +36,6 @@ def classification_accuracy(
         samples: Accuracy 0..1 on the test images after learning from samples.
         real: The same after learning from `count` training images.
         num_images: `count`.
-
-    Raises:
-        UserError: The generator is not conditional.
     """
     classes = classes_of(generator)
     if not classes:

@@ -193,11 +193,7 @@ def write_weights(path: Path, model: keras.Model, accuracy: float) -> None:
 
 
 def read_weights(path: Path, name: str, network: str, packaged: bool) -> Extractor:
-    """Returns the network of a file that `write_weights` made. Never unpickles.
-
-    Raises:
-        UserError: It is damaged, or another file.
-    """
+    """Returns the network of a file that `write_weights` made. Never unpickles."""
     try:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))

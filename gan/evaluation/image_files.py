@@ -40,11 +40,7 @@ def read_samples(where: Path, image_shape: tuple[int, ...]) -> tuple[np.ndarray,
 
 
 def read_pngs(directory: Path, image_shape: tuple[int, ...], flag: str) -> np.ndarray:
-    """Returns the PNG files in a directory as [N, H, W, C] uint8.
-
-    Raises:
-        UserError: There are too few, or one cannot be read or has another size.
-    """
+    """Returns the PNG files in a directory as [N, H, W, C] uint8."""
     paths = sorted(directory.rglob("*.png"))
     if len(paths) < LEAST_IMAGES:
         raise UserError(f"{flag}: holds {len(paths)} PNG files, must be at least {LEAST_IMAGES}")
@@ -61,11 +57,7 @@ def read_pngs(directory: Path, image_shape: tuple[int, ...], flag: str) -> np.nd
 
 
 def read_array(path: Path, flag: str) -> tuple[np.ndarray, str]:
-    """Returns the images of an npz file as uint8, and the range they had. Never unpickles.
-
-    Raises:
-        UserError: Not an npz file, no array of images in it, or values outside of every range.
-    """
+    """Returns the images of an npz file as uint8, and the range they had. Never unpickles."""
     try:
         with np.load(path, allow_pickle=False) as file:
             named = [name for name in ("images", "samples", "arr_0") if name in file.files]

@@ -189,11 +189,7 @@ METRICS: dict[str, Metric] = {
 
 
 def check_names(names: Collection[str]) -> None:
-    """Refuses names that are no metrics.
-
-    Raises:
-        UserError: Names the metric and the valid ones.
-    """
+    """Refuses names that are no metrics."""
     for name in names:
         if name not in METRICS:
             raise UserError(f"--metrics={name}: must be among {', '.join(METRICS)}")

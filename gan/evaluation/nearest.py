@@ -44,9 +44,6 @@ def nearest_rows(
         dataset: The name of the data set.
         data: It.
         print_fn: Is told in one line what takes time.
-
-    Raises:
-        UserError: The data set has no training images in memory, as they are.
     """
     if data.has_modes or isinstance(data.train_images, ImageFiles):
         raise UserError(f"--nearest: {dataset} has no training images in memory to compare with")

@@ -99,11 +99,7 @@ def write_picture(run_dir: Path, step: int, prefix: str, picture: np.ndarray) ->
 
 
 def write_tensorboard(run_dir: Path, step: int, prefix: str, values: dict[str, float]) -> None:
-    """Adds scalars named ``eval/PREFIX_METRIC``, or ``eval/METRIC``, to a run's TensorBoard.
-
-    Raises:
-        UserError: It cannot be written.
-    """
+    """Adds scalars named ``eval/PREFIX_METRIC``, or ``eval/METRIC``, to a run's TensorBoard."""
     directory = run_dir / run_directory.TENSORBOARD_DIR
     try:
         writer = tf.summary.create_file_writer(str(directory))

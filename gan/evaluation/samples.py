@@ -69,9 +69,6 @@ def read_or_draw(
     """Returns the images of `read_samples`, or those that a generator in a Keras file draws.
 
     `count` and `seed` are for a generator, see `draw_from_run`.
-
-    Raises:
-        UserError: The file or the data cannot be read, or images have another shape.
     """
     data = load_dataset(dataset, data_dir, print_fn)
     path, generator = Path(place), None

@@ -21,11 +21,7 @@ def build_generator(config: Config, image_shape: tuple[int, ...], classes: int) 
 
 
 def build_discriminator(config: Config, image_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """Returns the discriminator that a configuration names; `image_shape` is what it sees.
-
-    Raises:
-        UserError: There is none of this name, or not for such images or with this normalisation.
-    """
+    """Returns the discriminator that a configuration names; `image_shape` is what it sees."""
     return build_network(
         DISCRIMINATORS, "discriminator", config, image_shape, classes, config.d_norm
     )

@@ -29,9 +29,6 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
     Args:
         runs: With generators that draw images.
         ort: Directory of ONNX Runtime Web's files.
-
-    Raises:
-        UserError: ONNX Runtime Web's files are not there.
     """
     contents = {}
     for key, name in ORT_FILES.items():

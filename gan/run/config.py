@@ -146,11 +146,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        """Checks each field, then what must hold between fields.
-
-        Raises:
-            UserError: Names the flag, its value and the valid ones.
-        """
+        """Checks each field, then what must hold between fields."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             try:

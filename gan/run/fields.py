@@ -119,11 +119,7 @@ def valid_values(field: "dataclasses.Field[Any]") -> str:
 
 
 def lookup(table: Mapping[str, Any], flag: str, name: str) -> Any:
-    """Returns the row of a table.
-
-    Raises:
-        UserError: There is none; the message lists the names.
-    """
+    """Returns the row of a table."""
     if name not in table:
         raise UserError(f"--{flag}={name}: must be one of {', '.join(table)}")
     return table[name]

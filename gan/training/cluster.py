@@ -48,11 +48,7 @@ def cluster() -> Cluster | None:
 
 
 def slurm_cluster() -> Cluster | None:
-    """Returns the tasks that ``srun`` started together, None outside of it.
-
-    Raises:
-        UserError: A variable of Slurm's is missing or cannot be understood.
-    """
+    """Returns the tasks that ``srun`` started together, None outside of it."""
     if "SLURM_STEP_NUM_TASKS" not in os.environ:
         return None
     try:
@@ -74,11 +70,7 @@ def slurm_cluster() -> Cluster | None:
 
 
 def named(config: Config) -> str:
-    """Returns "none", "mirrored" or "multiworker": what `config.strategy` stands for here.
-
-    Raises:
-        UserError: TF_CONFIG cannot be understood.
-    """
+    """Returns "none", "mirrored" or "multiworker": what `config.strategy` stands for here."""
     if config.strategy != "auto":
         return config.strategy
     workers = cluster()
@@ -94,11 +86,7 @@ def local_devices() -> list[str]:
 
 
 def has_several(config: Config) -> bool:
-    """Tells whether a configuration trains on more than one replica here.
-
-    Raises:
-        UserError: TF_CONFIG cannot be understood.
-    """
+    """Tells whether a configuration trains on more than one replica here."""
     if named(config) == "mirrored":
         return len(local_devices()) > 1
     return named(config) == "multiworker"
