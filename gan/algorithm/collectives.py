@@ -87,10 +87,10 @@ def share_statistics(network: keras.Model) -> None:
 
 def batch_norm_layers(network: keras.Model) -> list[keras.layers.BatchNormalization]:
     """Returns the BatchNormalization layers of a network, however deep."""
-    found = []
+    layers = []
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            found.append(layer)
+            layers.append(layer)
         elif isinstance(layer, keras.Model):
-            found += batch_norm_layers(layer)
-    return found
+            layers += batch_norm_layers(layer)
+    return layers

@@ -82,10 +82,12 @@ def define_generator(values: flags.FlagValues) -> None:
 def paths(values: flags.FlagValues, name: str) -> list[Path]:
     """Returns the paths of a flag, separated by commas, or of plain arguments."""
     given = values[name].value
-    found = [Path(one) for one in (given.split(",") if isinstance(given, str) else given) if one]
-    if not found:
+    run_dirs = [
+        Path(text) for text in (given.split(",") if isinstance(given, str) else given) if text
+    ]
+    if not run_dirs:
         raise UserError(f"--{name}=: must be a run, or several separated by commas")
-    return found
+    return run_dirs
 
 
 def help_text(values: flags.FlagValues) -> str:

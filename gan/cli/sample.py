@@ -144,10 +144,10 @@ def seeds_of(text: str) -> list[int] | None:
     """Returns the seeds of "3-7", "7" or "3,41,0-9", None for ""."""
     seeds: list[int] = []
     for part in text.split(",") if text else ():
-        found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", part)
-        if not found or int(found[2] or found[1]) < int(found[1]):
+        match = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", part)
+        if not match or int(match[2] or match[1]) < int(match[1]):
             raise UserError(f"--seeds={text}: must be numbers and ranges, such as 0-99 or 3,41,7")
-        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
         if len(seeds) > MOST_SEEDS:
             raise UserError(f"--seeds={text}: must be at most {MOST_SEEDS:,} at once")
     return seeds or None

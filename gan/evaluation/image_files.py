@@ -62,8 +62,8 @@ def read_array(path: Path, flag: str) -> tuple[np.ndarray, str]:
         with np.load(path, allow_pickle=False) as file:
             named = [name for name in ("images", "samples", "arr_0") if name in file.files]
             if not named and len(file.files) != 1:
-                found = ", ".join(file.files) or "nothing"
-                raise UserError(f"{flag}: holds {found}, one must be named images")
+                names = ", ".join(file.files) or "nothing"
+                raise UserError(f"{flag}: holds {names}, one must be named images")
             images = file[(named or file.files)[0]]
     except UserError:
         raise

@@ -352,20 +352,20 @@ def squared_distances(
 
 def own_neighbours(points: np.ndarray, k: int) -> np.ndarray:
     """Returns the squared distances [N, k] of each point to its k nearest others, ascending."""
-    found = np.empty((len(points), k))
+    neighbours = np.empty((len(points), k))
     for rows, distances in squared_distances(points, points):
         distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = np.inf
-        found[rows] = np.sort(np.partition(distances, k - 1, axis=1)[:, :k], axis=1)
-    return found
+        neighbours[rows] = np.sort(np.partition(distances, k - 1, axis=1)[:, :k], axis=1)
+    return neighbours
 
 
 def nearest(queries: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the squared distance [Q] of each query to the nearest point, and its index [Q]."""
-    found, indices = np.empty(len(queries)), np.empty(len(queries), np.int64)
+    minima, indices = np.empty(len(queries)), np.empty(len(queries), np.int64)
     for rows, distances in squared_distances(queries, points):
         indices[rows] = distances.argmin(1)
-        found[rows] = distances[np.arange(len(distances)), indices[rows]]
-    return found, indices
+        minima[rows] = distances[np.arange(len(distances)), indices[rows]]
+    return minima, indices
 
 
 class RealNeighbours(NamedTuple):

@@ -52,10 +52,10 @@ def read_history(run_dir: Path) -> History:
                 "is no number"
             )
     evaluations = read_records(run_dir / run_directory.EVALUATIONS_FILE)
-    for one in evaluations:
-        if not is_evaluation(one):
+    for evaluation in evaluations:
+        if not is_evaluation(evaluation):
             raise UserError(
-                f"{run_dir / run_directory.EVALUATIONS_FILE}: step {one['step']} is no "
+                f"{run_dir / run_directory.EVALUATIONS_FILE}: step {evaluation['step']} is no "
                 "evaluation, must have metrics that are numbers"
             )
     summary = read_summary(run_dir / run_directory.SUMMARY_FILE)
@@ -77,7 +77,7 @@ def sample_grids_of(run_dir: Path) -> list[tuple[int, Path]]:
     """Returns the sample grids that training wrote, by step."""
     paths = (run_dir / run_directory.SAMPLES_DIR).glob("step_*.png")
     named = [(PICTURE.fullmatch(path.name), path) for path in paths]
-    return sorted((int(found[1]), path) for found, path in named if found)
+    return sorted((int(match[1]), path) for match, path in named if match)
 
 
 def evenly_spaced(things: Sequence[Any], most: int) -> list[Any]:

@@ -131,9 +131,9 @@ def read_values(run_dir: Path) -> dict[str, Any]:
         (FILES, Path.is_file, "file"),
         (DIRECTORIES, Path.is_dir, "directory"),
     ):
-        for found in (run_dir / name for name in names):
-            if found.exists() and not is_right(found):
-                raise UserError(f"{found}: must be a {kind}, as training makes it")
+        for path in (run_dir / name for name in names):
+            if path.exists() and not is_right(path):
+                raise UserError(f"{path}: must be a {kind}, as training makes it")
     return values
 
 
@@ -190,7 +190,7 @@ def check_output(path: Path, suffix: str = "") -> None:
         raise UserError(f"{flag}: must be a file whose name ends in {suffix}")
     # As it is named, and where it leads if it is a link; realpath also bears links in circles.
     for place in (Path(os.path.realpath(path.parent)) / path.name, Path(os.path.realpath(path))):
-        run_dir = next((one for one in place.parents if is_run(one)), None)
+        run_dir = next((parent for parent in place.parents if is_run(parent)), None)
         if run_dir is None:
             continue
         first, *others = place.relative_to(run_dir).parts

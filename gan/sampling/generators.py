@@ -212,7 +212,11 @@ def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
     """Returns the path of a run's checkpoint: "latest", "best" or a step."""
     newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
     best = run_directory.checkpoints(run_dir / run_directory.BEST_DIR)
-    paths = {name: found[0][1] for name, found in (("latest", newest), ("best", best)) if found}
+    paths = {
+        name: paths_by_step[0][1]
+        for name, paths_by_step in (("latest", newest), ("best", best))
+        if paths_by_step
+    }
     paths |= {str(step): path for step, path in reversed(newest)}
     if not paths:
         raise UserError(f"--run_dir={run_dir}: has no checkpoint yet")

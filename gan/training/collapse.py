@@ -33,7 +33,7 @@ def collapse_signs(
         log_odds: Whether logits are log-odds, without which the rules on D mean nothing; see
             ``checks.has_log_odds``.
     """
-    found = {}
+    signs = {}
     now = records[-1]["kimg"] if records else 0.0
     span = [r for r in records if r["kimg"] > now - SPAN_KIMG and None not in r.values()]
     if log_odds and now >= SPAN_KIMG and len(span) >= LEAST_RECORDS:
@@ -41,12 +41,12 @@ def collapse_signs(
         mean = sum((r["accuracy/real"] + r["accuracy/fake"]) / 2 for r in span) / len(span)
         gaps = [r["logits/real"] - r["logits/fake"] for r in span]
         if lowest >= WON_ACCURACY and min(gaps) >= WON_GAP:
-            found["discriminator_won"] = (
+            signs["discriminator_won"] = (
                 f"D tells every image for {SPAN_KIMG:.0f} kimg (logit gap at least "
                 f"{min(gaps):.1f}), so G learns nothing any more"
             )
         if mean <= DEAD_ACCURACY and max(gaps) <= DEAD_GAP:
-            found["discriminator_dead"] = (
+            signs["discriminator_dead"] = (
                 f"D does not tell real from fake for {SPAN_KIMG:.0f} kimg (accuracy {mean:.2f}, "
                 f"logit gap at most {max(gaps):.2f}), so G learns nothing from it"
             )
@@ -57,12 +57,12 @@ def collapse_signs(
         *before, last_but_one, last = complete
         progress = min(fcd(last_but_one), fcd(last)) <= IMPROVEMENT * min(map(fcd, before))
         if few_modes(last_but_one) and few_modes(last) and not progress:
-            found["mode_collapse"] = (
+            signs["mode_collapse"] = (
                 f"two evaluations in a row found few modes and no progress (coverage "
                 f"{last['metrics']['coverage']:.2f}, {last['metrics']['classes']:.0f} classes, "
                 f"FCD {fcd(last):.1f})"
             )
-    return found
+    return signs
 
 
 def few_modes(evaluation: Record) -> bool:

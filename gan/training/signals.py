@@ -56,28 +56,28 @@ def catching_signals() -> Iterator[StopRequest]:
         yield request  # Python lets only the main thread catch signals
         return
     known = [getattr(signal, name) for name in ASKING if hasattr(signal, name)]
-    found = {one: signal.getsignal(one) for one in known}
-    usual = {one: old for one, old in found.items() if old not in (signal.SIG_IGN, None)}
+    previous = {number: signal.getsignal(number) for number in known}
+    caught = {number: old for number, old in previous.items() if old not in (signal.SIG_IGN, None)}
     source, sink = os.pipe()
     os.set_blocking(sink, False)
     usual_sink = signal.set_wakeup_fd(sink, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=watch, args=(source, usual, request), daemon=True)
+    watcher = threading.Thread(target=watch, args=(source, caught, request), daemon=True)
     watcher.start()
 
     def note(number: int, frame: object) -> None:  # sooner than the thread, if Python runs
         request.ask(number)
 
     def catch() -> None:
-        for one in usual:
-            signal.signal(one, note)
+        for number in caught:
+            signal.signal(number, note)
 
     request.catch_again = catch
     catch()
     try:
         yield request
     finally:
-        for one, old in usual.items():
-            signal.signal(one, old)
+        for number, old in caught.items():
+            signal.signal(number, old)
         signal.set_wakeup_fd(usual_sink)
         os.close(sink)
         watcher.join()

@@ -169,8 +169,10 @@ class Replicas:
         """Returns the signal that any worker got, so that all stop at the same step."""
         if self.workers == 1:
             return name
-        said = self.any_worker([name == one for one in ASKING])
-        return next((one for one, heard in zip(ASKING, said, strict=True) if heard), None)
+        said = self.any_worker([name == signal_name for signal_name in ASKING])
+        return next(
+            (signal_name for signal_name, heard in zip(ASKING, said, strict=True) if heard), None
+        )
 
     def check_equal(self, state: GanState) -> None:
         """Compares the bits of all that training changes between the replicas."""
@@ -198,12 +200,12 @@ class Replicas:
             return
         flags = {k: v for k, v in dataclasses.asdict(config).items() if k != "data_dir"}
         mine = [zlib.crc32(json.dumps(flags, sort_keys=True).encode()), step]
-        found = self.all_gather(lambda replica: mine)
-        if len(set(found[:, 0])) > 1:
+        rows = self.all_gather(lambda replica: mine)
+        if len(set(rows[:, 0])) > 1:
             raise UserError("--strategy=multiworker: the workers were started with other flags")
-        if len(set(found[:, 1])) > 1:
+        if len(set(rows[:, 1])) > 1:
             raise UserError(
-                f"--run_dir: the workers see checkpoints of the steps {sorted(set(found[:, 1]))}, "
+                f"--run_dir: the workers see checkpoints of the steps {sorted(set(rows[:, 1]))}, "
                 "must be one directory that all of them see"
             )
 
