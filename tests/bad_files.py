@@ -29,7 +29,7 @@ RUNS = [
         ("evaluate", "float", " (--batch_size=64.5: must be an integer at least 1"),
         ("sample", "range", " (--beta_1=7: must be a number at least 0 and below 1"),
         ("train", "nan", " (--beta_1=nan: must be a number at least 0 and below 1"),
-        ("evaluate", "none", " (--dataset=None: must be one of mnist"),
+        ("evaluate", "none", " (--dataset=None: must be text"),
         ("sample", "clash", " (--loss=hinge: --schedule=classic has its own"),
     )),
     ("train", "--run_dir=@/runs/bad_link", "--run_dir=@/runs/bad_link: holds other files and no c"),

@@ -17,6 +17,7 @@ from gan.run.atomic_files import replacing
 GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
 GRID_GAP = 2  # pixels between images, before scaling
 GRID_SCALE = 3  # screen pixels a pixel
+LONGEST = 1_000_000  # most pixels of a side; few programs open longer pictures
 CAPTION_HEIGHT = 20  # screen pixels
 
 

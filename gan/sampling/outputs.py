@@ -10,6 +10,7 @@ import numpy as np
 
 from gan.data.datasets import dataset_from_config
 from gan.data.images import (
+    LONGEST,
     captioned,
     cell_size,
     image_grid,
@@ -52,13 +53,15 @@ class Request:
         """Whether the generator makes points instead of images."""
         return len(self.generator.output_shape) == 2
 
-    def check_count(self, count: int, picture: bool = True) -> None:
-        """Refuses more images than a picture, or an npz file, may hold."""
+    def check_count(self, count: int, columns: int = 0) -> None:
+        """Refuses more images than a picture with so many columns may hold; 0: than an npz file."""
         height, width, channels = self.generator.output_shape[1:]
         most, what = MOST_BYTES // (height * width * channels), "an npz file"
-        if picture:
-            cell = cell_size(height) * cell_size(width)
-            most, what = MOST_BYTES // (4 * channels * cell), "a picture"  # and copies of it
+        if columns:
+            cell = cell_size(height), cell_size(width)
+            in_memory = MOST_BYTES // (4 * channels * cell[0] * cell[1])  # and copies of it
+            rows = (LONGEST - cell_size(0)) // cell[0]  # after a gap of their own
+            most, what = min(rows * columns, in_memory), f"a picture {columns} wide"
         if count > most:
             raise UserError(
                 f"--seeds: are {count:,} images of {height}x{width}, {what} holds at most {most:,}"
@@ -79,12 +82,12 @@ def write_grid(request: Request, out: Path) -> str:
             clouds.insert(0, real_examples(data, generators.POINTS_SHOWN, 0))
         picture = scatter(*clouds)
     elif len(classes) and request.seeds is None:
-        request.check_count(side * len(classes))
+        request.check_count(side * len(classes), side)
         seeds = np.tile(np.arange(side), len(classes))
         picture = image_grid(request.draw(seeds, np.repeat(classes, side)), side)
     else:
         shown = request.seeds or range(side**2)
-        request.check_count(len(shown))
+        request.check_count(len(shown), side)
         images = request.draw(shown)
         columns = min(side, len(images))
         picture = image_grid(in_rows(images, columns), columns)
@@ -102,7 +105,7 @@ def write_single(request: Request, out: Path) -> str:
     """Writes a PNG file for each seed, or all images into one npz file."""
     seeds = request.seeds or ()
     if out.suffix == ".npz":
-        request.check_count(len(seeds), picture=False)
+        request.check_count(len(seeds))
         with replacing(out) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, images=request.draw(seeds), seeds=np.asarray(seeds))
     else:
@@ -124,7 +127,7 @@ def write_interpolation(request: Request, out: Path) -> str:
     if len(seeds) < 2:
         raise UserError(f"--seeds={seeds[0]}: must be two or more to interpolate between")
     classes = generators.shown_classes(request.generator)
-    request.check_count((len(seeds) - 1) * STEPS * max(1, len(classes)))
+    request.check_count((len(seeds) - 1) * STEPS * max(1, len(classes)), STEPS)
     ends = latents.latents_of(seeds, request.generator.inputs[0].shape[-1])
     if request.truncation:
         ends = latents.truncate(ends, request.truncation)
@@ -150,7 +153,7 @@ def write_nearest(request: Request, out: Path) -> str:
     if request.config is None or request.with_nearest is None:
         raise UserError(f"--nearest: needs a run, {request.run_dir} is a file")
     seeds = request.seeds or range(NEAREST)
-    request.check_count(3 * len(seeds))
+    request.check_count(3 * len(seeds), NEAREST)
     data = dataset_from_config(request.config, print)
     images = request.draw(seeds)
     rows = request.with_nearest(images, request.config.dataset, data, print)

@@ -101,3 +101,19 @@ def test_importing_the_package_is_quick_and_misspelt_names_are_named():
     assert (done.returncode, done.stdout) == (0, f"{gan.__version__}\n"), done.stderr
     with pytest.raises(AttributeError, match="no attribute 'smaple'"):
         _ = gan.smaple
+
+
+def test_public_names_are_listed_and_tables_come_without_tensorflow():
+    code = """
+import sys, gan
+names = ("LOSSES", "PENALTIES", "AUGMENTATIONS", "GENERATORS", "DISCRIMINATORS", "DATASETS",
+         "PRESETS", "Config", "Loss", "Network", "NetworkSpec", "DataSource", "Dataset",
+         "TrainingFailed", "UserError")
+assert set(names) < set(gan.__all__) <= set(dir(gan))
+rows = [getattr(gan, name) for name in names]
+assert "relativistic" in rows[0] and "dcgan" in rows[3] and "mnist" in rows[5]
+print(*[name for name in ("tensorflow", "keras", "numpy") if name in sys.modules], ".")
+assert all(getattr(gan, name) is not None for name in gan.__all__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ".\n"), done.stderr
