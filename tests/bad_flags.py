@@ -137,7 +137,7 @@ COMBINATIONS = [
     ("train", "--preset=ring --keep_best=fcd", "--keep_best=fcd: gaussian_ring has other metrics"),
     ("train", "--preset=ring --generator=dcgan", "--generator=dcgan: needs images [H, W, C] with"),
     ("train", "--preset=grid --discriminator=resnet", "--discriminator=resnet: needs images [H, W"),
-    ("train", "--generator=toy", "--generator=toy: toy: makes points [D], the data has the shape"),
+    ("train", "--generator=toy", "--generator=toy: makes points [D], the data has the shape"),
     ("train", "--generator=resnet --g_norm=batch", "--generator=resnet: norm=batch: must be one"),
     ("train", "--d_norm=batch --penalty=r1", "--penalty=r1: needs a discriminator without BatchN"),
     ("train", "--preset=dcgan --penalty=wgan_gp", "--penalty=wgan_gp: needs a discriminator with"),

@@ -41,7 +41,7 @@ def test_the_compiled_step_does_the_products_of_the_algorithm_and_no_others(sche
     run_steps = compile_train_steps(config, build_state(config, (28, 28, 1)))
     images, labels = tf.zeros([2, 1, 256, 28, 28, 1], tf.uint8), tf.zeros([2, 1, 256], tf.int32)
     block = Batch(images, labels, tf.zeros([2, 2, 256, 100]))
-    program = run_steps.experimental_get_compiler_ir(block, tf.constant(0), tf.constant(2))
+    program = run_steps.experimental_get_compiler_ir(block, tf.constant(0), tf.constant(2), True)
     assert matrix_flops(program(stage="optimized_hlo")) / 1e9 == pytest.approx(gflop, rel=0.05)
 
 

@@ -59,8 +59,8 @@ def compiling(number):
 
 PHASES = {  # what is patched, with what, and the steps at which the run is saved
     "data": (trainer, "build_state", 1, 0),
-    "first picture": (sample_grids, "write_reals", 1, 0),
-    "pipeline": (loop, "pipeline", 1, 0),
+    "first picture": (trainer, "write_reals", 1, 0),
+    "pipeline": (loop, "build_pipeline", 1, 0),
     "picture": (sample_grids, "write_samples", 2, 8),
     "record": (MetricsLog, "scalars", 1, 6),
     "checkpoint": (loop, "save", 1, 8),

@@ -172,7 +172,7 @@ def test_no_command_unpickles(world, call):
         file["images"]
     (world / "evil").unlink()  # so it works
     for module, *arguments in (
-        (evaluate, "--samples=generators.npz"),
+        (evaluate, "--samples=samples.npz"),
         (train, "--data_dir=data"),
         (train, "--dataset=kmnist", "--data_dir=data"),
         (train_features, "--out=data"),
