@@ -29,16 +29,9 @@ Metrics = dict[str, tf.Tensor]
 # What train_step returns, as float32 scalars. loss/d is the sum over the real and the fake part,
 # without the penalty.
 STEP_METRICS = (
-    "loss/d",
-    "loss/g",
-    "loss/penalty",
-    "logits/real",
-    "logits/fake",
-    "accuracy/real",
-    "accuracy/fake",
-    "grads/d_norm",
-    "grads/g_norm",
-)
+    "loss/d", "loss/g", "loss/penalty", "logits/real", "logits/fake", "accuracy/real",
+    "accuracy/fake", "grads/d_norm", "grads/g_norm",
+)  # fmt: skip
 
 # What must be finite, in the order in which a step computes it: the first bad one is the cause.
 FINITE = (

@@ -25,16 +25,11 @@ def run(
     main: Callable[[flags.FlagValues], int],
     positional: str = "",
 ) -> NoReturn:
-    """Parses the command line, runs `main`, and exits with its status.
+    """Parses the command line, runs `main`, and exits with the status that it returns.
 
     Ends with 2 and one line on bad flags or input, with 1 and one line when training fails.
-
-    Args:
-        usage: One line about the command, for --help.
-        define_flags: Defines the flags.
-        main: Gets the parsed flags, returns the exit status.
-        positional: A flag of text that arguments without a name are for: `runs` becomes their list,
-            any other takes one.
+    Arguments without a name are for the flag `positional`: `runs` becomes their list, any other
+    takes one.
     """
     os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()

@@ -1,7 +1,7 @@
 """Is this normal? ``tapegan compare runs/mlp``: a run beside reference runs of its preset."""
 
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from absl.flags import FlagValues
 
@@ -54,6 +54,4 @@ def main(values: FlagValues) -> int:
     return command.DONE
 
 
-def run() -> NoReturn:
-    """Runs the command line."""
-    command.run(USAGE, define, main, positional="runs")
+run = partial(command.run, USAGE, define, main, positional="runs")

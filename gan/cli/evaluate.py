@@ -1,8 +1,8 @@
 """Says how good a generator is: ``tapegan evaluate --run_dir=runs/mlp``."""
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from absl.flags import FlagValues
 
@@ -174,6 +174,4 @@ def tag_of(values: FlagValues) -> str:
     return "_".join(f"seed{f.value}" if f.name == "seed" else str(f.value) for f in changed)
 
 
-def run() -> NoReturn:
-    """Runs the command line."""
-    command.run(USAGE, define, main, positional="run_dir")
+run = partial(command.run, USAGE, define, main, positional="run_dir")

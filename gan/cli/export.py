@@ -1,7 +1,7 @@
 """Writes a generator for other programs: ``tapegan export --run_dir=runs/mlp``."""
 
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from absl.flags import FlagValues
 
@@ -74,6 +74,4 @@ def size(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def run() -> NoReturn:
-    """Runs the command line."""
-    command.run(USAGE, define, main, positional="run_dir")
+run = partial(command.run, USAGE, define, main, positional="run_dir")

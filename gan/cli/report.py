@@ -1,7 +1,7 @@
 """Writes a page about runs: ``tapegan report --runs=runs/mlp,runs/other``."""
 
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from absl.flags import FlagValues
 
@@ -72,6 +72,4 @@ def ort_directory(text: str) -> Path | None:
     return Path(text)
 
 
-def run() -> NoReturn:
-    """Runs the command line."""
-    command.run(USAGE, define, main, positional="runs")
+run = partial(command.run, USAGE, define, main, positional="runs")

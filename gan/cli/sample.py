@@ -1,8 +1,9 @@
 """Draws from a generator: ``tapegan sample --run_dir=runs/mlp``."""
 
 import re
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from absl.flags import FlagValues
 
@@ -153,6 +154,4 @@ def seeds_of(text: str) -> list[int] | None:
     return seeds or None
 
 
-def run() -> NoReturn:
-    """Runs the command line."""
-    command.run(USAGE, define, main, positional="run_dir")
+run = partial(command.run, USAGE, define, main, positional="run_dir")

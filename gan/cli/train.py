@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from absl.flags import FlagValues
 
@@ -79,6 +79,4 @@ def status_of(signal_name: str | None) -> int:
     return command.INTERRUPTED if signal_name == "SIGINT" else command.PREEMPTED
 
 
-def run() -> NoReturn:
-    """Runs the command line."""
-    command.run(USAGE, define, main)
+run = partial(command.run, USAGE, define, main)

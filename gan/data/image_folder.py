@@ -121,12 +121,7 @@ def check_images(
 ) -> list[int]:
     """Decodes all files once and returns the indices of the good ones, in order.
 
-    Args:
-        paths: Files.
-        size: As in `decode`.
-        channels: As in `decode`.
-        skip_bad: Whether bad files are left out instead of an error.
-        print_fn: Is told in one line how far a long check is, and which files are left out.
+    With `skip_bad` others are named and left out. `print_fn` is told how far a long check is.
 
     Raises:
         UserError: There are bad files and not `skip_bad`, or no others.

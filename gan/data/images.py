@@ -38,15 +38,7 @@ def to_stored(outputs: tf.Tensor) -> np.ndarray:
 
 
 def image_grid(images: np.ndarray, columns: int = GRID_SIDE) -> np.ndarray:
-    """Returns images in rows, with white gaps, enlarged without smoothing.
-
-    Args:
-        images: [rows * columns, H, W, C] uint8.
-        columns: Images a row.
-
-    Returns:
-        [height, width, C] uint8.
-    """
+    """Returns images [n, H, W, C] uint8 in rows, with white gaps, enlarged without smoothing."""
     count, height, width, channels = images.shape
     if count % columns:
         raise ValueError(f"{count} images do not fill rows of {columns}")
@@ -126,10 +118,7 @@ def captioned(image: np.ndarray, text: str) -> np.ndarray:
 def write_gif(path: Path, frames: Sequence[np.ndarray], seconds: float) -> None:
     """Writes pictures [H, W, C] uint8 of one size as an endless animation.
 
-    Args:
-        path: The file.
-        frames: At least one.
-        seconds: Of each frame; the last one stays ten times as long.
+    Each frame stays for so many seconds, the last one ten times as long.
     """
     first, *others = map(pillow_image, frames)
     milliseconds = [round(1000 * seconds)] * len(frames)

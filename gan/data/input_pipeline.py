@@ -34,19 +34,10 @@ def real_examples(data: Dataset, count: int, seed: int) -> np.ndarray:
 def examples_at(
     stored: tf.Tensor, positions: tf.Tensor, data: Dataset, seed: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the examples at positions of the stream of epochs, and their labels.
+    """Returns the examples at positions [n] of the stream of epochs, and their labels [n] int32.
 
     In a stack every channel goes through the images in an order of its own; the label's first
-    digit is that of the first channel.
-
-    Args:
-        stored: The training images, where tf.data finds them.
-        positions: [n] int64.
-        data: The data set.
-        seed: The run's.
-
-    Returns:
-        ([n, H, W, C] uint8 or [n, D] float32, [n] int32).
+    digit is that of the first channel. `stored` are the training images, where tf.data finds them.
     """
     images, labels = [], tf.zeros(tf.shape(positions), tf.int32)
     for channel in range(data.stack):

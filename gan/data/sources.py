@@ -231,10 +231,7 @@ def verified(dataset: str, arrays: Arrays, source: str) -> Arrays:
 def from_directory(dataset: str, path: str, source: str) -> Arrays:
     """Returns the data set from the npz file or another form of it in a directory.
 
-    Args:
-        dataset: A key of `ROWS`.
-        path: The directory.
-        source: How messages name it.
+    `source` is how messages name the directory.
     """
     directory = Path(path)
     if not directory.is_dir():

@@ -16,9 +16,7 @@ class GivenUp(Exception):
 def run_unless(given_up: Callable[[], bool], function: Callable[[], T]) -> T:
     """Returns what `function` returns, or raises what it raises, unless it is given up before.
 
-    Args:
-        given_up: Asked every `POLL` seconds.
-        function: Takes nothing; may go on in its thread until the process ends.
+    `given_up` is asked every `POLL` seconds; the function may go on in its thread.
 
     Raises:
         GivenUp: It was not done yet.

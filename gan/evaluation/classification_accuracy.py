@@ -21,21 +21,10 @@ NETWORK = "cnn-a"
 def classification_accuracy(
     generator: keras.Model, real: RealFeatures, count: int, seed: int = 0
 ) -> dict[str, float]:
-    """Returns the score of a conditional generator beside that of real images.
+    """Returns the score of a conditional generator, "samples", beside that of real images, "real".
 
-    The classifier is a new one of the feature network's kind, trained on as many images of each
-    class.
-
-    Args:
-        generator: From [latents, labels] to images.
-        real: The data set.
-        count: Samples, and training images at most, to learn from.
-        seed: Of the noise.
-
-    Returns:
-        samples: Accuracy 0..1 on the test images after learning from samples.
-        real: The same after learning from `count` training images.
-        num_images: `count`.
+    A new classifier of the feature network's kind learns from `count` samples, or from as many
+    training images; a score is its accuracy 0..1 on the test images. `seed` is that of the noise.
     """
     classes = classes_of(generator)
     if not classes:

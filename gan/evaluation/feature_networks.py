@@ -13,20 +13,11 @@ FEATURE_DIM = 128
 def cnn(
     image_shape: Sequence[int], classes: int, dropout: float = 0.0, *, width: int
 ) -> keras.Model:
-    """Returns an untrained feature network.
+    """Returns an untrained feature network for images [batch, H, W, C] float32 in -1..1.
 
     Four convolutions, two of them with stride 2, and two dense layers, with BatchNorm and ReLU;
-    0.50 M parameters for width 32 and 28x28x1.
-
-    Args:
-        image_shape: [H, W, C].
-        classes: Number of labels.
-        dropout: Share of values that each dense layer loses in training.
-        width: Channels of the first convolution; the others have twice as many.
-
-    Returns:
-        Model from [batch, H, W, C] float32 in -1..1 to (features [batch, FEATURE_DIM] after ReLU,
-        logits [batch, classes]), float32.
+    0.50 M parameters for width 32 and 28x28x1. `width` is that of the first convolution. It returns
+    features [batch, FEATURE_DIM] after ReLU, and logits [batch, classes], float32.
     """
     layers = keras.layers
     # Explicit, because Keras' global settings must not change what a feature is.

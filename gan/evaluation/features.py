@@ -87,11 +87,7 @@ def load_extractor(
 ) -> Extractor:
     """Returns the feature network of a data set: from the package, the cache, or trained now.
 
-    Args:
-        dataset: Its name.
-        network: A key of `NETWORKS`.
-        data: Its images and labels; read only where the network is not in the package.
-        print_fn: Is told in one line what takes time.
+    The data are read only where the network is not in the package.
 
     Raises:
         UserError: The data set has no labels, or the package's file is damaged.
@@ -133,16 +129,10 @@ def load_extractor(
 def train_classifier(
     network: str, data: Labelled, recipe: Sequence[Cycle] = RECIPE, verbose: str | int = "auto"
 ) -> tuple[keras.Model, float]:
-    """Trains a feature network with a fixed recipe.
+    """Returns a feature network trained by a recipe, and its accuracy 0..1 on the test images.
 
-    Args:
-        network: A key of `NETWORKS`.
-        data: The test images only measure the result.
-        recipe: One cycle after the other, each from the weights that the one before left.
-        verbose: As in ``keras.Model.fit``.
-
-    Returns:
-        The network and its accuracy on the test images, 0..1.
+    Cycles follow each other, each from the weights that the one before left. The test images only
+    measure the result.
     """
     images, labels = data.train_images, data.train_labels.astype(np.int32)
     weights = None

@@ -35,15 +35,9 @@ def nearest_picture(comparison: Comparison) -> np.ndarray:
 def nearest_rows(
     images: np.ndarray, dataset: str, data: Dataset, print_fn: Callable[[str], None]
 ) -> dict[str, np.ndarray]:
-    """Returns images and the training images that are nearest to them, rows by what they show.
+    """Returns images [n, H, W, C] uint8 and the training images nearest to them, rows by title.
 
     Nearest in pixels, and where the data set has a feature network also in features.
-
-    Args:
-        images: [n, H, W, C] uint8.
-        dataset: The name of the data set.
-        data: It.
-        print_fn: Is told in one line what takes time.
     """
     if data.has_modes or isinstance(data.train_images, ImageFiles):
         raise UserError(f"--nearest: {dataset} has no training images in memory to compare with")

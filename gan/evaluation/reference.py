@@ -127,13 +127,7 @@ def load_real_features(
     network: str = "cnn-a",
     print_fn: Callable[[str], None] = lambda line: None,
 ) -> RealFeatures:
-    """Returns a data set seen through one of its feature networks.
-
-    Args:
-        dataset: Its name.
-        data: With labels and test images.
-        network: A key of ``feature_networks.NETWORKS``.
-        print_fn: Is told in one line what takes time.
+    """Returns a data set seen through one of its feature networks, a key of `NETWORKS`.
 
     Raises:
         UserError: The data set has no labels or no test images.

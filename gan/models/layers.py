@@ -71,12 +71,8 @@ class LayerBuilder:
     ) -> None:
         """Makes no layer yet.
 
-        Args:
-            spec: Of the network.
-            stream: Of its seeds, see gan/rng.py.
-            norm: "none", "batch" or "spectral".
-            kernel: Initializer of layers that are given no other; Glorot uniform by default.
-            momentum: Of BatchNorm's moving statistics.
+        `stream` chooses the seeds. `norm` is "none", "batch" or "spectral", `momentum` that of
+        BatchNorm. `kernel` initializes layers that are given nothing else, by default Glorot's.
         """
         self.spec, self.policy, self.norm, self.momentum = spec, spec.policy, norm, momentum
         self.seeds = seeds(spec.seed, stream)

@@ -98,13 +98,7 @@ def chart(
 
 
 def write_comparison(path: Path, bands: Mapping[str, Band], runs: Mapping[str, Curves]) -> None:
-    """Draws the curves of runs over the bands of reference runs, up to where they have points.
-
-    Args:
-        path: A PNG file.
-        bands: Of reference runs, by metric.
-        runs: Curves by the name of a run.
-    """
+    """Draws the curves of runs over the bands of reference runs, up to where they have points."""
     shown = [name for name, band in bands.items() if band["steps"]]
     rows = len(shown) // 2 + 1  # one place is left for the legend
     figure = Figure(figsize=(10, 2.4 * rows), layout="constrained")

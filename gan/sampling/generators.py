@@ -111,13 +111,9 @@ def classes_of(generator: keras.Model) -> int:
 def restore_generator(
     run_dir: Path, data: Dataset, weights: str = "ema", checkpoint: str = "latest"
 ) -> tuple[keras.Model, int]:
-    """Returns a generator of a run and the step of the checkpoint.
+    """Returns a generator of a run, "ema" or "raw", and the step of the checkpoint.
 
-    Args:
-        run_dir: A run.
-        data: Its data set.
-        weights: "ema" or "raw".
-        checkpoint: "latest", "best", or a step.
+    `checkpoint` is "latest", "best", or a step.
 
     Raises:
         UserError: There is no such run or checkpoint, or it cannot be restored.

@@ -13,14 +13,9 @@ BLOCK = 1000  # seeds that share a key; never to be changed
 
 
 def latents_of(seeds: Numbers, latent_dim: int, noise_seed: int = 0) -> np.ndarray:
-    """Returns latents [len(seeds), latent_dim] float32 ~ N(0, 1), one a seed.
+    """Returns latents [len(seeds), latent_dim] float32 ~ N(0, 1), one a seed, in any order.
 
-    What a seed gets is a function of (noise_seed, seed) alone.
-
-    Args:
-        seeds: From 0 on, in any order.
-        latent_dim: Entries of a latent vector.
-        noise_seed: 0..2**31-1; another one makes other latents for the same seeds.
+    What a seed gets is a function of (noise_seed, seed) alone; both are below 2**31.
     """
     blocks, rows = np.divmod(np.asarray(seeds, np.int64), BLOCK)
     latents = np.empty([len(blocks), latent_dim], np.float32)

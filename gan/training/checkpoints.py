@@ -44,16 +44,11 @@ def restore(
     """Restores the newest sound checkpoint, if there is any, and returns its step, else 0.
 
     TensorFlow finds a damaged file by its checksums. Nothing is deleted: the damaged checkpoint is
-    written again when training comes to its step.
-
-    Args:
-        state: What is restored; undefined if this raises.
-        manager: Of the checkpoints.
-        print_fn: Told of each that is passed over, by name.
-        directory: Where they are, if not where the manager writes.
+    written again when training comes to its step. `directory` is where the checkpoints are, if not
+    where the manager writes.
 
     Raises:
-        UserError: There are checkpoints and none can be restored.
+        UserError: There are checkpoints and none can be restored; the state is undefined then.
     """
     refusals = []
     for _, path in run_directory.checkpoints(directory or Path(manager.directory)):

@@ -26,12 +26,9 @@ def collapse_signs(
 ) -> dict[str, str]:
     """Returns the signs of collapse at the last record, each with what it means in one sentence.
 
-    Args:
-        records: Of metrics.jsonl up to now, or its end of at least `SPAN_KIMG`.
-        evaluations: All evaluations during training up to now; those that lack what the rule on
-            modes needs are passed over.
-        log_odds: Whether logits are log-odds, without which the rules on D mean nothing; see
-            ``checks.has_log_odds``.
+    Records may be the last `SPAN_KIMG` of metrics.jsonl. Evaluations are all so far; those that
+    lack what the rule on modes needs are passed over. Where logits are no log-odds, the rules on D
+    mean nothing.
     """
     signs = {}
     now = records[-1]["kimg"] if records else 0.0

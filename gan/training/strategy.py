@@ -65,13 +65,7 @@ class Replicas:
     def __init__(
         self, strategy: tf.distribute.Strategy | None = None, worker: int = 0, workers: int = 1
     ) -> None:
-        """Connects nothing yet.
-
-        Args:
-            strategy: None is one device without TensorFlow's strategies.
-            worker: Which one this is.
-            workers: How many there are.
-        """
+        """Connects nothing yet. Without a strategy there is one device."""
         self.strategy: Any = strategy
         self.worker, self.workers = worker, workers
         self.count = strategy.num_replicas_in_sync if strategy else 1  # of all workers
