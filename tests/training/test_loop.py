@@ -1,0 +1,66 @@
+"""When a call of the compiled step ends, and what happens then, in which order."""
+
+import pytest
+
+from gan.run.config import Config
+from gan.training import loop, trainer
+from gan.training.trainer import train
+from support import checkpoint
+
+
+@pytest.mark.parametrize(
+    ("step", "due"),
+    [(0, 30), (29, 30), (30, 100), (100, 200), (950, 1000), (1000, 1010)],
+)
+def test_a_call_ends_where_something_is_due(step, due):
+    config = Config(
+        steps=1010, log_every=100, sample_every=300, checkpoint_every=500, evaluate_every=0,
+        d_warmup_steps=30,
+    )  # fmt: skip
+    assert loop.next_due(config, step) == due
+
+
+def test_actions_happen_in_the_order_of_the_table(tiny_config, tmp_path, monkeypatch):
+    happened = []
+
+    def told(action):
+        def do(run):
+            happened.append((run.step, action.do.__name__))
+            action.do(run)
+
+        return action._replace(do=do)
+
+    monkeypatch.setattr(loop, "ACTIONS", tuple(map(told, loop.ACTIONS)))
+    config = tiny_config(steps=7, log_every=2, sample_every=3, checkpoint_every=6, evaluate_every=6)
+    evaluators = {"mine": lambda generator, step: {"metrics": {"fcd": 1.0}}}
+    train(config, tmp_path, make_evaluators=lambda *_: evaluators, quiet=True)
+    log, samples = ["log_metrics", "react_to_collapse"], ["measure_average", "write_samples"]
+    end = ["measure_average", "log_metrics", "write_samples", "react_to_collapse", "save"]
+    assert happened == [
+        *[(2, name) for name in log],
+        *[(3, name) for name in samples],
+        *[(4, name) for name in log],
+        *[(6, name) for name in [end[0], "evaluate", *end[1:]]],
+        *[(7, name) for name in end],  # an evaluation is not due at the end
+    ]
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
+def test_the_generator_waits_for_the_warm_up_wherever_it_ends(
+    schedule, tiny_config, tmp_path, monkeypatch
+):
+    """Five steps of D alone end inside of a block of four, and in a run that was interrupted."""
+    states, build_state = [], trainer.build_state
+    monkeypatch.setattr(
+        trainer, "build_state", lambda *a, **k: states.append(build_state(*a, **k)) or states[-1]
+    )
+    for run_dir, parts in (("whole", (12,)), ("parts", (3, 6, 12))):
+        for steps in parts:
+            config = tiny_config(schedule=schedule, d_warmup_steps=5, steps=steps)
+            summary = train(config, tmp_path / run_dir, quiet=True)
+        updates = [int(states[-1][i].iterations.numpy()) for i in (3, 4)]
+        assert updates == [7, 12], run_dir  # of G and of D
+    assert summary["traces"] == 1  # from step 6 on
+    whole, parts = (checkpoint(tmp_path / name, 12) for name in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert all((whole[name] == parts[name]).all() for name in whole)
