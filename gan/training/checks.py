@@ -3,7 +3,7 @@
 Nothing here needs TensorFlow, so that a mistake in a flag is found at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gan.algorithm.augment import AUGMENTATIONS
@@ -29,15 +29,18 @@ TABLES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def check_rows(config: Config) -> None:
+def check_rows(config: Config, given: Collection[str] = ()) -> None:
     """Checks the names of a configuration, and what their rows do not go together with.
+
+    Fields in `given` may have any name: Python code gave the network, or the data, itself.
 
     Raises:
         UserError: Names the flag, its value and the valid ones.
     """
     for name, table in TABLES.items():
         value = getattr(config, name)
-        if not (name == "dataset" and matches(value, f"{FOLDER}PATH")):
+        folder = name == "dataset" and matches(value, f"{FOLDER}PATH")
+        if name not in given and not folder:
             lookup(table, name, value)
     loss, source = LOSSES[config.loss], DATASETS.get(config.dataset)
     smoothed = (config.real_label, config.fake_label) != (1.0, 0.0)

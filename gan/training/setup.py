@@ -61,7 +61,7 @@ def set_up(
         UserError: Invalid input; nothing was written.
         GivenUp: A signal asked for an end while data were loaded.
     """
-    config = resolve(config, run_dir, own_networks)
+    config = resolve(config, run_dir, own_networks, data)
     objective = build_objective(config)
     replicas = replicas or replicas_of(config, print_fn)  # before TensorFlow computes anything
     for name, network in own_networks.items():
@@ -80,15 +80,20 @@ def set_up(
 
 
 def resolve(
-    config: Config, run_dir: Path, own_networks: Mapping[str, keras.Model] | None = None
+    config: Config,
+    run_dir: Path,
+    own_networks: Mapping[str, keras.Model] | None = None,
+    data: Dataset | None = None,
 ) -> Config:
     """Returns a configuration as it will be trained in a directory, on this machine.
+
+    Networks and data that are given need no row in a table.
 
     Raises:
         UserError: It cannot be, or the directory holds something else, or damaged records.
     """
     devices.prepare()
-    check_rows(config)
+    check_rows(config, [*(own_networks or {}), *["dataset"] * (data is not None)])
     config = devices.resolve(with_saved_choices(run_dir, config), own_networks or {})
     check_run_dir(run_dir, config)
     for name in (METRICS_FILE, EVALUATIONS_FILE):

@@ -128,7 +128,8 @@ def unbroken(tmp_path_factory):
     finally:
         del os.environ["TMPDIR"]
     assert "2 replicas of 2 workers" in said
-    assert list(temporary.iterdir()) == []  # what the other worker wrote is gone
+    left = {path.name for path in temporary.iterdir()} - {"__pycache__"}  # of AutoGraph
+    assert not left  # what the other worker wrote is gone
     return run_dir
 
 

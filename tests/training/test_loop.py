@@ -1,7 +1,12 @@
 """When a call of the compiled step ends, and what happens then, in which order."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
+from gan.data.datasets import Dataset
+from gan.errors import UserError
 from gan.run.config import Config
 from gan.training import loop, trainer
 from gan.training.trainer import train
@@ -64,3 +69,17 @@ def test_the_generator_waits_for_the_warm_up_wherever_it_ends(
     whole, parts = (checkpoint(tmp_path / name, 12) for name in ("whole", "parts"))
     assert whole.keys() == parts.keys()
     assert all((whole[name] == parts[name]).all() for name in whole)
+
+
+def test_data_and_networks_that_are_given_need_no_row(tiny_config, tmp_path):
+    config = tiny_config(steps=2)
+    state = trainer.build_state(config, (28, 28, 1))
+    own = {"generator": state.generator, "discriminator": state.discriminator}
+    data = Dataset(np.zeros((20, 28, 28, 1), np.uint8))
+    names = {"dataset": "my pictures", "generator": "mine", "discriminator": "mine too"}
+    config = dataclasses.replace(config, **names)
+    assert train(config, tmp_path / "a", data=data, **own, quiet=True)["step"] == 2
+    with pytest.raises(UserError, match="--dataset=my pictures: must be one of mnist"):
+        train(config, tmp_path / "b", **own, quiet=True)
+    with pytest.raises(UserError, match="--generator=mine: must be one of mlp"):
+        train(config, tmp_path / "b", data=data, quiet=True)
