@@ -46,6 +46,7 @@ class Dataset(NamedTuple):
     test_labels: np.ndarray | None = None
     stack: int = 1  # so many images are the channels of one example
     mixture: Mixture | None = None  # what points are drawn from
+    class_names: tuple[str, ...] = ()  # of the labels 0, 1, ..., where they have names
 
     @property
     def train_array(self) -> np.ndarray:
@@ -178,6 +179,7 @@ def load_folder(
     return Dataset(
         image_files([paths[i] for i in good], size, channels),
         None if labels is None else np.array([labels[i] for i in good]),
+        class_names=tuple(classes),
     )
 
 
