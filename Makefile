@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 RUN_GIVEN := $(if $(RUN),yes)
 RUN ?= runs/mlp
 ARGS ?=
+# One word for the shell, whatever is in it; the commands expand a leading ~ themselves.
+QUOTED_RUN = '$(subst ','\'',$(RUN))'
 
 .DEFAULT_GOAL := help
 .PHONY: help train sample evaluate export report compare explorer tensorboard bench study test lint format clean
@@ -16,32 +18,32 @@ help:  ## Show this
 	@echo "All flags of training: make train ARGS=--help"
 
 train: $(VENV)/.base  ## Train the MLP GAN on MNIST in RUN, or resume it
-	@$(BIN)/python -m experiments.train $(if $(RUN_GIVEN),--run_dir=$(RUN)) $(ARGS)
+	@$(BIN)/python -m experiments.train $(if $(RUN_GIVEN),--run_dir=$(QUOTED_RUN)) $(ARGS)
 
 sample: $(VENV)/.base  ## Draw a grid of 100 digits from RUN
-	@$(BIN)/python -m experiments.sample --run_dir=$(RUN) $(ARGS)
+	@$(BIN)/python -m experiments.sample --run_dir=$(QUOTED_RUN) $(ARGS)
 
 evaluate: $(VENV)/.base  ## Say how good the generator of RUN is, beside what real images get
-	@$(BIN)/python -m experiments.evaluate --run_dir=$(RUN) $(ARGS)
+	@$(BIN)/python -m experiments.evaluate --run_dir=$(QUOTED_RUN) $(ARGS)
 
 export: $(VENV)/.dev  ## Write the generator of RUN for other programs: SavedModel, TFLite, ONNX
-	@$(BIN)/python -m experiments.export --run_dir=$(RUN) $(ARGS)
+	@$(BIN)/python -m experiments.export --run_dir=$(QUOTED_RUN) $(ARGS)
 
 report: $(VENV)/.dev  ## Write RUN/report.html: losses, samples, metrics, and with `make explorer` more
-	@$(BIN)/python -m experiments.report --runs=$(RUN) $(ARGS)
+	@$(BIN)/python -m experiments.report --runs=$(QUOTED_RUN) $(ARGS)
 
 compare: $(VENV)/.base  ## Say whether RUN is normal: its curves over bands of reference runs
-	@$(BIN)/python -m experiments.compare --runs=$(RUN) $(ARGS)
+	@$(BIN)/python -m experiments.compare --runs=$(QUOTED_RUN) $(ARGS)
 
 explorer:  ## Fetch ONNX Runtime Web (npm), for a latent explorer in reports
 	@command -v npm >/dev/null || { echo "error: npm is needed (Debian: apt install npm)" >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --prefix .explorer onnxruntime-web@1.30
 
 tensorboard: $(VENV)/.base  ## Open TensorBoard on all runs, or on RUN if it is given
-	@test -d $(if $(RUN_GIVEN),$(RUN),runs) || { echo "error: there are no runs in $(if $(RUN_GIVEN),$(RUN),runs), \
-	make train makes one" >&2; exit 2; }
-	@echo "TensorBoard starts; its address comes in a moment, usually http://localhost:6006/"
-	@$(BIN)/tensorboard --logdir=$(if $(RUN_GIVEN),$(RUN),runs) $(ARGS)
+	@runs=$(if $(RUN_GIVEN),$(QUOTED_RUN),runs); case "$$runs" in "~/"*) runs="$$HOME/$${runs#*/}";; esac; \
+	test -d "$$runs" || { echo "error: there are no runs in $$runs, make train makes one" >&2; exit 2; }; \
+	echo "TensorBoard starts; its address comes in a moment, usually http://localhost:6006/"; \
+	$(BIN)/tensorboard --logdir="$$runs" $(ARGS)
 
 bench: $(VENV)/.dev  ## Measure steps per second beside other frameworks
 	@$(BIN)/python -m experiments.benchmark $(ARGS)

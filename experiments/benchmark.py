@@ -48,7 +48,7 @@ def define(values: FlagValues) -> None:
             "losses: of ten seeds, for what the first table calls training",
             choices=tuple(TABLES),
         ),
-        out=option("runs/benchmark.json", "where to write JSON"),
+        out=option("runs/benchmark.json", "where to write JSON", path_after=""),
     )
 
 

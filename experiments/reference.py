@@ -24,7 +24,7 @@ def define(values: FlagValues) -> None:
     flags.define(
         values,
         study=option(names[0], "whose runs", choices=names),
-        out=option("runs/study", "directory of all studies"),
+        out=option("runs/study", "directory of all studies", path_after=""),
     )
 
 

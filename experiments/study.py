@@ -23,7 +23,7 @@ def define(values: FlagValues) -> None:
     flags.define(
         values,
         study=option("mlp", "which one", choices=tuple(STUDIES)),
-        out=option("runs/study", "directory of all studies"),
+        out=option("runs/study", "directory of all studies", path_after=""),
         jobs=option(1, "runs at once, each on its share of the cores", low=1, below=INT32),
     )
 

@@ -22,8 +22,8 @@ def define(values: FlagValues) -> None:
         values,
         dataset=option("mnist", "a data set with labels", choices=tuple(DATASETS)),
         network=option("cnn-a", "which one", choices=tuple(NETWORKS)),
-        data_dir=option("", "directory of the data set; empty: look for it"),
-        out=option("runs/features", "directory to write to"),
+        data_dir=option("", "directory of the data set; empty: look for it", path_after=""),
+        out=option("runs/features", "directory to write to", path_after=""),
     )
 
 

@@ -12,6 +12,7 @@ from gan.errors import UserError
 from gan.evaluation import evaluate as evaluation
 from gan.evaluation import image_files, reference
 from gan.evaluation.metrics import check_names
+from gan.run.paths import user_path
 from gan.run.presets import from_preset
 from gan.sampling import generators
 from gan.training import devices, trainer
@@ -34,7 +35,7 @@ def load(path: str | Path, checkpoint: str = "", weights: str = "") -> keras.Mod
         UserError: There is none, or it is no generator.
     """
     devices.prepare()
-    return generators.load_generator(Path(path), str(checkpoint), weights)
+    return generators.load_generator(user_path(path, "path"), str(checkpoint), weights)
 
 
 def evaluate(

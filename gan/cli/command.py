@@ -49,7 +49,8 @@ def run(
         if len(extra) > 1 and positional != "runs":
             raise UserError(f"{extra[1]}: is one too many, {extra[0]} is --{positional} already")
         if extra:
-            values[positional].value = extra if positional == "runs" else extra[0]
+            flag = values[positional]
+            flag.value = extra if positional == "runs" else flag.parser.parse(extra[0])
         sys.exit(main(values))
     except (flags.Error, UserError) as error:
         sys.exit(complain(error, BAD_INPUT))

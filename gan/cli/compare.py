@@ -18,7 +18,11 @@ def define(values: FlagValues) -> None:
         values,
         runs=option("runs/mlp", "a run, or several separated by commas; also as plain arguments"),
         reference=option("", "preset whose reference runs to compare with (default: the nearest)"),
-        out=option("", "PNG file (default: compare.png in the run, or here for several runs)"),
+        out=option(
+            "",
+            "PNG file (default: compare.png in the run, or here for several runs)",
+            path_after="",
+        ),
     )
 
 

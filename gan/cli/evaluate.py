@@ -37,12 +37,14 @@ def define(values: FlagValues) -> None:
     """Defines the flags."""
     flags.define(
         values,
-        run_dir=option("runs/mlp", "a run; also as an argument"),
+        run_dir=option("runs/mlp", "a run; also as an argument", path_after=""),
         weights=option("ema", "which generator", choices=("ema", "raw")),
         checkpoint=option("latest", "latest, best, or a step"),
-        samples=option("", "judge these instead: directory of PNGs, npz, or a generator.keras"),
+        samples=option(
+            "", "judge these instead: directory of PNGs, npz, or a generator.keras", path_after=""
+        ),
         dataset=option("mnist", "what --samples are compared with", choices=tuple(DATASETS)),
-        data_dir=option("", "directory of that data set; empty: look for it"),
+        data_dir=option("", "directory of that data set; empty: look for it", path_after=""),
         num_images=option(
             10_000, "images to draw (2,500 points, 26,000 stacks)", low=1000, below=30_001
         ),
@@ -53,7 +55,7 @@ def define(values: FlagValues) -> None:
         classification_accuracy=option(
             False, "also train a classifier on samples of a conditional run (minutes)"
         ),
-        out=option("", "JSON lines file for the record of --samples"),
+        out=option("", "JSON lines file for the record of --samples", path_after=""),
     )
 
 

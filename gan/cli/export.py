@@ -21,7 +21,9 @@ def define(values: FlagValues) -> None:
         formats=option(
             "", f"separated by commas: {', '.join(FORMATS)}; empty: all that can be made"
         ),
-        out=option("", "directory (default: RUN_DIR/export, or export beside the generator)"),
+        out=option(
+            "", "directory (default: RUN_DIR/export, or export beside the generator)", path_after=""
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from gan.errors import UserError
 from gan.run import presets
 from gan.run.config import FOLDER, Config
 from gan.run.fields import check, kind_of, option, parse, valid_values
+from gan.run.paths import user_path
 from gan.training.checks import TABLES
 
 
@@ -69,7 +70,9 @@ def define_generator(values: flags.FlagValues) -> None:
     define(
         values,
         run_dir=option(
-            "runs/mlp", "a run, or a generator.keras from any source; also as an argument"
+            "runs/mlp",
+            "a run, or a generator.keras from any source; also as an argument",
+            path_after="",
         ),
         checkpoint=option(
             "",
@@ -83,7 +86,9 @@ def paths(values: flags.FlagValues, name: str) -> list[Path]:
     """Returns the paths of a flag, separated by commas, or of plain arguments."""
     given = values[name].value
     run_dirs = [
-        Path(text) for text in (given.split(",") if isinstance(given, str) else given) if text
+        user_path(text, f"--{name}")
+        for text in (given.split(",") if isinstance(given, str) else given)
+        if text
     ]
     if not run_dirs:
         raise UserError(f"--{name}=: must be a run, or several separated by commas")

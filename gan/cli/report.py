@@ -19,11 +19,16 @@ def define(values: FlagValues) -> None:
     flags.define(
         values,
         runs=option("runs/mlp", "a run, or several separated by commas; also as plain arguments"),
-        out=option("", "HTML file (default: report.html in the run, or here for several runs)"),
+        out=option(
+            "",
+            "HTML file (default: report.html in the run, or here for several runs)",
+            path_after="",
+        ),
         explorer=option(
             "",
             "directory of the npm package onnxruntime-web's files, for a latent explorer in the "
             f"page; none: leave it out (default: {EXPLORER} if it is there)",
+            path_after="",
         ),
     )
 

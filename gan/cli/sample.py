@@ -43,6 +43,7 @@ def define(values: FlagValues) -> None:
             "",
             "NAME.png: one picture; NAME.npz: arrays; NAME.gif with --gif; else a directory for "
             "single PNG files (default: in RUN_DIR/samples, or beside the generator)",
+            path_after="",
         ),
     )
 

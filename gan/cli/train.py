@@ -25,7 +25,9 @@ def define(values: FlagValues) -> None:
     flags.define_config_flags(values)
     flags.define(
         values,
-        run_dir=option("", "where the run is stored and resumed (default: runs/PRESET)"),
+        run_dir=option(
+            "", "where the run is stored and resumed (default: runs/PRESET)", path_after=""
+        ),
         dry_run=option(False, "resolve, check, print, stop"),
     )
 

@@ -15,6 +15,7 @@ from gan.data.image_folder import ImageFiles, check_images, find_images, image_f
 from gan.lazy import np
 from gan.run.config import FOLDER, Config
 from gan.run.fields import lookup
+from gan.run.paths import user_path
 
 
 class Mixture(NamedTuple):
@@ -198,10 +199,10 @@ def load_dataset(
         UserError: Unknown name, or the data cannot be found.
     """
     if name.startswith(FOLDER):
-        directory = Path(name.removeprefix(FOLDER))
+        directory = user_path(name.removeprefix(FOLDER), "dataset")
         return load_folder(directory, image_size, image_channels, skip_bad_images, print_fn)
     source: DataSource = lookup(DATASETS, "dataset", name)
-    return source.load(data_dir, print_fn)
+    return source.load(str(user_path(data_dir, "data_dir")) if data_dir else "", print_fn)
 
 
 def dataset_from_config(

@@ -22,9 +22,12 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 class Config:
     """One training run, without the place where it is stored."""
 
-    dataset: str = option("mnist", "data set")
+    dataset: str = option("mnist", "data set", path_after=FOLDER)
     data_dir: str = option(
-        "", "directory with the data set's files; empty: look for them", resumable=True
+        "",
+        "directory with the data set's files; empty: look for them",
+        resumable=True,
+        path_after="",
     )
     image_size: int = option(32, "side of the images of a folder, in pixels", low=8, below=4096)
     image_channels: int = option(3, "their channels: 1 for grey, 3 for colour", low=1, below=4)

@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from gan.errors import UserError
+from gan.run.paths import expand_home
 
 INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
 
@@ -19,6 +21,7 @@ def option(
     above: float | None = None,
     below: float | None = None,
     resumable: bool = False,
+    path_after: str | None = None,
 ) -> Any:
     """Describes one field of `Config`, or one flag of a command.
 
@@ -30,6 +33,7 @@ def option(
         above: All valid numbers are greater than this one.
         below: All valid numbers are less than this one.
         resumable: Whether it may differ between a run and its continuation.
+        path_after: A text that begins so is a path from there on; "": any text is a path.
     """
     metadata = {k: v for k, v in locals().items() if k != "default"}
     return dataclasses.field(default=default, metadata=metadata)
@@ -48,6 +52,11 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
     # Not pydantic: it would save 7 lines here, and double the time that --help takes.
     valid = ValueError(valid_values(field))
     kind: Any = kind_of(field)
+    prefix = field.metadata["path_after"]
+    if prefix is not None and isinstance(value, str | os.PathLike):
+        value = os.fspath(value)
+        if value.startswith(prefix):
+            value = prefix + expand_home(value.removeprefix(prefix))
     if value is None:
         if field.default is not None:
             raise valid

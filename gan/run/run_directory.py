@@ -11,6 +11,7 @@ from gan.errors import UserError
 from gan.run import config as config_module
 from gan.run.atomic_files import write_json
 from gan.run.config import Config
+from gan.run.paths import refuse_pattern
 
 CONFIG_FILE = "config.json"
 SUMMARY_FILE = "summary.json"
@@ -50,6 +51,7 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
         str(run_dir).encode()
     except UnicodeEncodeError:
         raise UserError(f"{flag!r}: must be UTF-8, TensorFlow writes to no other names") from None
+    refuse_pattern(run_dir, "run_dir")
     parent = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
     if parent != run_dir and not parent.is_dir():
         raise UserError(f"{flag}: cannot be written ({parent} is not a directory)")

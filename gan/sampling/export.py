@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.lazy import keras, np, tf
+from gan.run.paths import refuse_pattern
 
 COMPARED = 100  # seeds
 SAVED_MODEL = "saved_model.pb"  # tells a SavedModel from other directories
@@ -78,6 +79,8 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
                 f"--formats={name}: needs {module}, install the extra `export`"
             ) from None
     path = directory / row.name
+    if row.run is run_savedmodel:
+        refuse_pattern(path, "out")
     if (path.is_dir() and not (path / SAVED_MODEL).is_file()) or (
         path.is_file() and not path.suffix
     ):

@@ -13,6 +13,7 @@ from gan.errors import UserError
 from gan.models.build import build_generator, check_network
 from gan.run import run_directory
 from gan.run.config import Config
+from gan.run.paths import refuse_pattern
 from gan.sampling.latents import Numbers, latents_of, truncate
 
 SAMPLE_BATCH = 500
@@ -206,6 +207,7 @@ def read_generator(path: Path) -> keras.Model:
 
 def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
     """Returns the path of a run's checkpoint: "latest", "best" or a step."""
+    refuse_pattern(run_dir, "run_dir")
     newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
     best = run_directory.checkpoints(run_dir / run_directory.BEST_DIR)
     paths = {

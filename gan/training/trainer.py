@@ -15,6 +15,7 @@ from gan.run.atomic_files import replacing, write_json
 from gan.run.config import Config
 from gan.run.jsonl import read_records
 from gan.run.lock import locked
+from gan.run.paths import user_path
 from gan.run.run_directory import (
     CHECKPOINTS_DIR,
     GENERATOR_FILE,
@@ -89,7 +90,7 @@ def train(
     console, timer = Console(quiet), timer or Timer()
     with contextlib.nullcontext(stop) if stop else catching_signals() as stop:
         setup = set_up(
-            config, Path(run_dir), own_networks, data, make_evaluators, replicas,
+            config, user_path(run_dir, "run_dir"), own_networks, data, make_evaluators, replicas,
             stop=stop, timer=timer, print_fn=console.print,
         )  # fmt: skip
         console = Console(quiet or not setup.replicas.chief)
