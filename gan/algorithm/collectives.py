@@ -87,10 +87,5 @@ def share_statistics(network: keras.Model) -> None:
 
 def batch_norm_layers(network: keras.Model) -> list[keras.layers.BatchNormalization]:
     """Returns the BatchNormalization layers of a network, however deep."""
-    layers = []
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layers.append(layer)
-        elif isinstance(layer, keras.Model):
-            layers += batch_norm_layers(layer)
-    return layers
+    layers = network._flatten_layers(include_self=False)  # also in wrappers and layers of layers
+    return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]

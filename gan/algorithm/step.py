@@ -11,7 +11,7 @@ On several devices each function runs once a replica, on its part of the batch. 
 gradients in `apply_gradients` and metrics in `train_step`, see gan/algorithm/collectives.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -27,7 +27,7 @@ from gan.rng import fold_in
 Metrics = dict[str, tf.Tensor]
 
 # What train_step returns, as float32 scalars. loss/d is the sum over the real and the fake part,
-# without the penalty.
+# without the penalty; losses that a network's own layers add are part of its player's.
 STEP_METRICS = (
     "loss/d", "loss/g", "loss/penalty", "logits/real", "logits/fake", "accuracy/real",
     "accuracy/fake", "grads/d_norm", "grads/g_norm",
@@ -75,8 +75,11 @@ def discriminator_update(
     real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
     with tf.GradientTape() as tape:
         real_logits = discriminator(real_images, training=True)
+        added = [state.discriminator.losses]
         fake_logits = discriminator(fake_images, training=True)
+        added += [state.discriminator.losses]
         d_loss = tf.reduce_mean(objective.loss.discriminator(real_logits, fake_logits))
+        d_loss = with_added(d_loss, added)
         d_penalty = objective.penalty(discriminator, real_images, fake_images, state.step, key)
         scaled_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
     norm = apply_gradients(tape, scaled_loss, state.d_optimizer, state.discriminator)
@@ -97,6 +100,7 @@ def generator_update(
             real_logits = discriminator(real_images, training=True)
             fake_logits = discriminator(fake_images, training=True)
         g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
+        g_loss = with_added(g_loss, [state.generator.losses])
         scaled_loss = state.g_optimizer.scale_loss(g_loss)
     norm = apply_gradients(tape, scaled_loss, state.g_optimizer, state.generator)
     return {"loss/g": g_loss, "grads/g_norm": norm}
@@ -111,9 +115,13 @@ def simultaneous_update(
         fake_images = generator(batch.latents, training=True)
         real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
         real_logits = discriminator(real_images, training=True)
+        added = [state.discriminator.losses]
         fake_logits = discriminator(fake_images, training=True)
+        added += [state.discriminator.losses]
         d_loss = tf.reduce_mean(objective.loss.discriminator(real_logits, fake_logits))
+        d_loss = with_added(d_loss, added)
         g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
+        g_loss = with_added(g_loss, [state.generator.losses])
         d_penalty = objective.penalty(discriminator, real_images, fake_images, state.step, key)
         scaled_d_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
         scaled_g_loss = state.g_optimizer.scale_loss(g_loss)
@@ -139,7 +147,8 @@ def classic_discriminator_update(state: GanState, batch: Batch, *others: Any) ->
     for images, label in ((batch.images, 1.0), (fake_images, 0.0)):
         with tf.GradientTape() as tape:
             logits.append(discriminator(images, training=True))
-            losses.append(tf.reduce_mean(cross_entropy(logits[-1], label)))
+            loss = tf.reduce_mean(cross_entropy(logits[-1], label))
+            losses.append(with_added(loss, [state.discriminator.losses]))
             scaled_loss = state.d_optimizer.scale_loss(losses[-1])
         norm = apply_gradients(tape, scaled_loss, state.d_optimizer, state.discriminator)
     metrics = discriminator_metrics(losses[0] + losses[1], *logits)
@@ -151,12 +160,14 @@ def generator_loss_only(
 ) -> Metrics:
     """Returns what `generator_update` does, and changes nothing."""
     generator, discriminator = bind_labels(state, batch)
-    with keras.StatelessScope():
+    with keras.StatelessScope(collect_losses=True):
         fake_images = generator(batch.latents, training=True)
+        added = [state.generator.losses]
         real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
         real_logits = discriminator(real_images, training=True)
         fake_logits = discriminator(fake_images, training=True)
     g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
+    g_loss = with_added(g_loss, added)
     return {"loss/g": g_loss, "grads/g_norm": tf.zeros([])}
 
 
@@ -172,6 +183,16 @@ def bind_labels(state: GanState, batch: Batch) -> tuple[Player, Player]:
         return lambda inputs, training: network([inputs, batch.labels], training=training)
 
     return of_one_input(state.generator), of_one_input(state.discriminator)
+
+
+def with_added(loss: tf.Tensor, added: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
+    """Returns a player's loss with what its own layers add to it, the mean over its calls.
+
+    `added` are ``network.losses`` after each call: regularisers of weights, which so count once,
+    of activities, and what layers gave to ``add_loss``.
+    """
+    terms = [tf.cast(term, loss.dtype) for of_one_call in added for term in of_one_call]
+    return loss + tf.add_n(terms) / len(added) if terms else loss
 
 
 def apply_gradients(

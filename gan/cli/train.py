@@ -65,13 +65,15 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
 
 def say_what_it_would(config: Config, run_dir: Path) -> int:
     """Prints the resolved configuration, once it is known that it could be trained."""
-    from gan.training import setup, strategy
+    from gan.training import identity, setup, strategy
 
     config = setup.resolve(config, run_dir)
     if config.strategy != "multiworker":  # that one would wait for the others
         strategy.replicas_of(config)
     if config.data_dir or config.dataset.startswith(FOLDER):  # others may have to download
-        dataset_from_config(config, print)
+        made_of = identity.describe(dataset_from_config(config, print), {})
+        for line in identity.check_same(run_dir, config, **made_of):
+            print(f"warning: {line}")
     print(json.dumps({"run_dir": str(run_dir), "config": dataclasses.asdict(config)}, indent=2))
     return command.DONE
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gan.data import sources
+from gan.data.digests import array_digest
 from gan.data.image_folder import ImageFiles, check_images, find_images, image_files
 from gan.lazy import np
 from gan.run.config import FOLDER, Config
@@ -83,6 +84,15 @@ class Dataset(NamedTuple):
         if self.train_labels is None:
             return 0
         return (int(self.train_labels.max()) + 1) ** self.stack
+
+    def digest(self) -> str:
+        """Returns a SHA-256 of what is learned: images or points, and labels; not where they lie.
+
+        Images in files count by the names and sizes of the files.
+        """
+        images = self.train_images
+        parts = images.identity() if isinstance(images, ImageFiles) else [images]
+        return array_digest(*parts, self.train_labels)
 
     def random_labels(self, count: int, seed: int) -> np.ndarray:
         """Returns labels [count] int64 as frequent as among examples; more begin with the same."""
@@ -178,7 +188,7 @@ def load_folder(
     of_classes = f"{len(classes)} classes" if classes else "no classes"
     print_fn(f"{directory}: {len(good):,} images, {of_classes}")
     return Dataset(
-        image_files([paths[i] for i in good], size, channels),
+        image_files([paths[i] for i in good], size, channels, directory),
         None if labels is None else np.array([labels[i] for i in good]),
         class_names=tuple(classes),
     )

@@ -190,6 +190,19 @@ class ImageFiles:
     paths: np.ndarray  # [N] of bytes objects, see `image_files`
     size: int
     channels: int
+    directory: bytes = b""  # that they lie in, at any depth
+
+    def identity(self) -> list[np.ndarray]:
+        """Returns their names below the directory, [N] of bytes objects, and sizes [N] in bytes.
+
+        Of files that are gone the size is -1: reading them will say so.
+        """
+
+        def size(path: bytes) -> int:
+            return os.path.getsize(path) if os.path.exists(path) else -1
+
+        names = [os.path.relpath(path, self.directory or b"/") for path in self.paths]
+        return [np.array(names, object), np.array([size(path) for path in self.paths], np.int64)]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -239,6 +252,9 @@ class ImageFiles:
         return indices.map(image, **ORDER)
 
 
-def image_files(paths: Sequence[str], size: int, channels: int) -> ImageFiles:
-    """Returns `paths` as images; `size` and `channels` as in `decode`."""
-    return ImageFiles(np.array([os.fsencode(path) for path in paths], object), size, channels)
+def image_files(
+    paths: Sequence[str], size: int, channels: int, directory: str | os.PathLike[str] = ""
+) -> ImageFiles:
+    """Returns `paths` below a directory as images; `size` and `channels` as in `decode`."""
+    encoded = np.array([os.fsencode(path) for path in paths], object)
+    return ImageFiles(encoded, size, channels, os.fsencode(directory))

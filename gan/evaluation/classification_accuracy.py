@@ -12,7 +12,8 @@ from gan.errors import UserError
 from gan.evaluation import features
 from gan.evaluation.features import Cycle
 from gan.evaluation.reference import RealFeatures, cached
-from gan.sampling.generators import classes_of, sample
+from gan.models.checks import classes_of
+from gan.sampling.generators import sample
 
 RECIPE = (Cycle(5, 2e-3, 0.4),)  # for samples and for real images alike
 NETWORK = "cnn-a"

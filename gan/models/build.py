@@ -1,4 +1,4 @@
-"""Networks as a configuration names them, and checks of what networks map."""
+"""Networks as a configuration names them."""
 
 from collections.abc import Mapping
 
@@ -44,27 +44,3 @@ def build_network(
         return lookup(table, flag, name).build(spec)
     except ValueError as error:
         raise UserError(f"--{flag}={name}: {error}") from None
-
-
-def check_network(
-    name: str,
-    network: keras.Model,
-    inputs: tuple[int, ...],
-    outputs: tuple[int, ...],
-    conditional: bool = False,
-) -> None:
-    """Refuses a network that does not map float32 [batch, *inputs] to float32 [batch, *outputs].
-
-    A conditional one maps the list of these inputs and of labels [batch] int32.
-    """
-    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
-        raise UserError(f"{name}: must be a Keras functional or sequential model")
-    expected = [(None, *inputs)] + [(None,)] * conditional
-    shapes = [tuple(tensor.shape) for tensor in network.inputs]
-    if shapes != expected or network.output_shape != (None, *outputs):
-        raise UserError(
-            f"{name}: maps {' and '.join(map(str, shapes))} to {network.output_shape}, "
-            f"must map {' and '.join(map(str, expected))} to {(None, *outputs)}"
-        )
-    if network.outputs[0].dtype != "float32":
-        raise UserError(f"{name}: returns {network.outputs[0].dtype}, must return float32")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.errors import UserError
+from gan.models.checks import classes_of
 from gan.run.reader import History
 from gan.sampling import export, generators
 from gan.sampling.latents import block_key
@@ -46,15 +47,14 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
         except UserError as error:
             missing.append(str(error))
             continue
-        labels = [x.name for x in generator.inputs if "int" in str(x.dtype)]
         models.append(
             {
                 "id": f"model-{i}",
                 "name": str(run.path),
                 "key": str(block_key()),
                 "dim": generator.inputs[0].shape[-1],
-                "classes": generators.classes_of(generator),
-                "labels": labels[0] if labels else "",
+                "classes": classes_of(generator),
+                "labels": "".join(labels.name for labels in generator.inputs[1:]),
             }
         )
     files = [

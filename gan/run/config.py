@@ -216,9 +216,14 @@ def from_dict(values: Mapping[str, Any]) -> Config:
 
 
 def changed_fields(old: Config, new: Config) -> list[str]:
-    """Returns ``name: old -> new`` for each field that a continuation may not change."""
-    return [
-        f"{field.name}: {getattr(old, field.name)} -> {getattr(new, field.name)}"
-        for field in dataclasses.fields(Config)
-        if not field.metadata["resumable"] and getattr(old, field.name) != getattr(new, field.name)
-    ]
+    """Returns ``name: old -> new`` for each field that a continuation may not change.
+
+    A folder may have moved: its images are compared instead, see gan/training/identity.py.
+    """
+    changes = []
+    for field in dataclasses.fields(Config):
+        before, after = getattr(old, field.name), getattr(new, field.name)
+        moved = field.name == "dataset" and before.startswith(FOLDER) and after.startswith(FOLDER)
+        if before != after and not moved and not field.metadata["resumable"]:
+            changes.append(f"{field.name}: {before} -> {after}")
+    return changes

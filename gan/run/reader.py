@@ -106,6 +106,34 @@ def read_summary(path: Path) -> dict[str, Any]:
     return dict(summary)
 
 
+def check_checkpoints(run_dir: Path, steps: int) -> None:
+    """Refuses to begin a run again whose checkpoints are gone, over what it has left behind.
+
+    One that is complete at `steps` needs none; one that ended before its first has none.
+    """
+    if not (run_dir / run_directory.CONFIG_FILE).exists():
+        return
+    summary, step = read_summary(run_dir / run_directory.SUMMARY_FILE), reached(run_dir)
+    if run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR) or (
+        summary.get("status") == "completed" and step >= steps
+    ):
+        return
+    saved = summary.get("step", 0) > 0 or (run_dir / run_directory.GENERATOR_FILE).exists()
+    if saved or step > run_directory.read_config(run_dir).checkpoint_every:
+        raise UserError(
+            f"--run_dir={run_dir}: has done {step} steps and its checkpoints are gone, must have "
+            "them to go on, or be a new directory"
+        )
+
+
+def reached(run_dir: Path) -> int:
+    """Returns the last step that the summary, a record or a picture of a run is about, else 0."""
+    steps = [read_summary(run_dir / run_directory.SUMMARY_FILE).get("step", 0)]
+    for name in (run_directory.METRICS_FILE, run_directory.EVALUATIONS_FILE):
+        steps += [record["step"] for record in read_records(run_dir / name)]
+    return max([*steps, *(step for step, _ in sample_grids_of(run_dir))])
+
+
 def is_evaluation(record: Record) -> bool:
     """Returns whether a record has metrics, and floors if any, that are numbers."""
     values, floors = record.get("metrics"), record.get("floors", {})

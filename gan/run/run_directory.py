@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -166,17 +167,24 @@ def check_list(directory: Path) -> None:
 
 
 def write_config(
-    run_dir: Path, config: Config, environment: dict[str, Any], own_networks: list[str]
+    run_dir: Path,
+    config: Config,
+    environment: Mapping[str, Any],
+    own_networks: Mapping[str, Any],
+    data: Mapping[str, Any],
 ) -> None:
     """Creates the run directory if needed and writes its configuration.
 
-    `own_networks` are those that Python code gave instead of the ones that `config` names.
+    `own_networks` are those that Python code gave instead of the ones that `config` names, each
+    with its architecture. This and `data` are described in gan/training/identity.py.
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         values = {
             "config": dataclasses.asdict(config),
-            "own_networks": own_networks,
+            "own_networks": list(own_networks),
+            "architectures": own_networks,
+            "data": data,
             "environment": environment,
         }
         write_json(run_dir / CONFIG_FILE, values)  # first: it makes the directory ours

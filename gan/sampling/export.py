@@ -114,7 +114,7 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
 
 def inputs_of(model: keras.Model) -> Inputs:
     """Returns the inputs that make the images of the first seeds."""
-    from gan.sampling.generators import classes_of  # here: it imports TensorFlow
+    from gan.models.checks import classes_of  # here: it imports TensorFlow
     from gan.sampling.latents import latents_of
 
     latents = latents_of(range(COMPARED), model.inputs[0].shape[-1])
@@ -124,7 +124,9 @@ def inputs_of(model: keras.Model) -> Inputs:
 
 def in_float32(model: keras.Model) -> keras.Model:
     """Returns the same function with all layers in float32, as runtimes of other kinds have it."""
-    if all(layer.compute_dtype == "float32" for layer in model.layers if layer.weights):
+    from gan.models.checks import all_layers
+
+    if all(layer.compute_dtype == "float32" for layer in all_layers(model) if layer.weights):
         return model
 
     def converted(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -10,7 +10,8 @@ import tensorflow as tf
 from gan.data.datasets import DATASETS, Dataset, dataset_from_config
 from gan.data.images import to_stored
 from gan.errors import UserError
-from gan.models.build import build_generator, check_network
+from gan.models.build import build_generator
+from gan.models.checks import check_images, check_network, classes_of
 from gan.run import run_directory
 from gan.run.config import Config
 from gan.run.paths import refuse_pattern
@@ -53,6 +54,7 @@ def sample(
         kind = type(generator).__name__
         raise UserError(f"generator: is {kind}, must be a Keras model, as gan.load returns")
     numbers, classes = np.asarray(seeds), classes_of(generator)
+    check_range("generator", generator)
     whole = numbers.ndim == 1 and numbers.size and np.issubdtype(numbers.dtype, np.integer)
     if not whole or numbers.min() < 0:
         raise UserError("seeds: must be a list of whole numbers from 0 on, at least one")
@@ -70,6 +72,15 @@ def sample(
     return draw(generator, latents, classes_drawn)
 
 
+def check_range(name: str, generator: keras.Model) -> list[str]:
+    """Refuses a generator whose images are not in -1..1, returns doubts; points are not looked at.
+
+    Raises:
+        UserError: Its images lie in 0..1, or far outside.
+    """
+    return check_images(name, generator) if len(generator.output_shape) == 4 else []
+
+
 def sample_for_evaluation(
     generator: keras.Model, data: Dataset, count: int, noise_seed: int = 0
 ) -> np.ndarray:
@@ -81,9 +92,12 @@ def sample_for_evaluation(
     References:
         Karras et al. 2020, arXiv:2006.06676: their evaluations draw labels from the data set.
     """
-    known = classes_of(generator) == data.classes > 0
-    labels = data.random_labels(count, noise_seed) if known else None
-    return sample(generator, range(count), labels=labels, noise_seed=noise_seed)
+    known, seeds = classes_of(generator) == data.classes > 0, np.arange(count)
+    latents = latents_of(seeds, generator.inputs[0].shape[-1], noise_seed)
+    labels = (
+        data.random_labels(count, noise_seed) if known else seeds % max(1, classes_of(generator))
+    )
+    return draw(generator, latents, labels)
 
 
 def draw(generator: keras.Model, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -97,16 +111,6 @@ def draw(generator: keras.Model, latents: np.ndarray, labels: np.ndarray) -> np.
         inputs = [latents[part], labels[part].astype(np.int32)] if conditional else latents[part]
         parts.append(to_stored(generator(inputs, training=False)))
     return np.concatenate(parts)
-
-
-def classes_of(generator: keras.Model) -> int:
-    """Returns how many classes a generator can draw, 0 if it is not conditional."""
-    if len(generator.inputs) == 1:
-        return 0
-    for layer in generator.layers:
-        if isinstance(layer, keras.layers.Embedding):
-            return int(layer.input_dim)
-    raise UserError("generator: takes labels, and must have an Embedding layer for them")
 
 
 def restore_generator(
@@ -202,6 +206,8 @@ def read_generator(path: Path) -> keras.Model:
     if len(latents) != 1 or latents[0] is None:
         raise UserError(f"{path}: takes {[x.shape for x in inputs]}, must take latents [batch, n]")
     check_network(str(path), generator, latents, shape, len(inputs) == 2)
+    for doubt in check_range(str(path), generator):
+        print(f"warning: {doubt}")
     return generator
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.errors import UserError
+from gan.models.checks import all_layers
 from gan.run.config import Config
 from gan.training import cluster
 from gan.training.checks import TABLES
@@ -82,11 +83,7 @@ def resolve(config: Config, own_networks: Mapping[str, keras.Model]) -> Config:
 
 def has_convolutions(network: keras.Model) -> bool:
     """Tells whether a layer of the network, however deep, is a convolution."""
-    return any(
-        "Conv" in type(layer).__name__
-        or (isinstance(layer, keras.Model) and has_convolutions(layer))
-        for layer in network.layers
-    )
+    return any("Conv" in type(layer).__name__ for layer in all_layers(network))
 
 
 def environment() -> dict[str, Any]:

@@ -8,10 +8,11 @@ import numpy as np
 from gan.data.datasets import Dataset
 from gan.data.images import GRID_SIDE, image_grid, scatter, write_png
 from gan.data.input_pipeline import real_examples
+from gan.models.checks import classes_of
 from gan.rng import SAMPLES, draw_latents
 from gan.run import run_directory
 from gan.run.config import Config
-from gan.sampling.generators import POINTS_SHOWN, classes_of, draw, shown_classes
+from gan.sampling.generators import POINTS_SHOWN, draw, shown_classes
 from gan.training.metrics_log import MetricsLog
 
 CLASS_COLUMNS = 10

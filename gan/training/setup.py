@@ -9,9 +9,9 @@ import keras
 from gan.algorithm.objective import Objective
 from gan.data.datasets import Dataset, dataset_from_config
 from gan.data.time_limit import run_unless
-from gan.errors import UserError
 from gan.run.config import Config
 from gan.run.jsonl import read_records
+from gan.run.reader import check_checkpoints
 from gan.run.run_directory import (
     EVALUATIONS_FILE,
     METRICS_FILE,
@@ -21,6 +21,7 @@ from gan.run.run_directory import (
 from gan.training import devices
 from gan.training.builders import build_objective
 from gan.training.checks import check_rows
+from gan.training.identity import check_same, describe
 from gan.training.signals import StopRequest
 from gan.training.strategy import Replicas, replicas_of
 from gan.training.timing import Timer
@@ -40,7 +41,7 @@ class Setup(NamedTuple):
     objective: Objective
     replicas: Replicas
     data: Dataset
-    evaluators: Mapping[str, Evaluator]  # the chief's
+    made_of: Mapping[str, Any]  # what config.json says of data and own networks
 
 
 def set_up(
@@ -48,7 +49,6 @@ def set_up(
     run_dir: Path,
     own_networks: Mapping[str, keras.Model],
     data: Dataset | None,
-    make_evaluators: EvaluatorFactory | None,
     replicas: Replicas | None,
     *,
     stop: StopRequest,
@@ -70,13 +70,11 @@ def set_up(
         with timer("data"):
             # A download may take minutes, and leaves nothing that could be saved.
             data = run_unless(stop.patience(), lambda: dataset_from_config(config, print_fn))
-    evaluators: Mapping[str, Evaluator] = {}
-    if replicas.chief and make_evaluators:
-        with timer("feature network"):
-            evaluators = make_evaluators(config, data, print_fn)
-    if replicas.chief and config.keep_best != "none" and not evaluators:
-        raise UserError(f"--keep_best={config.keep_best}: needs evaluators, none were given")
-    return Setup(config, run_dir, own_networks, objective, replicas, data, evaluators)
+    with timer("data"):
+        made_of = describe(data, own_networks)
+    for line in check_same(run_dir, config, **made_of):
+        print_fn(f"warning: {line}")
+    return Setup(config, run_dir, own_networks, objective, replicas, data, made_of)
 
 
 def resolve(
@@ -98,4 +96,5 @@ def resolve(
     check_run_dir(run_dir, config)
     for name in (METRICS_FILE, EVALUATIONS_FILE):
         read_records(run_dir / name)
+    check_checkpoints(run_dir, config.steps)
     return config

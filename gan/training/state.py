@@ -1,16 +1,25 @@
 """The state of training, built from a configuration and checked."""
 
+from collections.abc import Collection
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gan.algorithm.collectives import batch_norm_layers
 from gan.algorithm.optimizers import FusedAdam
 from gan.algorithm.schedules import DECAYS
 from gan.algorithm.step import GanState
+from gan.data.datasets import Dataset
+from gan.data.images import to_float
+from gan.data.input_pipeline import real_examples
 from gan.errors import UserError
-from gan.models.build import build_discriminator, build_generator, check_network
+from gan.models import checks
+from gan.models.build import build_discriminator, build_generator
+from gan.models.checks import check_network, check_saving
 from gan.run.config import Config
 
+LOOKED_AT = 16  # real examples that a discriminator is tried on
 ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
 
 
@@ -43,6 +52,7 @@ def build_state(
             f"--penalty={config.penalty}: needs a discriminator without BatchNorm, which mixes the "
             "images of a batch"
         )
+    check_saving("generator", generator)  # what cannot be saved, cannot be copied
     ema_generator = keras.models.clone_model(generator)
     ema_generator.set_weights(generator.get_weights())
 
@@ -57,6 +67,52 @@ def build_state(
         tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
         tf.Variable(0, dtype=tf.int64, name="rollbacks", trainable=False),
     )
+
+
+def check_players(
+    config: Config,
+    state: GanState,
+    data: Dataset,
+    own_networks: Collection[str],
+    replicas: int = 1,
+) -> list[str]:
+    """Returns doubts about the players of a run, in sentences.
+
+    Args:
+        config: Of the run.
+        state: At step 0.
+        data: That is trained on.
+        own_networks: "generator", "discriminator", or both: what Python code gave.
+        replicas: That train together.
+
+    Raises:
+        UserError: A player cannot learn, makes or returns something else than the step takes, or
+            does not know the classes of the data.
+    """
+    doubts = []
+    for name, network in (("generator", state.generator), ("discriminator", state.discriminator)):
+        checks.check_trainable(name, network)
+        if config.conditional:
+            doubts += checks.check_labels(name, network, data.classes)
+        if config.sync_batch_norm and replicas > 1 and checks.adds_losses(network):
+            raise UserError(
+                f"--sync_batch_norm: {name} adds losses in its call, which devices that wait for "
+                "each other inside of it would mix up"
+            )
+        if name in own_networks:
+            doubts += checks.doubts_about_frozen_layers(name, network)
+        if replicas == 1:
+            doubts += checks.doubts_about_resuming(name, network)
+    checks.classes_of(state.generator)
+    shown = to_float(real_examples(data, LOOKED_AT, config.seed)).numpy()
+    if len(data.shape) == 3:
+        doubts += checks.check_images("generator", state.generator)
+        doubts += checks.doubts_about_sight("discriminator", state.discriminator)
+        shown = np.tile(shown, [1, 1, 1, config.pack])
+    else:
+        shown = np.tile(shown, [1, config.pack])
+    checks.check_logits("discriminator", state.discriminator, shown)
+    return doubts
 
 
 def build_adam(

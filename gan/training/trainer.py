@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import tensorflow as tf
 
 from gan.algorithm.step import GanState
 from gan.data.datasets import Dataset
-from gan.errors import CannotWrite, NotFinite, OutOfMemory, TrainingFailed
+from gan.errors import CannotWrite, NotFinite, OutOfMemory, TrainingFailed, UserError
 from gan.run.atomic_files import replacing, write_json
 from gan.run.config import Config
 from gan.run.jsonl import read_records
 from gan.run.lock import locked
 from gan.run.paths import user_path
+from gan.run.reader import reached
 from gan.run.run_directory import (
     CHECKPOINTS_DIR,
     GENERATOR_FILE,
@@ -32,12 +34,13 @@ from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.checks import has_log_odds
 from gan.training.console import Console
 from gan.training.failures import writing
+from gan.training.identity import classes_in_words
 from gan.training.loop import Run, loop
 from gan.training.metrics_log import MetricsLog, write_loss_plot
 from gan.training.sample_grids import write_reals
-from gan.training.setup import EvaluatorFactory, Setup, set_up
+from gan.training.setup import Evaluator, EvaluatorFactory, Setup, set_up
 from gan.training.signals import StopRequest, catching_signals
-from gan.training.state import build_state
+from gan.training.state import build_state, check_players
 from gan.training.strategy import Replicas
 from gan.training.timing import Timer
 
@@ -90,30 +93,47 @@ def train(
     console, timer = Console(quiet), timer or Timer()
     with contextlib.nullcontext(stop) if stop else catching_signals() as stop:
         setup = set_up(
-            config, user_path(run_dir, "run_dir"), own_networks, data, make_evaluators, replicas,
+            config, user_path(run_dir, "run_dir"), own_networks, data, replicas,
             stop=stop, timer=timer, print_fn=console.print,
         )  # fmt: skip
         console = Console(quiet or not setup.replicas.chief)
-        state = build(setup, timer)
+        state = build(setup, console, timer)
+        evaluators = evaluators_of(setup, make_evaluators, console, timer)
         chief, run_dir = setup.replicas.chief, setup.run_dir
         with locked(run_dir) if chief else contextlib.nullcontext():
             stop.catch_again()  # TensorFlow takes SIGTERM when it connects workers
             manager = checkpoint_manager(state, run_dir, setup.config.keep_checkpoints)
             if summary := restore_or_summary(setup, state, manager, console, timer):
                 return summary
-            run = open_run(setup, state, manager, console, stop, timer)
+            run = open_run(setup, state, evaluators, manager, console, stop, timer)
             with contextlib.closing(run):
                 return run_to_end(run, setup, run_eagerly)
 
 
-def build(setup: Setup, timer: Timer) -> GanState:
+def build(setup: Setup, console: Console, timer: Timer) -> GanState:
     """Returns the state of training at step 0, once all workers agree on what it will be."""
     config, replicas, data = setup.config, setup.replicas, setup.data
     with timer("networks"), replicas.naming_lost_workers(), replicas.scope():
         state = build_state(config, data.shape, **setup.own_networks, classes=data.classes)
+    with timer("networks"):
+        for doubt in check_players(config, state, data, setup.own_networks, replicas.count):
+            console.print(f"warning: {doubt}")
     newest = checkpoints(setup.run_dir / CHECKPOINTS_DIR)
     replicas.check_workers(config, newest[0][0] if newest else 0)
     return state
+
+
+def evaluators_of(
+    setup: Setup, make_evaluators: EvaluatorFactory | None, console: Console, timer: Timer
+) -> Mapping[str, Evaluator]:
+    """Returns what is called every `evaluate_every` steps, on the chief only."""
+    evaluators: Mapping[str, Evaluator] = {}
+    if setup.replicas.chief and make_evaluators:
+        with timer("feature network"):
+            evaluators = make_evaluators(setup.config, setup.data, console.print)
+    if setup.replicas.chief and setup.config.keep_best != "none" and not evaluators:
+        raise UserError(f"--keep_best={setup.config.keep_best}: needs evaluators, none were given")
+    return evaluators
 
 
 def restore_or_summary(
@@ -128,6 +148,8 @@ def restore_or_summary(
     with timer("networks"), replicas.naming_lost_workers(), replicas.scope():
         step = restore(state, manager, console.print)
     replicas.check_equal(state)
+    if not checkpoints(run_dir / CHECKPOINTS_DIR):  # of a complete run they may be gone
+        step = reached(run_dir)
     summary = ended_summary(run_dir, step) if step >= config.steps else None
     if summary and summary["status"] == "stopped":
         raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
@@ -139,6 +161,7 @@ def restore_or_summary(
 def open_run(
     setup: Setup,
     state: GanState,
+    evaluators: Mapping[str, Evaluator],
     manager: tf.train.CheckpointManager,
     console: Console,
     stop: StopRequest,
@@ -147,18 +170,20 @@ def open_run(
     """Writes the configuration of a run, says what it does, and returns it with its log open."""
     config, replicas, step = setup.config, setup.replicas, int(state.step.numpy())
     environment, place = devices.environment(), replicas.output(setup.run_dir)
-    write_config(place, config, environment, list(setup.own_networks))
+    write_config(place, config, environment, **setup.made_of)
     console.print(
         f"{setup.run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
         f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
         f"{'; '.join(environment['device'])}{replicas}"
     )
+    if setup.data.class_names:
+        console.print(f"{setup.run_dir}: {classes_in_words(setup.made_of['data'])}, from 0 on")
     with writing(place):
         log = MetricsLog(place, step)
     if not replicas.chief:
         manager = checkpoint_manager(state, place, config.keep_checkpoints)
     return Run(
-        config, place, state, setup.data, setup.evaluators, manager, log, console, stop, timer,
+        config, place, state, setup.data, evaluators, manager, log, console, stop, timer,
         replicas,
     )  # fmt: skip
 
