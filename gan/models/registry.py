@@ -50,3 +50,5 @@ DISCRIMINATORS: dict[str, Network] = {
         partial(toy_discriminator, widths=(32, 32), waves=8), dense=True, points=True
     ),
 }
+
+SHIPPED = (*GENERATORS.values(), *DISCRIMINATORS.values())  # rows that users add are none of these

@@ -17,6 +17,7 @@ from gan.errors import UserError
 from gan.models import checks
 from gan.models.build import build_discriminator, build_generator
 from gan.models.checks import check_network, check_saving
+from gan.models.registry import DISCRIMINATORS, GENERATORS, SHIPPED
 from gan.run.config import Config
 
 LOOKED_AT = 16  # real examples that a discriminator is tried on
@@ -40,6 +41,7 @@ def build_state(
         raise UserError(f"--conditional: needs a data set with labels, {config.dataset} has none")
     *size, channels = image_shape
     seen_shape = (*size, channels * config.pack)
+    given = generator is not None
     generator = generator or build_generator(config, image_shape, classes)
     discriminator = discriminator or build_discriminator(config, seen_shape, classes)
     check_network("generator", generator, (config.latent_dim,), image_shape, config.conditional)
@@ -52,7 +54,8 @@ def build_state(
             f"--penalty={config.penalty}: needs a discriminator without BatchNorm, which mixes the "
             "images of a batch"
         )
-    check_saving("generator", generator)  # what cannot be saved, cannot be copied
+    if "generator" in unknown_networks(config, ["generator"] * given):
+        check_saving("generator", generator)  # what cannot be saved, cannot be copied
     ema_generator = keras.models.clone_model(generator)
     ema_generator.set_weights(generator.get_weights())
 
@@ -76,7 +79,7 @@ def check_players(
     own_networks: Collection[str],
     replicas: int = 1,
 ) -> list[str]:
-    """Returns doubts about the players of a run, in sentences.
+    """Returns doubts about the players of a run that do not come with the package, in sentences.
 
     Args:
         config: Of the run.
@@ -90,7 +93,10 @@ def check_players(
             does not know the classes of the data.
     """
     doubts = []
-    for name, network in (("generator", state.generator), ("discriminator", state.discriminator)):
+    unknown = unknown_networks(config, own_networks)
+    players = {"generator": state.generator, "discriminator": state.discriminator}
+    for name in unknown:
+        network = players[name]
         checks.check_trainable(name, network)
         if config.conditional:
             doubts += checks.check_labels(name, network, data.classes)
@@ -103,16 +109,26 @@ def check_players(
             doubts += checks.doubts_about_frozen_layers(name, network)
         if replicas == 1:
             doubts += checks.doubts_about_resuming(name, network)
-    checks.classes_of(state.generator)
-    shown = to_float(real_examples(data, LOOKED_AT, config.seed)).numpy()
-    if len(data.shape) == 3:
-        doubts += checks.check_images("generator", state.generator)
-        doubts += checks.doubts_about_sight("discriminator", state.discriminator)
-        shown = np.tile(shown, [1, 1, 1, config.pack])
-    else:
-        shown = np.tile(shown, [1, config.pack])
-    checks.check_logits("discriminator", state.discriminator, shown)
+    if "generator" in unknown:
+        checks.classes_of(state.generator)
+        if len(data.shape) == 3:
+            doubts += checks.check_images("generator", state.generator)
+    if "discriminator" in unknown:
+        shown = to_float(real_examples(data, LOOKED_AT, config.seed)).numpy()
+        shown = np.tile(shown, [*[1] * (shown.ndim - 1), config.pack])
+        checks.check_logits("discriminator", state.discriminator, shown)
+        if len(data.shape) == 3:
+            doubts += checks.doubts_about_sight("discriminator", state.discriminator)
     return doubts
+
+
+def unknown_networks(config: Config, own_networks: Collection[str]) -> list[str]:
+    """Returns which networks do not come with the package: of Python code, or rows of its own."""
+    rows = {
+        "generator": GENERATORS.get(config.generator),
+        "discriminator": DISCRIMINATORS.get(config.discriminator),
+    }
+    return [name for name, row in rows.items() if name in own_networks or row not in SHIPPED]
 
 
 def build_adam(

@@ -148,7 +148,9 @@ def restore_or_summary(
     with timer("networks"), replicas.naming_lost_workers(), replicas.scope():
         step = restore(state, manager, console.print)
     replicas.check_equal(state)
-    if not checkpoints(run_dir / CHECKPOINTS_DIR):  # of a complete run they may be gone
+    if (run_dir / GENERATOR_FILE).exists() and not checkpoints(run_dir / CHECKPOINTS_DIR):
+        # It is complete, see `check_checkpoints`: the place of what was cleaned up stays.
+        (run_dir / CHECKPOINTS_DIR).mkdir(exist_ok=True)
         step = reached(run_dir)
     summary = ended_summary(run_dir, step) if step >= config.steps else None
     if summary and summary["status"] == "stopped":
