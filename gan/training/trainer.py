@@ -17,7 +17,7 @@ from gan.run.config import Config
 from gan.run.jsonl import read_records
 from gan.run.lock import locked
 from gan.run.paths import user_path
-from gan.run.reader import reached
+from gan.run.reader import read_summary
 from gan.run.run_directory import (
     CHECKPOINTS_DIR,
     GENERATOR_FILE,
@@ -148,14 +148,13 @@ def restore_or_summary(
     with timer("networks"), replicas.naming_lost_workers(), replicas.scope():
         step = restore(state, manager, console.print)
     replicas.check_equal(state)
-    if (run_dir / GENERATOR_FILE).exists() and not checkpoints(run_dir / CHECKPOINTS_DIR):
-        # It is complete, see `check_checkpoints`: the place of what was cleaned up stays.
-        (run_dir / CHECKPOINTS_DIR).mkdir(exist_ok=True)
-        step = reached(run_dir)
+    if not checkpoints(run_dir / CHECKPOINTS_DIR):  # new, or complete, see `check_checkpoints`
+        step = read_summary(run_dir / SUMMARY_FILE).get("step", 0)
     summary = ended_summary(run_dir, step) if step >= config.steps else None
     if summary and summary["status"] == "stopped":
         raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
     if summary:
+        (run_dir / CHECKPOINTS_DIR).mkdir(exist_ok=True)  # a run has one, also when it was emptied
         console.print(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
     return summary
 
