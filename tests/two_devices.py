@@ -56,7 +56,9 @@ def exact_state(config):
     """Networks of float64 all through, which the configuration cannot name."""
     norm = [keras.layers.BatchNormalization(synchronized=True)] * config.sync_batch_norm
     dense = [
-        keras.layers.Dense(n, kernel_initializer=keras.initializers.GlorotUniform(seed=n))
+        keras.layers.Dense(
+            n, kernel_initializer=keras.initializers.GlorotUniform(seed=n), kernel_regularizer="l2"
+        )
         for n in (24, 784, 16, 1)
     ]
     leaky, flat = keras.layers.LeakyReLU, keras.layers.Flatten

@@ -160,14 +160,14 @@ def generator_loss_only(
 ) -> Metrics:
     """Returns what `generator_update` does, and changes nothing."""
     generator, discriminator = bind_labels(state, batch)
-    with keras.StatelessScope(collect_losses=True):
+    with keras.StatelessScope(collect_losses=True) as scope:
         fake_images = generator(batch.latents, training=True)
-        added = [state.generator.losses]
+        of_call = list(scope.losses)
         real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
         real_logits = discriminator(real_images, training=True)
         fake_logits = discriminator(fake_images, training=True)
     g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
-    g_loss = with_added(g_loss, added)
+    g_loss = with_added(g_loss, [[*of_call, *state.generator.losses]])  # those of weights
     return {"loss/g": g_loss, "grads/g_norm": tf.zeros([])}
 
 

@@ -429,3 +429,94 @@ def test_steps_stop_at_the_first_that_is_not_finite(player, tiny_config, monkeyp
     assert not finite
     assert int(state.step.numpy()) == 3  # the third step was done and is the bad one
     assert np.isnan(metrics["loss/d" if player == "discriminator" else "loss/g"])
+
+
+WEIGHTS, ACTIVITIES = 0.05, 0.3  # L2 of each
+
+
+@keras.saving.register_keras_serializable("test_step")
+class Adding(keras.layers.Layer):
+    """Adds the mean square of its inputs to the loss."""
+
+    def call(self, x):
+        self.add_loss(ACTIVITIES * keras.ops.mean(x**2))
+        return x
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def adding_network(inputs, *outputs):
+    """A dense layer whose weights and activities are regularised, and what follows."""
+    return keras.Sequential([
+        keras.Input(inputs), keras.layers.Flatten(),
+        keras.layers.Dense(8, "tanh", kernel_regularizer=keras.regularizers.L2(WEIGHTS)),
+        Adding(), *outputs,
+    ])  # fmt: skip
+
+
+def added_by_hand(network, *batches):
+    """The penalty of the weights, once, and the mean of those of the activities."""
+    dense = network.layers[1]
+    hidden = [
+        tf.tanh(tf.reshape(x, [BATCH, -1]) @ dense.kernel.value + dense.bias.value) for x in batches
+    ]
+    activities = [ACTIVITIES * tf.reduce_mean(h**2) for h in hidden]
+    return WEIGHTS * tf.reduce_sum(dense.kernel.value**2) + tf.add_n(activities) / len(batches)
+
+
+@pytest.fixture(params=["float32", "mixed_float16"])  # the second one scales losses
+def adding(request, tiny_config):
+    """A state whose networks add losses of their own, and hardly move."""
+    last = [keras.layers.Dense(784, "tanh"), keras.layers.Reshape(SHAPE)]
+    config = tiny_config(precision=request.param, d_learning_rate=1e-12, g_learning_rate=1e-12)
+    return build_state(
+        config, SHAPE, adding_network((LATENT_DIM,), *last),
+        adding_network(SHAPE, keras.layers.Dense(1)),
+    )  # fmt: skip
+
+
+def norm_of(tape, loss, network):
+    variables = [v.value for v in network.trainable_variables]
+    return float(tf.linalg.global_norm(tape.gradient(loss, variables)))
+
+
+@pytest.mark.parametrize("update", [discriminator_update, simultaneous_update])
+def test_what_layers_add_is_part_of_the_loss_of_the_discriminator(update, adding):
+    fakes = adding.generator(LATENTS)
+    with tf.GradientTape() as tape:
+        logits = [adding.discriminator(x) for x in (REALS, fakes)]
+        loss = tf.reduce_mean(LOSS.discriminator(*logits))
+        loss += added_by_hand(adding.discriminator, REALS, fakes)
+    expected = float(loss), norm_of(tape, loss, adding.discriminator)
+    penalty = WeightedPenalty(PENALTIES["r1"], 0.0)  # its call of D adds nothing
+    metrics = update(adding, SEEN, Objective(LOSS, penalty), KEY)
+    found = float(metrics["loss/d"]), float(metrics["grads/d_norm"])
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_what_layers_add_is_part_of_both_losses_of_the_classic_schedule(adding):
+    fakes, expected = adding.generator(LATENTS), 0.0
+    for images, label in ((REALS, 1.0), (fakes, 0.0)):
+        with tf.GradientTape() as tape:
+            logits = adding.discriminator(images)
+            loss = tf.reduce_mean(step_module.cross_entropy(logits, label))
+            loss += added_by_hand(adding.discriminator, images)
+        expected += float(loss)
+    metrics = classic_discriminator_update(adding, SEEN, OBJECTIVE, KEY)
+    assert float(metrics["loss/d"]) == pytest.approx(expected, rel=1e-4)
+    norm = norm_of(tape, loss, adding.discriminator)
+    assert float(metrics["grads/d_norm"]) == pytest.approx(norm, rel=1e-3)
+
+
+@pytest.mark.parametrize("update", [generator_update, simultaneous_update, generator_loss_only])
+def test_what_layers_add_is_part_of_the_loss_of_the_generator(update, adding):
+    """That of D is not."""
+    with tf.GradientTape() as tape:
+        fakes = adding.generator(LATENTS)
+        logits = [adding.discriminator(x) for x in (REALS, fakes)]
+        loss = tf.reduce_mean(LOSS.generator(*logits)) + added_by_hand(adding.generator, LATENTS)
+    norm = 0.0 if update is generator_loss_only else norm_of(tape, loss, adding.generator)
+    metrics = update(adding, SEEN, OBJECTIVE, KEY)
+    found = float(metrics["loss/g"]), float(metrics["grads/g_norm"])
+    assert found == pytest.approx((float(loss), norm), rel=1e-4)
