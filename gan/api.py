@@ -1,17 +1,20 @@
 """The package in five lines of Python: ``gan.load``, ``gan.evaluate``, ``gan.train``."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from gan.data.checks import check_images, check_range
 from gan.data.datasets import load_dataset
 from gan.data.time_limit import GivenUp
 from gan.errors import UserError
 from gan.evaluation import evaluate as evaluation
 from gan.evaluation import image_files, reference
-from gan.evaluation.metrics import check_names
+from gan.evaluation.metrics import METRICS
+from gan.models.checks import check_network
 from gan.run.paths import user_path
 from gan.run.presets import from_preset
 from gan.sampling import generators
@@ -48,40 +51,77 @@ def evaluate(
     """Returns how good images are: metrics, each beside what real images get.
 
     Args:
-        images: [N, H, W, C] uint8, at least 1,000; or a generator, which draws `num_images`.
+        images: [N, H, W, C] uint8 in 0..255, at least 1,000; or a generator, which draws
+            `num_images`.
         dataset: What they are compared with: the test images of "mnist", say.
         names: Keys of ``gan.evaluation.metrics.METRICS``.
-        num_images: Of a generator.
+        num_images: Of a generator, at least 1,000.
         data_dir: Where the data set is; "": look for it.
 
     Returns:
         The record: "metrics" {name: value}, "floors" {name: {"mean", "sd"}} of real images, and
-        what all was computed from.
+        what all was computed from. No floors, {}, for data sets with fewer than 2,000 training
+        images.
 
     Raises:
-        UserError: There is no such metric or data set, or too few images.
+        UserError: There is no such metric or data set, too few images, or images of another shape,
+            type or range.
     """
     devices.prepare()
-    if isinstance(names, str):
-        raise UserError(f"names: are {names!r}, must be a list such as [{names!r}]")
-    check_names(names)
+    names = checked_names(names)
+    if not isinstance(dataset, str):
+        raise UserError(f"dataset: is {type(dataset).__name__}, must be the name of a data set")
+    if not isinstance(images, np.ndarray | keras.Model):
+        raise UserError(
+            f"images: are {type(images).__name__}, must be an array or a generator, which is a "
+            "Keras model (np.stack makes an array of a list)"
+        )
+    whole = isinstance(num_images, int | np.integer) and not isinstance(num_images, bool)
+    if not whole or num_images < image_files.LEAST_IMAGES:
+        least = image_files.LEAST_IMAGES
+        raise UserError(f"num_images={num_images!r}: must be an integer at least {least}")
     data = load_dataset(dataset, data_dir, print)
     if data.has_modes:
         raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
+    if data.labelled and (reason := reference.too_few(data.labelled)):
+        raise UserError(f"dataset={dataset}: {reason}")
     if isinstance(images, keras.Model):
-        images = generators.sample_for_evaluation(images, data, num_images)
-    if not isinstance(images, np.ndarray):
-        raise UserError(f"images: are {type(images).__name__}, must be an array or a generator")
-    if images.dtype != np.uint8 or images.shape[1:] != data.shape:
-        raise UserError(
-            f"images: are {images.dtype} {list(images.shape)}, must be uint8 [N, "
-            f"{', '.join(map(str, data.shape))}]"
-        )
-    if len(images) < image_files.LEAST_IMAGES:
-        raise UserError(f"images: are {len(images)}, must be at least {image_files.LEAST_IMAGES}")
+        takes = [tuple(tensor.shape)[1:] for tensor in getattr(images, "inputs", None) or ()]
+        latents: Any = takes[0] if takes and len(takes[0]) == 1 else ("latent_dim",)
+        check_network("images", images, latents, data.shape, len(takes) > 1)
+        for doubt in generators.check_range("images", images):
+            print(f"warning: {doubt}")
+        images = generators.sample_for_evaluation(images, data, int(num_images))
+    else:
+        check_samples(images, data.shape)
     real = reference.load_real_features(dataset, data, print_fn=print)
     record, _ = evaluation.evaluate(images, real.reference(count=len(images)), names)
     return record
+
+
+def checked_names(names: Any) -> tuple[str, ...]:
+    """Returns names of metrics as a tuple, if they are some."""
+    if isinstance(names, str):
+        raise UserError(f"names: are {names!r}, must be a list such as [{names!r}]")
+    if not isinstance(names, Iterable):
+        raise UserError(f"names: are {names!r}, must be a list such as ['fcd']")
+    names = tuple(names)
+    unknown = [name for name in names if not isinstance(name, str) or name not in METRICS]
+    if unknown or not names:
+        what = f"have {unknown[0]!r}" if unknown else "are none"
+        raise UserError(f"names: {what}, must be among {', '.join(METRICS)}")
+    return names
+
+
+def check_samples(images: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuses images that are not uint8 of this shape [H, W, C], too few, or show nothing."""
+    check_images("images", images)
+    if images.shape[1:] != shape:
+        expected = ", ".join(map(str, shape))
+        raise UserError(f"images: are uint8 {list(images.shape)}, must be uint8 [N, {expected}]")
+    if len(images) < image_files.LEAST_IMAGES:
+        raise UserError(f"images: are {len(images)}, must be at least {image_files.LEAST_IMAGES}")
+    check_range("images", images, print)
 
 
 def train(

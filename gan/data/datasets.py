@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from gan.data import sources
+from gan.data import checks, sources
 from gan.data.digests import array_digest
 from gan.data.image_folder import ImageFiles, check_images, find_images, image_files
+from gan.errors import UserError
 from gan.lazy import np
 from gan.run.config import FOLDER, Config
 from gan.run.fields import lookup
@@ -184,11 +185,11 @@ def load_folder(
 ) -> Dataset:
     """Returns the images below a directory, which stay in their files."""
     paths, labels, classes = find_images(directory)
-    good = check_images(paths, size, channels, skip_bad, print_fn)
+    good, flaw = check_images(paths, size, channels, skip_bad, print_fn)
     of_classes = f"{len(classes)} classes" if classes else "no classes"
     print_fn(f"{directory}: {len(good):,} images, {of_classes}")
     return Dataset(
-        image_files([paths[i] for i in good], size, channels, directory),
+        image_files([paths[i] for i in good], size, channels, directory, flaw),
         None if labels is None else np.array([labels[i] for i in good]),
         class_names=tuple(classes),
     )
@@ -206,20 +207,95 @@ def load_dataset(
     """Returns a data set by its name; see `DataSource`. The other arguments are for image folders.
 
     Raises:
-        UserError: Unknown name, or the data cannot be found.
+        UserError: Unknown name, the data cannot be found, or are not what `check_dataset` wants.
     """
     if name.startswith(FOLDER):
         directory = user_path(name.removeprefix(FOLDER), "dataset")
-        return load_folder(directory, image_size, image_channels, skip_bad_images, print_fn)
-    source: DataSource = lookup(DATASETS, "dataset", name)
-    return source.load(str(user_path(data_dir, "data_dir")) if data_dir else "", print_fn)
+        data = load_folder(directory, image_size, image_channels, skip_bad_images, print_fn)
+    else:
+        source: DataSource = lookup(DATASETS, "dataset", name)
+        data = source.load(str(user_path(data_dir, "data_dir")) if data_dir else "", print_fn)
+    return check_dataset(name, data, print_fn)
+
+
+def check_dataset(
+    name: str, data: Any, print_fn: Callable[[str], None] = lambda line: None
+) -> Dataset:
+    """Returns `data` if they are a `Dataset` as described there: the one door for all data.
+
+    Labels of types that NumPy cannot count become int64. `print_fn` gets warnings.
+
+    Raises:
+        UserError: They are not; says what they are and how to convert them.
+    """
+    what = f"data set {name}:"
+    if not isinstance(data, Dataset):
+        raise UserError(f"{what} is {type(data).__name__}, must be gan.Dataset(images, labels)")
+    if not isinstance(data.stack, int | np.integer) or data.stack < 1:
+        raise UserError(f"{what} stack={data.stack!r}, must be an integer at least 1")
+    images = data.train_images
+    if isinstance(images, np.ndarray) and images.ndim == 2 and images.dtype.kind == "f":
+        checks.check_points(f"{what} train_images", images)
+        if not isinstance(data.mixture, Mixture):
+            raise UserError(f"{what} has points, and must say as mixture what they are drawn from")
+    elif data.mixture is not None:
+        raise UserError(f"{what} has a mixture, and must have points float32 [N, 2]")
+    elif not isinstance(images, ImageFiles):  # their files were looked at one by one
+        checks.check_images(f"{what} train_images", images)
+        if images.shape[3] * data.stack > checks.MOST_CHANNELS:
+            raise UserError(f"{what} stack={data.stack} makes pictures of more than 4 channels")
+        checks.check_range(f"{what} train_images", images, print_fn)
+    if data.train_labels is not None:
+        labels = checks.check_labels(f"{what} train_labels", data.train_labels, len(images))
+        data = data._replace(train_labels=labels)
+        classes = max(int(labels.max()) + 1, len(data.class_names))
+        if absent := set(range(classes)) - set(np.unique(labels).tolist()):
+            which = checks.named(absent, data.class_names)
+            print_fn(
+                f"warning: {what} no image has {which}, which nothing can be learned about; "
+                "labels are meant to count from 0 without gaps"
+            )
+    elif data.stack > 1:
+        raise UserError(f"{what} has stack={data.stack}, and must have labels")
+    return check_test_part(what, data, print_fn)
+
+
+def check_test_part(what: str, data: Dataset, print_fn: Callable[[str], None]) -> Dataset:
+    """Returns `data` if its test images and labels, if any, are as those to learn from."""
+    images, labels = data.test_images, data.test_labels
+    if images is None:
+        if labels is not None:
+            raise UserError(f"{what} has test_labels, and must have test_images")
+        return data
+    if data.mixture is not None:
+        return data
+    checks.check_images(f"{what} test_images", images)
+    if images.shape[1:] != data.train_images.shape[1:]:
+        raise UserError(
+            f"{what} test_images are {list(images.shape[1:])}, must be "
+            f"{list(data.train_images.shape[1:])}, as those to learn from"
+        )
+    checks.check_range(f"{what} test_images", images, print_fn)
+    if labels is None:
+        return data
+    labels = checks.check_labels(f"{what} test_labels", labels, len(images))
+    if data.train_labels is not None:
+        unknown = set(np.unique(labels).tolist()) - set(np.unique(data.train_labels).tolist())
+        if unknown:
+            which = checks.named(unknown, data.class_names)
+            raise UserError(f"{what} test_labels have {which}, which no training image has")
+    return data._replace(test_labels=labels)
 
 
 def dataset_from_config(
     config: Config, print_fn: Callable[[str], None], data_dir: str = ""
 ) -> Dataset:
-    """Returns the data set that a configuration names, from `data_dir` if it is given."""
-    return load_dataset(
+    """Returns the data set that a configuration names, from `data_dir` if it is given.
+
+    Raises:
+        UserError: As `load_dataset`; or there is nothing to learn from images in files.
+    """
+    data = load_dataset(
         config.dataset,
         data_dir or config.data_dir,
         print_fn,
@@ -227,3 +303,6 @@ def dataset_from_config(
         image_channels=config.image_channels,
         skip_bad_images=config.skip_bad_images,
     )
+    if isinstance(data.train_images, ImageFiles) and data.train_images.flaw:
+        raise UserError(f"--dataset={config.dataset}: {data.train_images.flaw}")
+    return data

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gan.data.checks import contrast_flaw, range_warning
 from gan.errors import UserError
 from gan.lazy import np, tf
 
@@ -118,10 +119,12 @@ def check_images(
     channels: int,
     skip_bad: bool,
     print_fn: Callable[[str], None] = lambda line: None,
-) -> list[int]:
-    """Decodes all files once and returns the indices of the good ones, in order.
+) -> tuple[list[int], str]:
+    """Decodes all files once; returns the indices of the good ones, in order, and what is wrong
+    with all of these together, ``checks.contrast_flaw`` in words.
 
-    With `skip_bad` others are named and left out. `print_fn` is told how far a long check is.
+    With `skip_bad` others are named and left out. `print_fn` is told how far a long check is, and
+    gets warnings.
 
     Raises:
         UserError: There are bad files and not `skip_bad`, or no others.
@@ -129,34 +132,43 @@ def check_images(
 
     def check(index: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
         data = tf.io.read_file(path)
+        image = decode_bytes(data, size, channels)
         # TensorFlow leaves out a decoder whose pixels nobody wants, control dependency or not.
-        return index, colour_kind(data), tf.reduce_max(decode_bytes(data, size, channels))
+        extremes = tf.reduce_min(image, [0, 1]), tf.reduce_max(image, [0, 1])
+        return index, colour_kind(data), *extremes
 
     names = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths])
     # Errors are left out here; `describe_flaw` finds them again, for the files that are missing.
     checked = names.enumerate().map(check, **ORDER).ignore_errors()
     keep, told = [], time.monotonic()
-    for index, colours, _ in checked.as_numpy_iterator():
+    darkest, brightest = np.full(channels, 255), np.zeros(channels, np.int64)
+    for index, colours, low, high in checked.as_numpy_iterator():
         if colours == SOUND:
             keep.append(int(index))
+            darkest, brightest = np.minimum(darkest, low), np.maximum(brightest, high)
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             print_fn(f"checked {index + 1} of {len(paths)} images")
     good = set(keep)
     bad = [index for index in range(len(paths)) if index not in good]
-    if not bad:
-        return keep
-    first = f"{paths[bad[0]]}: {describe_flaw(paths[bad[0]])}"
-    count = f"{len(bad)} of {len(paths)} images {'is' if len(bad) == 1 else 'are'} bad"
-    if not keep:
-        raise UserError(f"{first}; {count}, there must be good ones")
-    if not skip_bad:
-        raise UserError(f"{first}; {count}, --skip_bad_images=true leaves them out")
-    print_fn(f"left out {first}")
-    for index in bad[1:NAMED]:
-        print_fn(f"left out {paths[index]}: {describe_flaw(paths[index])}")
-    print_fn(f"{count} and left out")
-    return keep
+    if bad:
+        first = f"{paths[bad[0]]}: {describe_flaw(paths[bad[0]])}"
+        count = f"{len(bad)} of {len(paths)} images {'is' if len(bad) == 1 else 'are'} bad"
+        if not keep:
+            raise UserError(f"{first}; {count}, there must be good ones")
+        if not skip_bad:
+            raise UserError(f"{first}; {count}, --skip_bad_images=true leaves them out")
+        print_fn(f"left out {first}")
+        for index in bad[1:NAMED]:
+            print_fn(f"left out {paths[index]}: {describe_flaw(paths[index])}")
+        print_fn(f"{count} and left out")
+    place = os.path.commonpath([os.path.dirname(path) for path in paths])
+    if flaw := contrast_flaw(darkest, brightest):
+        flaw = f"the images in {place} {flaw}"
+        print_fn(f"warning: {flaw}")
+    elif warning := range_warning(f"the images in {place}", darkest, brightest):
+        print_fn(warning)
+    return keep, flaw
 
 
 def describe_flaw(path: str | bytes) -> str:
@@ -191,6 +203,7 @@ class ImageFiles:
     size: int
     channels: int
     directory: bytes = b""  # that they lie in, at any depth
+    flaw: str = ""  # why they show nothing, in a line; there is nothing to learn then
 
     def identity(self) -> list[np.ndarray]:
         """Returns their names below the directory, [N] of bytes objects, and sizes [N] in bytes.
@@ -253,8 +266,12 @@ class ImageFiles:
 
 
 def image_files(
-    paths: Sequence[str], size: int, channels: int, directory: str | os.PathLike[str] = ""
+    paths: Sequence[str],
+    size: int,
+    channels: int,
+    directory: str | os.PathLike[str] = "",
+    flaw: str = "",
 ) -> ImageFiles:
     """Returns `paths` below a directory as images; `size` and `channels` as in `decode`."""
     encoded = np.array([os.fsencode(path) for path in paths], object)
-    return ImageFiles(encoded, size, channels, os.fsencode(directory))
+    return ImageFiles(encoded, size, channels, os.fsencode(directory), flaw)

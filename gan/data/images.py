@@ -85,16 +85,27 @@ def pillow_image(image: np.ndarray) -> Image.Image:
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
-def decode_png(data: bytes, channels: int) -> np.ndarray:
-    """Returns a PNG file's content as [height, width, channels] uint8; of 16 bits the upper 8."""
+def decode_png(data: bytes, channels: int, opaque: bool = False) -> np.ndarray:
+    """Returns a PNG file's content as [height, width, channels] uint8; of 16 bits the upper 8.
+
+    Alpha is dropped; with `opaque` it is a ValueError where something is transparent.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if opaque and image.has_transparency_data and has_holes(image):
+                raise ValueError("has transparent pixels, must be put on a background")
             if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 255
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
     return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def has_holes(image: Image.Image) -> bool:
+    """Tells whether anything in a picture is not opaque."""
+    least, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return bool(least < 255)
 
 
 def read_png(path: Path) -> np.ndarray:

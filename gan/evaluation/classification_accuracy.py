@@ -31,8 +31,10 @@ def classification_accuracy(
     if not classes:
         raise UserError("--classification_accuracy: needs a run with --conditional")
     real.print_fn(f"training a classifier on {count:,} samples")
-    images = sample(generator, range(count), noise_seed=seed)
-    accuracy = train_and_test(images, np.arange(count) % classes, real.data)
+    known = np.unique(real.data.train_labels)  # it has learned no others
+    labels = known[np.arange(count) % len(known)]
+    images = sample(generator, range(count), labels, noise_seed=seed)
+    accuracy = train_and_test(images, labels, real.data)
     return {"samples": accuracy, **real_accuracy(real, count), "num_images": count}
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from gan.data.datasets import Dataset
 from gan.errors import UserError
 from gan.evaluation.classification_accuracy import classification_accuracy
+from gan.evaluation.image_files import LEAST_IMAGES
 from gan.evaluation.metrics import METRICS, check_names
 from gan.evaluation.mode_coverage import MixtureModes, Modes, StackModes
 from gan.evaluation.nearest import nearest_picture
 from gan.evaluation.records import evaluation_record, mode_record
-from gan.evaluation.reference import Reference, load_real_features, most_images
+from gan.evaluation.reference import Reference, load_real_features, most_images, too_few
 from gan.evaluation.reference import floors as floors_of
 from gan.evaluation.samples import Samples
 from gan.run.config import Config
@@ -30,7 +31,7 @@ def evaluators(
 ) -> dict[str, Callable[[keras.Model, int], dict[str, Any]]]:
     """Returns what `train` calls every `evaluate_every` steps: the light evaluation.
 
-    Nothing for data without labels or test images, which have nothing to compare with.
+    Nothing for data without labels or with too few test images, who have nothing to compare with.
 
     Args:
         config: Of the run.
@@ -55,8 +56,11 @@ def evaluators(
             return {"seed": 0, **mode_record(modes, sample_for_evaluation(generator, data, count))}
 
         return {"light": count_modes}
-    if not data.labelled:
-        print_fn(f"no evaluation while training: {config.dataset} has no labels or no test images")
+    lacking = "has no labels or no test images"
+    if data.labelled:
+        lacking = too_few(data.labelled)
+    if lacking:
+        print_fn(f"no evaluation while training: {config.dataset} {lacking}")
         return {}
     real = load_real_features(config.dataset, data, print_fn=print_fn)
     reference = real.reference(count=LIGHT_IMAGES)
@@ -77,6 +81,8 @@ def evaluate(
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """Returns the record of an evaluation, with floors and ideals, and a picture.
 
+    No floors, {}, where no number of images that can be judged would have some.
+
     Args:
         images: [N, H, W, C] uint8, at least ``image_files.LEAST_IMAGES``.
         reference: What to compare with.
@@ -90,21 +96,30 @@ def evaluate(
         UserError: Unknown metric, or too many images to have floors.
     """
     check_names(names)
-    if len(images) > most_images(reference):
+    has_floors = most_images(reference) >= LEAST_IMAGES
+    if has_floors and len(images) > most_images(reference):
         floors_of(reference, len(images))  # says so before anything is computed
     advance("features")
     comparison = reference.compare(images)
     record = evaluation_record(reference, comparison, names, advance)
-    advance("floors")
-    floors, ideals = floors_of(reference, len(images)), reference.ideals(len(images))
-    record["floors"] = {name: floors[name]._asdict() for name in names}
+    advance("floors" if has_floors else "no floors, there are too few training images to draw from")
+    floors = floors_of(reference, len(images)) if has_floors else {}
+    ideals = reference.ideals(len(images))
+    record["floors"] = {name: floors[name]._asdict() for name in names if has_floors}
     record["ideals"] = {name: ideals[name] for name in names}
     record["suspicious"] = [
-        name for name in names if METRICS[name].suspicious(record["metrics"][name], *floors[name])
-    ]
+        name for name, floor in floors.items()
+        if name in names and METRICS[name].suspicious(record["metrics"][name], *floor)
+    ]  # fmt: skip
     if any(METRICS[name].finds_copies for name in names):
         return record, nearest_picture(comparison)
     return record, None
+
+
+def check_enough(dataset: str, data: Dataset, split: str = "test") -> None:
+    """Refuses a labelled data set that is too small to compare with."""
+    if data.labelled and (reason := too_few(data.labelled, split)):
+        raise UserError(f"--dataset={dataset}: {reason}")
 
 
 def evaluate_samples(
@@ -133,6 +148,7 @@ def evaluate_samples(
     if data.has_modes:
         modes = load_modes(dataset, data, network, print_fn)
         return mode_record(modes, images, floors=True), None
+    check_enough(dataset, data, split)
     real = load_real_features(dataset, data, network, print_fn)
     reference = real.reference(split, len(images))
     record, picture = evaluate(

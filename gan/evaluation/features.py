@@ -18,7 +18,10 @@ import numpy as np
 import platformdirs
 import tensorflow as tf
 
+from gan.data import sources
 from gan.data.datasets import Dataset, Labelled
+from gan.data.digests import array_digest
+from gan.data.formats import NAMES
 from gan.data.images import to_float
 from gan.data.sources import one_line
 from gan.errors import UserError
@@ -45,6 +48,8 @@ class Cycle(NamedTuple):
 # accuracy 92.9 %), hence two more with less; other data are taken to be as difficult.
 RECIPES: dict[str, tuple[Cycle, ...]] = {"mnist": (Cycle(20, 2e-3, 0.4),)}
 RECIPE = (Cycle(20, 2e-3, 0.4), Cycle(8, 1e-3, 0.1), Cycle(8, 1e-3, 0.1))
+
+LEARNED = 0.25  # of the way from guessing to knowing all; below it a network has learned little
 
 EXTRACT_BATCH = 250  # images at once; what a feature is does not depend on it
 
@@ -87,26 +92,48 @@ def load_extractor(
 ) -> Extractor:
     """Returns the feature network of a data set: from the package, the cache, or trained now.
 
-    The data are read only where the network is not in the package.
+    The package's is for the very images and labels that it was trained and tested on, whatever a
+    data set is called; others are found by the digest of theirs. `print_fn` is told how good one is
+    that does not come with the package.
 
     Raises:
         UserError: The data set has no labels, or the package's file is damaged.
     """
-    name = versioned_name(dataset, network)
-    if name in DIGESTS:
-        path = PACKAGED / f"{name}.npz"
-        if not path.exists() or sha256(path) != DIGESTS[name]:
-            raise UserError(f"{path}: is missing or damaged, install tapegan again")
-        return read_weights(path, name, network, packaged=True)
-
     labelled = data.labelled
     if labelled is None:
         raise UserError(
             f"--dataset={dataset}: has no labels or no test images, "
             "so no feature network can be trained for it"
         )
-    # The data's digest is part of the name: another data set of this name gets its own network.
-    digest = hashlib.sha256(np.ascontiguousarray(labelled.train_images).data).hexdigest()[:12]
+    name = versioned_name(dataset, network)
+    if name in DIGESTS and is_original(dataset, labelled):
+        path = PACKAGED / f"{name}.npz"
+        if not path.exists() or sha256(path) != DIGESTS[name]:
+            raise UserError(f"{path}: is missing or damaged, install tapegan again")
+        return read_weights(path, name, network, packaged=True)
+    extractor = own_extractor(dataset, network, labelled, print_fn)
+    tell_accuracy(extractor, labelled.test_labels, print_fn)
+    return extractor
+
+
+def is_original(dataset: str, data: Labelled) -> bool:
+    """Tells whether images and labels are those of a row of ``sources.ROWS``, bit for bit."""
+    originals = sources.ROWS[dataset].digests
+    for name, array in zip(NAMES, data, strict=True):
+        if array.dtype != np.uint8:  # labels may have another type
+            if array.min() < 0 or array.max() > 255:
+                return False
+            array = array.astype(np.uint8)
+        if hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() != originals[name]:
+            return False
+    return True
+
+
+def own_extractor(
+    dataset: str, network: str, data: Labelled, print_fn: Callable[[str], None]
+) -> Extractor:
+    """Returns a feature network from the user's cache, trained now if it is not there."""
+    name, digest = versioned_name(dataset, network), array_digest(*data)[:12]
     path = Path(platformdirs.user_cache_dir("tapegan")) / "features" / f"{name}-{digest}.npz"
     if path.exists():
         try:
@@ -122,8 +149,23 @@ def load_extractor(
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
     recipe = RECIPES.get(dataset, RECIPE)
-    write_weights(path, *train_classifier(network, labelled, recipe, verbose=0))
+    write_weights(path, *train_classifier(network, data, recipe, verbose=0))
     return read_weights(path, name, network, packaged=False)
+
+
+def tell_accuracy(
+    extractor: Extractor, test_labels: np.ndarray, print_fn: Callable[[str], None]
+) -> None:
+    """Says how many test images a network knows, with a warning if guessing is nearly as good."""
+    accuracy = extractor.provenance["test_accuracy"]
+    guessing = float(np.bincount(test_labels).max() / len(test_labels))
+    line = f"the feature network {extractor.name} has a test accuracy of {accuracy:.2%}"
+    if accuracy < guessing + LEARNED * (1 - guessing):
+        line = (
+            f"warning: {line}, where naming the commonest class has {guessing:.2%}: metrics that "
+            "look through it mean little; do the labels belong to the images?"
+        )
+    print_fn(line)
 
 
 def train_classifier(

@@ -1,27 +1,35 @@
 """Images of other programs: PNG files in a directory, or an npz file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from gan.data.checks import check_range
 from gan.data.images import decode_png, to_uint8
 from gan.errors import UserError
 
 LEAST_IMAGES = 1000  # fewer say too little: 128 features have a covariance of 8,256 numbers
 
 
-def read_samples(where: Path, image_shape: tuple[int, ...]) -> tuple[np.ndarray, str]:
+def read_samples(
+    where: Path,
+    image_shape: tuple[int, ...],
+    print_fn: Callable[[str], None] = lambda line: None,
+) -> tuple[np.ndarray, str]:
     """Returns images [N, H, W, C] uint8 from anywhere, and how they were read.
 
     Args:
-        where: A directory of PNG files (any depth, in the order of their names) or an npz file
-            with one array, or several of which one is named images, samples or arr_0. The array is
-            [N, H, W, C], or [N, H, W] for one channel: uint8, or floats in 0..1 or in -1..1.
+        where: A directory of PNG files (any depth, in the order of their names, without hidden
+            ones) or an npz file with one array, or several of which one is named images, samples or
+            arr_0. The array is [N, H, W, C], or [N, H, W] for one channel: uint8, or floats in 0..1
+            or in -1..1.
         image_shape: [H, W, C] of the reference.
+        print_fn: Gets a warning about images that use little of their range.
 
     Raises:
-        UserError: Not readable, of another shape or range, NaN among them, or fewer than
-            `LEAST_IMAGES`.
+        UserError: Not readable, of another shape or range, NaN among them, transparent, nearly
+            black or of one colour, or fewer than `LEAST_IMAGES`.
     """
     flag = f"--samples={where}"
     if where.is_dir():
@@ -36,24 +44,35 @@ def read_samples(where: Path, image_shape: tuple[int, ...]) -> tuple[np.ndarray,
         raise UserError(f"{flag}: images are {list(images.shape[1:])}, must be {list(image_shape)}")
     if len(images) < LEAST_IMAGES:
         raise UserError(f"{flag}: holds {len(images)} images, must be at least {LEAST_IMAGES}")
+    check_range(f"{flag}: images", images, print_fn)
     return images, how
 
 
 def read_pngs(directory: Path, image_shape: tuple[int, ...], flag: str) -> np.ndarray:
-    """Returns the PNG files in a directory as [N, H, W, C] uint8."""
-    paths = sorted(directory.rglob("*.png"))
+    """Returns the PNG files in a directory as [N, H, W, C] uint8; hidden ones are left out."""
+    paths = sorted(
+        path
+        for path in directory.rglob("*")
+        if path.suffix.lower() == ".png"
+        and not any(part.startswith(".") for part in path.relative_to(directory).parts)
+    )
     if len(paths) < LEAST_IMAGES:
         raise UserError(f"{flag}: holds {len(paths)} PNG files, must be at least {LEAST_IMAGES}")
     images = []
     for path in paths:
         try:
-            image = decode_png(path.read_bytes(), image_shape[-1])
+            image = decode_png(path.read_bytes(), image_shape[-1], opaque=True)
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: cannot be read ({type(error).__name__})") from None
+            raise UserError(f"{path}: cannot be read ({reason_of(error)})") from None
         if image.shape != image_shape:
             raise UserError(f"{path}: is {list(image.shape)}, must be {list(image_shape)}")
         images.append(image)
     return np.stack(images)
+
+
+def reason_of(error: Exception) -> str:
+    """Returns why a file cannot be read: the system's words, or the kind of damage."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def read_array(path: Path, flag: str) -> tuple[np.ndarray, str]:
@@ -81,8 +100,9 @@ def read_array(path: Path, flag: str) -> tuple[np.ndarray, str]:
     if not np.isfinite(images).all():
         raise UserError(f"{flag}: has pixels that are NaN or infinite")
     low, high = float(images.min()), float(images.max())
-    # A little below 0 is neither range: resized images in 0..1, say. Black is 0 or -1.
-    if low < -1 or high > 1 or -0.5 < low < 0:
+    # A little below 0 is neither range: resized images in 0..1, say. Black is 0 or -1. Nor are
+    # numbers around 0 that use at most half of -1..1, such as -0.5..0.5.
+    if low < -1 or high > 1 or -0.5 < low < 0 or (low < 0 and high - low <= 1):
         raise UserError(
             f"{flag}: has floats from {low:g} to {high:g}, must be in 0..1, in -1..1, or uint8"
         )

@@ -119,7 +119,12 @@ class Metric(NamedTuple):
         return value < mean - 2 * sd if self.better == "lower" else value > mean + 2 * sd
 
 
-CLASS_COUNTS = {"class_counts": lambda c: class_counts(c.samples.probabilities).tolist()}
+CLASS_COUNTS = {
+    "class_counts": lambda c: class_counts(
+        c.samples.probabilities, c.reference.data.train_labels
+    ).tolist(),
+    "real_classes": lambda c: len(np.unique(c.reference.data.train_labels)),
+}
 
 METRICS: dict[str, Metric] = {
     "fcd": Metric(
@@ -164,7 +169,7 @@ METRICS: dict[str, Metric] = {
         CLASS_COUNTS,
     ),
     "classes": Metric(
-        "higher", lambda reference, count: reference.features.probabilities.shape[1],
+        "higher", lambda reference, count: len(np.unique(reference.data.train_labels)),
         lambda c: c.classes["classes"],
         f"classes with at least {PRESENT_SHARE:.0%} of their share among training images",
         CLASS_COUNTS,
@@ -446,30 +451,35 @@ def class_metrics(probabilities: np.ndarray, training_labels: np.ndarray) -> dic
     """Returns the number of classes present and the KL divergence from the training labels.
 
     The plug-in estimate of the divergence is too high by (classes seen - 1) / 2N, which is taken
-    off; so the result can be slightly negative.
+    off; so the result can be slightly negative. Classes without training images do not count.
 
     Args:
         probabilities: [N, classes].
-        training_labels: [M] integers, every class among them.
+        training_labels: [M] integers.
 
     References:
         Miller 1955, Note on the bias of information estimates.
     """
-    counts = class_counts(probabilities)
-    classes = len(counts)
+    counts = class_counts(probabilities, training_labels)
     shares = counts / counts.sum()
-    expected = np.bincount(training_labels, minlength=classes) / len(training_labels)
-    seen = counts > 0
+    expected = np.bincount(training_labels, minlength=len(counts)) / len(training_labels)
+    seen, real = counts > 0, expected > 0
     plug_in = np.sum(shares[seen] * np.log(shares[seen] / expected[seen]))
     return {
-        "classes": float(np.sum(shares >= PRESENT_SHARE * expected)),
+        "classes": float(np.sum(shares[real] >= PRESENT_SHARE * expected[real])),
         "class_kl": float(plug_in - (seen.sum() - 1) / (2 * counts.sum())),
     }
 
 
-def class_counts(probabilities: np.ndarray) -> np.ndarray:
-    """Returns how many samples the classifier gives to each class, [classes] int64."""
-    return np.bincount(np.argmax(probabilities, axis=1), minlength=probabilities.shape[1])
+def class_counts(probabilities: np.ndarray, training_labels: np.ndarray) -> np.ndarray:
+    """Returns how many samples the classifier gives to each class, [classes] int64.
+
+    The likeliest of the classes that have training images: what it thinks of others is nothing
+    that it has learned.
+    """
+    classes = probabilities.shape[1]
+    real = np.unique(training_labels)
+    return np.bincount(real[probabilities[:, real].argmax(1)], minlength=classes)
 
 
 def score_ceiling(labels: np.ndarray) -> float:

@@ -69,12 +69,12 @@ def markdown_table(result: dict[str, Any]) -> str:
     """Returns the metrics of a record as a Markdown table with floors and ideals."""
     lines = ["| metric | value | real images (sd) | ideal | |", "| --- | --- | --- | --- | --- |"]
     for name, value in result["metrics"].items():
-        floor, ideal = result["floors"][name], result["ideals"][name]
+        floor, ideal = result["floors"].get(name), result["ideals"][name]
         error = result.get("kid_standard_error") if name == "kid" else None
         cells = [
             f"{name} {ARROWS[BETTER[name] if name in BETTER else METRICS[name].better]}".strip(),
             format_number(value) + (f" ± {format_number(error)}" if error is not None else ""),
-            f"{format_number(floor['mean'])} ({format_number(floor['sd'])})",
+            f"{format_number(floor['mean'])} ({format_number(floor['sd'])})" if floor else "-",
             format_number(ideal),
             "suspicious" if name in result["suspicious"] else "",
         ]

@@ -17,6 +17,7 @@ import numpy as np
 import platformdirs
 
 from gan.data.datasets import Dataset, Labelled
+from gan.data.digests import array_digest
 from gan.errors import UserError
 from gan.evaluation import features, metrics
 from gan.evaluation.features import Extractor
@@ -33,6 +34,8 @@ from gan.evaluation.metrics import (
 from gan.run.atomic_files import write_json
 from gan.version import __version__
 
+LEAST_REAL = 100  # images to compare with; blocks of KID would have fewer than ten
+
 
 @dataclasses.dataclass
 class RealFeatures:
@@ -42,6 +45,11 @@ class RealFeatures:
     data: Labelled
     extractor: Extractor
     print_fn: Callable[[str], None] = lambda line: None  # is told in one line what takes time
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The digest of all images and labels, which every constant depends on."""
+        return array_digest(*self.data)
 
     @functools.cached_property
     def test(self) -> Features:
@@ -139,6 +147,15 @@ def load_real_features(
     return RealFeatures(dataset, labelled, extractor, print_fn)
 
 
+def too_few(data: Labelled, split: str = "test") -> str:
+    """Returns why a data set is too small to compare with, in words; "" if it is not."""
+    count = len(data.test_images) if split == "test" else len(data.train_images) // 2
+    if count >= LEAST_REAL:
+        return ""
+    of = "test images" if split == "test" else "training images that floors need not"
+    return f"has {count} {of}, must have at least {LEAST_REAL} to compare with"
+
+
 def most_images(reference: Reference) -> int:
     """Returns the most images that have floors: half of the training images, for "train" a quarter.
 
@@ -155,8 +172,8 @@ def floors(reference: Reference, count: int) -> dict[str, Floor]:
     """
     if count > most_images(reference):
         raise UserError(
-            f"{count} images: must be at most {most_images(reference)} to have floors with "
-            f"--split={reference.split}"
+            f"{count} images: must be at most {most_images(reference)} to have floors beside the "
+            f"{reference.split} images"
         )
     key = floors_key(reference, count)
     rows = cached(reference.real, key, lambda: compute_floors(reference, count))
@@ -213,17 +230,20 @@ def compute_thresholds(real: RealFeatures) -> dict[str, float]:
 def cached(real: RealFeatures, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Returns an entry of the table of a feature network's constants, computing it if needed.
 
-    The package's table stands beside the weights, the user's in the cache; each version of the
-    package has its own there, because it may compute otherwise.
+    The package's table stands beside the weights and is for the data that they are for. The user's
+    are in the cache, by the digests of weights and of data; each version of the package has its own
+    there, because it may compute otherwise.
     """
     about = real.extractor.provenance
-    name = f"{about['name']}-{about['sha256'][:12]}.json"
-    own = Path(platformdirs.user_cache_dir("tapegan")) / "floors" / __version__ / name
-    shipped = [features.PACKAGED / f"{about['name']}.floors.json"] if about["packaged"] else []
-    for path in (*shipped, own):
-        table = read_constants(path)
-        if key in table and table.get("sha256", about["sha256"]) == about["sha256"]:
+    if about["packaged"]:
+        table = read_constants(features.PACKAGED / f"{about['name']}.floors.json")
+        if key in table and table.get("sha256") == about["sha256"]:
             return table[key]
+    name = f"{about['name']}-{about['sha256'][:12]}-{real.digest[:12]}.json"
+    own = Path(platformdirs.user_cache_dir("tapegan")) / "floors" / __version__ / name
+    table = read_constants(own)
+    if key in table:
+        return table[key]
     value = compute()
     try:
         own.parent.mkdir(parents=True, exist_ok=True)

@@ -82,7 +82,7 @@ def read_or_draw(
         images = generators.sample_for_evaluation(generator, data, count, seed)
         read_as, origin["seed"] = "drawn by it", seed
     else:
-        images, read_as = read_samples(path, data.shape)
+        images, read_as = read_samples(path, data.shape, print_fn)
     print_fn(f"{len(images):,} images ({read_as})")
     origin |= {"samples": place, "read_as": read_as}
     return Samples(images, dataset, data, origin, generator)

@@ -64,7 +64,8 @@ def collapse_signs(
 
 def few_modes(evaluation: Record) -> bool:
     """Tells whether an evaluation found a small part of the data only."""
-    metrics, classes = evaluation["metrics"], len(evaluation["class_counts"])
+    metrics, counts = evaluation["metrics"], evaluation["class_counts"]
+    classes = evaluation.get("real_classes", len(counts))  # of the training images; not in old ones
     return metrics["coverage"] < LOW_COVERAGE or metrics["classes"] <= LOW_CLASSES * classes
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 
 from gan.algorithm.objective import Objective
-from gan.data.datasets import Dataset, dataset_from_config
+from gan.data.datasets import Dataset, check_dataset, dataset_from_config
 from gan.data.time_limit import run_unless
 from gan.run.config import Config
 from gan.run.jsonl import read_records
@@ -70,6 +70,8 @@ def set_up(
         with timer("data"):
             # A download may take minutes, and leaves nothing that could be saved.
             data = run_unless(stop.patience(), lambda: dataset_from_config(config, print_fn))
+    else:
+        data = check_dataset(config.dataset, data, print_fn)
     with timer("data"):
         made_of = describe(data, own_networks)
     for line in check_same(run_dir, config, **made_of):

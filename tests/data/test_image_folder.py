@@ -142,7 +142,7 @@ def test_forms(tmp_path):
     first = decode(tf.constant(str(path)), 8, 3).numpy()
     assert np.array_equal(first, np.full((8, 8, 3), (255, 0, 0)))
     names = [str(tmp_path / name) for name in [*files, "film.gif"]]
-    assert check_images(names, 8, 3, False) == list(range(6))
+    assert check_images(names, 8, 3, False) == (list(range(6)), "")
 
 
 def bad_files(directory):
@@ -197,7 +197,7 @@ def test_bad_files_together_are_named_and_left_out(tmp_path):
     with pytest.raises(UserError, match=r"cmyk\.jpg: is a CMYK JPEG.*; 13 of 16 images are bad, "):
         check_images(paths, 8, 3, False)
     said = []
-    keep = check_images(paths, 8, 3, True, said.append)
+    keep, _ = check_images(paths, 8, 3, True, said.append)
     assert relative([paths[i] for i in keep], tmp_path) == ["a.png", "dab.jpeg", "z.png"]
     assert len(said) == 11
     for line, (path, reason) in zip(said[:-1], bad.items(), strict=False):
@@ -263,7 +263,7 @@ def test_names_that_are_not_unicode(tmp_path):
     with open(name, "wb") as file:
         file.write(tf.io.encode_png(np.full((4, 4, 3), 7, np.uint8)).numpy())
     paths, _, _ = find_images(tmp_path)
-    assert check_images(paths, 4, 3, False) == [0]
+    assert check_images(paths, 4, 3, False)[0] == [0]
     assert image_files(paths, 4, 3).read([0]).max() == 7
 
 

@@ -113,7 +113,7 @@ def test_points_are_scattered_over_real_ones():
 def test_a_conditional_run_has_a_row_a_class(tmp_path, tiny_config, monkeypatch):
     from gan.data.datasets import DATASETS, DataSource
 
-    images = np.zeros([60, 28, 28, 1], np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (60, 28, 28, 1), np.uint8)
     labelled = Dataset(images, np.arange(60, dtype=np.uint8) % 3)
     monkeypatch.setitem(DATASETS, "labelled", DataSource(lambda data_dir, print_fn: labelled))
     config = tiny_config(dataset="labelled", conditional=True, steps=4)
