@@ -11,7 +11,7 @@ from gan.data.datasets import Dataset, dataset_from_config
 from gan.data.time_limit import run_unless
 from gan.errors import UserError
 from gan.run.config import Config
-from gan.run.jsonl import read_records
+from gan.run.records import read_evaluations, read_metrics
 from gan.run.run_directory import (
     EVALUATIONS_FILE,
     METRICS_FILE,
@@ -96,6 +96,6 @@ def resolve(
     check_rows(config, [*(own_networks or {}), *["dataset"] * (data is not None)])
     config = devices.resolve(with_saved_choices(run_dir, config), own_networks or {})
     check_run_dir(run_dir, config)
-    for name in (METRICS_FILE, EVALUATIONS_FILE):
-        read_records(run_dir / name)
+    read_metrics(run_dir / METRICS_FILE)
+    read_evaluations(run_dir / EVALUATIONS_FILE)
     return config
