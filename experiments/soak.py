@@ -44,7 +44,7 @@ def main(values: FlagValues) -> int:
     config = from_preset("tiny", FASTEST)
     rows: list[dict[str, float]] = []
     started = time.monotonic()
-    with catching_signals() as stop, tempfile.TemporaryDirectory() as directory:
+    with catching_signals(ends_process=True) as stop, tempfile.TemporaryDirectory() as directory:
 
         def watch(generator: Any, step: int) -> dict[str, Any]:
             """Takes a row a minute, and asks for the end when the time is over."""

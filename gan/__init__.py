@@ -1,9 +1,10 @@
 """TapeGAN: GAN research on TensorFlow and Keras 3, one ``tf.GradientTape`` per player."""
 
-import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from gan.lazy import import_quietly as _import_quietly
+from gan.run import forks as _forks  # noqa: F401, it notes from here on who forks
 from gan.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     for module, names in _MODULES.items():
         if name in names:
-            return getattr(importlib.import_module(module), name)
+            return getattr(_import_quietly(module), name)
     raise AttributeError(f"module 'gan' has no attribute {name!r}")
 
 

@@ -1,8 +1,10 @@
 """The package in five lines of Python: ``gan.load``, ``gan.evaluate``, ``gan.train``."""
 
-from collections.abc import Iterable
+import functools
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import keras
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from gan.data.checks import check_images, check_range
 from gan.data.datasets import load_dataset
 from gan.data.time_limit import GivenUp
-from gan.errors import UserError
+from gan.errors import TrainingFailed, UserError
 from gan.evaluation import evaluate as evaluation
 from gan.evaluation import image_files, reference
 from gan.evaluation.metrics import METRICS
@@ -19,8 +21,36 @@ from gan.run.paths import user_path
 from gan.run.presets import from_preset
 from gan.sampling import generators
 from gan.training import devices, trainer
+from gan.training.signals import handing_on_signals
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FLAG = re.compile(r"(?<![\w/.-])--(?=[a-z])(run_dir(?==)|metrics(?==))?")  # --name=value
 
 
+def speaking_of_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Returns a decorator: errors say ``steps=20`` where command lines say ``--steps=20``.
+
+    `names` are those of flags that are called otherwise in Python.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except (UserError, TrainingFailed) as error:
+                text = FLAG.sub(lambda flag: names.get(flag[1] or "", flag[1] or ""), str(error))
+                error.args = (text,)
+                raise
+
+        return call
+
+    return decorate
+
+
+@speaking_of_arguments(run_dir="path")
 def load(path: str | Path, checkpoint: str = "", weights: str = "") -> keras.Model:
     """Returns the generator of a run, or the one in a Keras file.
 
@@ -41,6 +71,7 @@ def load(path: str | Path, checkpoint: str = "", weights: str = "") -> keras.Mod
     return generators.load_generator(user_path(path, "path"), str(checkpoint), weights)
 
 
+@speaking_of_arguments(metrics="names")
 def evaluate(
     images: np.ndarray | keras.Model,
     dataset: str = "mnist",
@@ -124,6 +155,7 @@ def check_samples(images: np.ndarray, shape: tuple[int, ...]) -> None:
     check_range("images", images, print)
 
 
+@speaking_of_arguments()
 def train(
     run_dir: str | Path,
     preset: str = "mlp",
@@ -133,6 +165,10 @@ def train(
     **fields: Any,
 ) -> dict[str, Any]:
     """Trains, or goes on with a run, and returns its summary.
+
+    In the main thread SIGINT (Ctrl-C), SIGTERM and SIGUSR1 save the run first. Then the handler
+    that was there before gets the signal; if there was none, and for Ctrl-C, this is a
+    KeyboardInterrupt. A second signal is that at once.
 
     Args:
         run_dir: Where the run is stored.
@@ -146,6 +182,7 @@ def train(
     Raises:
         UserError: Invalid input; nothing was written.
         TrainingFailed: A number is not finite, or the run directory cannot be written any more.
+        KeyboardInterrupt: A signal came; the same call goes on with the run.
     """
     networks = {"generator": generator, "discriminator": discriminator}
     for name, given in networks.items():
@@ -155,6 +192,9 @@ def train(
     own = {name: given for name, given in networks.items() if isinstance(given, keras.Model)}
     config = from_preset(preset, {**fields, **named})
     try:
-        return trainer.train(config, run_dir, **own, make_evaluators=evaluation.evaluators)
+        with handing_on_signals() as stop:
+            return trainer.train(
+                config, run_dir, **own, make_evaluators=evaluation.evaluators, stop=stop
+            )
     except GivenUp:
         raise KeyboardInterrupt from None

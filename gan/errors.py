@@ -5,6 +5,10 @@ class UserError(Exception):
     """Bad flags or bad input, said in one line; command lines end with status 2."""
 
 
+class CannotDraw(Exception):
+    """Numbers are finite and still cannot be drawn; whoever wants the picture goes on without."""
+
+
 class TrainingFailed(Exception):
     """Training cannot go on; command lines end with status 1."""
 

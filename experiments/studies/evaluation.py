@@ -13,6 +13,7 @@ from gan.evaluation.records import evaluation_record, mode_record
 from gan.run import jsonl
 from gan.run import run_directory as run_files
 from gan.run.presets import from_preset
+from gan.run.records import read_evaluations, read_metrics
 from gan.sampling import generators
 from gan.training import collapse
 from gan.training.checks import has_log_odds
@@ -40,7 +41,7 @@ def count_modes(
     """Does `evaluate_all` where modes can be counted."""
     rows = []
     for run in completed(study, runs):
-        records = jsonl.read_records(run.directory / run_files.METRICS_FILE)
+        records = read_metrics(run.directory / run_files.METRICS_FILE)
         step = int(records[-1]["step"])
         for weights in WEIGHTS:
             about = {"source": "study", "step": step, "weights": weights, "seed": 0}
@@ -69,7 +70,7 @@ def found_record(
     run: Run, about: dict[str, Any], features: Any, count: int, names: tuple[str, ...]
 ) -> dict[str, Any] | None:
     """Returns the record of an evaluation that was done before, None if there is none."""
-    for record in jsonl.read_records(run.directory / run_files.EVALUATIONS_FILE):
+    for record in read_evaluations(run.directory / run_files.EVALUATIONS_FILE):
         if (
             {name: record.get(name) for name in about} == about
             and record["features"] == features
@@ -125,7 +126,7 @@ def judge_images(
 
     rows = []
     for run in completed(study, runs):
-        records = jsonl.read_records(run.directory / run_files.METRICS_FILE)
+        records = read_metrics(run.directory / run_files.METRICS_FILE)
         config = from_preset(study.preset, run.changes)
         for weights in WEIGHTS:
             curve = []

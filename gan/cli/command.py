@@ -1,22 +1,21 @@
 """What every command line shares: flags made from `Config`, one-line errors, exit statuses."""
 
-import contextlib
 import errno
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
 from absl import flags
 
+from gan import lazy
 from gan.cli.flags import help_text
 from gan.errors import UserError
 
 DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
 
-# Whether the user asked for TensorFlow's chatter; `gan` sets the variable if it is not there.
-CHATTER = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3"
+silenced = partial(lazy.silenced, UserError)  # whose line says all
 
 
 def run(
@@ -75,29 +74,3 @@ def complain(error: Exception, status: int) -> int:
         text = f"{text.rstrip('.')} (--help lists all flags)"
     print(f"error: {text}", file=sys.stderr)
     return status
-
-
-@contextlib.contextmanager
-def silenced() -> Iterator[None]:
-    """Keeps what TensorFlow's libraries print to file descriptor 2 while they load.
-
-    They do so before any log level is read. It is shown after all if the block fails, and
-    TF_CPP_MIN_LOG_LEVEL=0 asks for it.
-    """
-    if CHATTER:
-        yield
-        return
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException as error:
-            if not isinstance(error, UserError):  # whose line says all
-                kept.seek(0)
-                os.write(saved, kept.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

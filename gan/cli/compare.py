@@ -6,7 +6,7 @@ from pathlib import Path
 from absl.flags import FlagValues
 
 from gan.cli import command, flags
-from gan.errors import UserError
+from gan.errors import CannotDraw, UserError
 from gan.run.fields import option
 
 USAGE = "Says whether runs look like reference runs of their preset, and since when not."
@@ -50,11 +50,15 @@ def main(values: FlagValues) -> int:
     for run in runs:
         curves[str(run.path)], line = compare.compare_run(run, reference)
         lines.append(f"{run.path} beside {line}")
+        lines += [f"{run.path} {run.failure}"] if run.failure else []
     try:
         plots.write_comparison(out, reference.bands, curves)
+        lines.append(f"{out}: the curves over their bands")
+    except CannotDraw as error:
+        lines.append(f"warning: {error}")
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    print("\n".join([*lines, f"{out}: the curves over their bands"]))
+    print("\n".join(lines))
     return command.DONE
 
 

@@ -38,7 +38,7 @@ def main(values: FlagValues) -> int:
     run_dir = values["run_dir"].value or f"runs/{values['preset'].value}"
     if values["run_dir"].present and not values["run_dir"].value:
         raise UserError("--run_dir=: must be a directory")
-    with catching_signals() as stop:
+    with catching_signals(ends_process=True) as stop:
         return train(config, Path(run_dir), values["dry_run"].value, stop)
 
 

@@ -86,8 +86,8 @@ ARROWS = {"lower": "↓", "higher": "↑", "real": ""}
 
 
 def format_number(value: float) -> str:
-    """Returns a number with four significant digits; whole ones without a point."""
-    return f"{value:.0f}" if value == int(value) else f"{value:.4g}"
+    """Returns a number with four significant digits; whole ones below 10^15 without a point."""
+    return f"{value:.0f}" if abs(value) < 1e15 and value == int(value) else f"{value:.4g}"
 
 
 def write_picture(run_dir: Path, step: int, prefix: str, picture: np.ndarray) -> Path:

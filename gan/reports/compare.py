@@ -123,7 +123,10 @@ def compare_run(run: History, reference: ReferenceRuns) -> tuple[Curves, str]:
         missing = f"points at multiples of {WINDOW:,} steps"
         if metrics == ("fcd",):
             missing = f"FCD at multiples of {WINDOW:,} steps (--evaluate_every), and {why}"
-        raise UserError(f"--runs={run.path}: has nothing to compare yet, it needs {missing}")
+        why_not = f"; it {run.failure}" if run.failure else ""
+        raise UserError(
+            f"--runs={run.path}: has nothing to compare yet, it needs {missing}{why_not}"
+        )
 
     changes = differing_fields(run.config, reference.config)
     changes |= dict.fromkeys(run.own_networks, "own")

@@ -14,6 +14,7 @@ import jinja2
 import numpy as np
 
 from gan.data.images import read_png
+from gan.errors import CannotDraw
 from gan.evaluation import reference
 from gan.evaluation.records import format_number
 from gan.reports import plots
@@ -21,8 +22,8 @@ from gan.reports.explorer import Explorer
 from gan.reports.plots import Line
 from gan.run import reader
 from gan.run.config import Config
-from gan.run.jsonl import DURING_TRAINING
 from gan.run.reader import History, Record
+from gan.run.records import DURING_TRAINING, is_number
 from gan.training.checks import has_log_odds
 from gan.version import __version__
 
@@ -58,12 +59,15 @@ def render_page(runs: Sequence[History], explorer: Explorer | None = None) -> st
         UserError: A sample grid is no picture.
     """
     newest = [last_evaluation(run) for run in runs]
+    charts, not_drawn = draw_charts(runs)
     configs = compared_configs(runs)
     return TEMPLATES.get_template("report.html").render(
         title=", ".join(str(run.path) for run in runs),
         overview=overview(runs),
+        failures=[f"{run.path} {run.failure}" for run in runs if run.failure],
         slideshows=[(run.path, read_frames(run)) for run in runs if run.pictures],
-        charts=draw_charts(runs),
+        charts=charts,
+        not_drawn=not_drawn,
         metrics=metrics_table(runs, newest),
         evaluations=[describe(run, r) for run, r in zip(runs, newest, strict=True) if r],
         explorer=explorer or Explorer(),
@@ -108,8 +112,11 @@ def read_frames(run: History) -> list[dict[str, Any]]:
     return frames
 
 
-def draw_charts(runs: Sequence[History]) -> list[str]:
-    """Returns the charts, as SVG: of what training logs, and of light evaluations."""
+def draw_charts(runs: Sequence[History]) -> tuple[list[str], list[str]]:
+    """Returns the charts, as SVG, and a line about each that cannot be drawn.
+
+    They are of what training logs, and of light evaluations.
+    """
     log_odds = all(has_log_odds(run.config) for run in runs)
     logged = [[(record["step"], record) for record in run.records] for run in runs]
     light = [
@@ -122,10 +129,16 @@ def draw_charts(runs: Sequence[History]) -> list[str]:
     ]
     for metric in LIGHT:
         lines = lines_of(runs, light, (metric,))
-        values = [value for line in lines for value in line.values]
+        values = [value for line in lines for value in line.values if is_number(value)]
         falls = metric in FALLING and bool(lines) and 0 < 10 * min(values) < max(values)
         charts.append((f"{metric} of the light evaluation", lines, None, falls))
-    return [plots.chart(*arguments) for arguments in charts if arguments[1]]
+    drawn, not_drawn = [], []
+    for arguments in charts:
+        try:
+            drawn += [plots.chart(*arguments)] if arguments[1] else []
+        except CannotDraw as error:
+            not_drawn.append(str(error))
+    return drawn, not_drawn
 
 
 def lines_of(
@@ -133,7 +146,7 @@ def lines_of(
     histories: Sequence[Sequence[tuple[int, Record]]],
     metrics: Sequence[str],
 ) -> list[Line]:
-    """Returns a line for each run and metric that has points.
+    """Returns a line for each run and metric that has points; NaN, a gap, where a value is null.
 
     Args:
         runs: Each has a colour, and a name in the legend if there are several.
@@ -143,11 +156,12 @@ def lines_of(
     lines = []
     for i, (run, history) in enumerate(zip(runs, histories, strict=True)):
         for dash, metric in enumerate(metrics):
-            points = [(step, row[metric]) for step, row in history if row.get(metric) is not None]
-            if points and not (metric == "loss/penalty" and run.config.penalty == "none"):
+            points = [(step, row[metric]) for step, row in history if metric in row]
+            has_points = any(value is not None for _, value in points)
+            if has_points and not (metric == "loss/penalty" and run.config.penalty == "none"):
                 name = str(run.path) if len(runs) > 1 and not dash else ""
-                steps, values = zip(*points, strict=True)
-                lines.append(Line(name, steps, values, i, dash))
+                values = [np.nan if value is None else value for _, value in points]
+                lines.append(Line(name, [step for step, _ in points], values, i, dash))
     return lines
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from gan.reports.reference_curves import Band, Curves, limits_of
 from gan.run.atomic_files import replacing
+from gan.run.drawing import drawing
 
 INK = "#010203"  # stands for the page's own colour of text
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
@@ -32,16 +33,21 @@ class Line(NamedTuple):
 def in_bins(line: Line) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Returns steps, means, lowest and highest values of a line, each [at most `BINS`].
 
-    No spike is lost; the last point is in the last bin.
+    No spike is lost; the last point is in the last bin. Values that are not finite are left out of
+    their bin; a bin of nothing else is NaN.
     """
     steps, values = np.asarray(line.steps, float), np.asarray(line.values, float)
+    finite = np.isfinite(values)
     starts = np.unique(np.linspace(0, len(steps), BINS, endpoint=False).astype(int))
     counts = np.diff([*starts, len(steps)])
+    known = np.add.reduceat(finite, starts, dtype=int)
+    # Divided before they are added, for the sum of values near 1e308 is not finite.
+    shares = np.where(finite, values, 0.0) / np.repeat(np.maximum(known, 1), counts)
     return (
         steps[starts + counts - 1],
-        np.add.reduceat(values, starts) / counts,
-        np.minimum.reduceat(values, starts),
-        np.maximum.reduceat(values, starts),
+        np.where(known > 0, np.add.reduceat(shares, starts), np.nan),
+        np.fmin.reduceat(np.where(finite, values, np.nan), starts),
+        np.fmax.reduceat(np.where(finite, values, np.nan), starts),
     )
 
 
@@ -55,13 +61,16 @@ def chart(
         lines: At least one point each; values that are not finite are gaps.
         level: Of a thin horizontal line.
         logarithmic: Whether the values' axis is, for what falls by orders of magnitude.
+
+    Raises:
+        CannotDraw: They are numbers that Matplotlib cannot draw.
     """
     settings = {
         "svg.fonttype": "none", "svg.hashsalt": title, "font.size": 9, "text.color": INK,
         "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
         "text.parse_math": False,  # a run's name may have a $
     }  # fmt: skip
-    with matplotlib.rc_context(settings):
+    with drawing(title), matplotlib.rc_context(settings):
         figure = Figure(figsize=(5, 2.8), layout="constrained")
         axes = figure.subplots()
         legend = {}
@@ -98,35 +107,41 @@ def chart(
 
 
 def write_comparison(path: Path, bands: Mapping[str, Band], runs: Mapping[str, Curves]) -> None:
-    """Draws the curves of runs over the bands of reference runs, up to where they have points."""
-    shown = [name for name, band in bands.items() if band["steps"]]
-    rows = len(shown) // 2 + 1  # one place is left for the legend
-    figure = Figure(figsize=(10, 2.4 * rows), layout="constrained")
-    lines: list[Any] = []
-    for place, name in enumerate(shown, 1):
-        axes, band = figure.add_subplot(rows, 2, place), bands[name]
-        curves = [run.get(name, {}) for run in runs.values()]
-        reached = max((step for curve in curves for step in curve), default=0)
-        count = max(2, sum(step <= reached for step in band["steps"]))  # one point is no area
-        steps, low, high, median = (band[key][:count] for key in ("steps", "low", "high", "median"))
-        lower, upper = (limit[:count] for limit in limits_of(name, band))
-        lines = [
-            axes.fill_between(steps, lower, upper, color="0.92"),
-            axes.fill_between(steps, low, high, color="0.8"),
-            *axes.plot(steps, median, color="0.5", linewidth=1),
-        ]
-        for curve in curves:
-            common = sorted(step for step in curve if step <= steps[-1])
-            marker = "o" if len(common) == 1 else ""
-            lines += axes.plot(common, [curve[step] for step in common], marker=marker)
-        if name == "fcd":
-            axes.set_yscale("log")  # it falls by orders of magnitude
-        axes.set_title(name, fontsize=9)
-        axes.grid(alpha=0.3)
-    with matplotlib.rc_context({"text.parse_math": False}):  # a name may have a $
-        names = ["band", "range of the seeds", "their median", *runs]
-        figure.add_subplot(rows, 2, 2 * rows).axis("off")
-        figure.axes[-1].legend(lines, names, loc="center", fontsize=9)
-        figure.supxlabel("step", fontsize=9)
-    with replacing(path) as temporary:
+    """Draws the curves of runs over the bands of reference runs, up to where they have points.
+
+    Raises:
+        CannotDraw: They are numbers that Matplotlib cannot draw.
+    """
+    with drawing(path), replacing(path) as temporary:
+        shown = [name for name, band in bands.items() if band["steps"]]
+        rows = len(shown) // 2 + 1  # one place is left for the legend
+        figure = Figure(figsize=(10, 2.4 * rows), layout="constrained")
+        lines: list[Any] = []
+        for place, name in enumerate(shown, 1):
+            axes, band = figure.add_subplot(rows, 2, place), bands[name]
+            curves = [run.get(name, {}) for run in runs.values()]
+            reached = max((step for curve in curves for step in curve), default=0)
+            count = max(2, sum(step <= reached for step in band["steps"]))  # one point is no area
+            steps, low, high, median = (
+                band[key][:count] for key in ("steps", "low", "high", "median")
+            )
+            lower, upper = (limit[:count] for limit in limits_of(name, band))
+            lines = [
+                axes.fill_between(steps, lower, upper, color="0.92"),
+                axes.fill_between(steps, low, high, color="0.8"),
+                *axes.plot(steps, median, color="0.5", linewidth=1),
+            ]
+            for curve in curves:
+                common = sorted(step for step in curve if step <= steps[-1])
+                marker = "o" if len(common) == 1 else ""
+                lines += axes.plot(common, [curve[step] for step in common], marker=marker)
+            if name == "fcd":
+                axes.set_yscale("log")  # it falls by orders of magnitude
+            axes.set_title(name, fontsize=9)
+            axes.grid(alpha=0.3)
+        with matplotlib.rc_context({"text.parse_math": False}):  # a name may have a $
+            names = ["band", "range of the seeds", "their median", *runs]
+            figure.add_subplot(rows, 2, 2 * rows).axis("off")
+            figure.axes[-1].legend(lines, names, loc="center", fontsize=9)
+            figure.supxlabel("step", fontsize=9)
         figure.savefig(temporary, dpi=100)

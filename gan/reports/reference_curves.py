@@ -95,7 +95,7 @@ def curves_of(
         for record in records:
             if record.get(name) is not None:
                 windows[-(-record["step"] // WINDOW) * WINDOW].append(record[name])
-        curves[name] = {end: float(np.mean(v)) for end, v in windows.items() if end <= last}
+        curves[name] = {end: mean(v) for end, v in windows.items() if end <= last}
     curves["fcd"] = {
         record["step"]: record["metrics"]["fcd"]
         for record in evaluations
@@ -104,6 +104,13 @@ def curves_of(
         and record["step"] % WINDOW == 0
     }
     return curves
+
+
+def mean(values: Sequence[float]) -> float:
+    """Returns the mean of finite numbers; their sum need not be finite."""
+    with np.errstate(over="ignore"):
+        usual = np.mean(values)
+    return float(usual if np.isfinite(usual) else np.sum(np.divide(values, len(values))))
 
 
 def bands_of(runs: Sequence[Curves]) -> dict[str, dict[str, list[float]]]:

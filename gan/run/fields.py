@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -61,8 +62,7 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
         if field.default is not None:
             raise valid
         return value
-    if kind is float and type(value) is int:
-        value = float(value)
+    value = plain(value, kind)
     if type(value) is not kind:
         raise valid
     meta = field.metadata
@@ -76,6 +76,27 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
         and (meta["below"] is None or value < meta["below"])
     ):
         raise valid
+    return value
+
+
+def plain(value: Any, kind: type) -> Any:
+    """Returns a number, text or path of other Python code, such as NumPy's, as one of Python's own.
+
+    It stays as it is if it stands for nothing of this kind: True is no number, and 2.0 no integer.
+    """
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()  # of an array without dimensions, or NumPy's scalar
+    if kind is str and isinstance(value, str | os.PathLike):
+        return str.__str__(value) if isinstance(value, str) else os.fspath(value)
+    if isinstance(value, bool):
+        return value
+    if kind is int and isinstance(value, numbers.Integral):
+        return int(value)
+    if kind is float and isinstance(value, numbers.Real):
+        try:
+            return float(value)
+        except OverflowError:  # an integer of 400 digits
+            return value
     return value
 
 

@@ -94,4 +94,11 @@ def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> Config
     """
     if name not in PRESETS:
         raise UserError(f"--preset={name}: must be one of {', '.join(PRESETS)}")
-    return from_dict({**PRESETS[name], **(overrides or {})})
+    config = from_dict({**PRESETS[name], **(overrides or {})})
+    # Not in Config: runs from before this was refused are still read.
+    if config.keep_best != "none" and config.evaluate_every > config.steps:
+        raise UserError(
+            f"--keep_best={config.keep_best}: --evaluate_every={config.evaluate_every} is beyond "
+            f"--steps={config.steps} and gives it nothing to compare, must be at most as many"
+        )
+    return config

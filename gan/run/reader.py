@@ -1,7 +1,5 @@
 """What a run has left behind, read and checked: a run may be damaged, or come from anybody."""
 
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any, NamedTuple
 from gan.errors import UserError
 from gan.run import run_directory
 from gan.run.config import Config
-from gan.run.jsonl import read_records
+from gan.run.records import read_evaluations, read_metrics, read_summary
 
 Record = Mapping[str, Any]
 
@@ -37,6 +35,14 @@ class History(NamedTuple):
             "own" if n in self.own_networks else getattr(self.config, n) for n in names
         )
 
+    @property
+    def failure(self) -> str:
+        """Why the run stopped, and at which step; "" if it did not."""
+        if self.summary.get("status") != "stopped":
+            return ""
+        reached = max(self.summary["step"], self.summary.get("logged_step", 0))
+        return f"stopped after step {reached:,}: {self.summary['reason']}"
+
 
 def read_history(run_dir: Path) -> History:
     """Returns what a run has left behind."""
@@ -44,22 +50,10 @@ def read_history(run_dir: Path) -> History:
     environment = values.get("environment", {})
     if not isinstance(environment, dict):
         raise UserError(f"{run_dir / run_directory.CONFIG_FILE}: environment must be an object")
-    records = read_records(run_dir / run_directory.METRICS_FILE)
-    for record in records:
-        if not all(value is None or is_number(value) for value in record.values()):
-            raise UserError(
-                f"{run_dir / run_directory.METRICS_FILE}: step {record['step']} has a value that "
-                "is no number"
-            )
-    evaluations = read_records(run_dir / run_directory.EVALUATIONS_FILE)
-    for evaluation in evaluations:
-        if not is_evaluation(evaluation):
-            raise UserError(
-                f"{run_dir / run_directory.EVALUATIONS_FILE}: step {evaluation['step']} is no "
-                "evaluation, must have metrics that are numbers"
-            )
+    records = read_metrics(run_dir / run_directory.METRICS_FILE)
+    evaluations = read_evaluations(run_dir / run_directory.EVALUATIONS_FILE)
     summary = read_summary(run_dir / run_directory.SUMMARY_FILE)
-    if summary and records and summary["step"] < records[-1]["step"]:
+    if summary and records and not is_of_the_end(summary, records[-1]["step"]):
         summary = {}
     return History(
         run_dir,
@@ -87,23 +81,12 @@ def evenly_spaced(things: Sequence[Any], most: int) -> list[Any]:
     return [things[round(i * (len(things) - 1) / (most - 1))] for i in range(most)]
 
 
-def read_summary(path: Path) -> dict[str, Any]:
-    """Returns the summary of a run, empty if there is none."""
-    if not path.exists():
-        return {}
-    try:
-        summary = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read, must be JSON ({type(error).__name__})") from None
-    right = (
-        isinstance(summary, dict)
-        and type(summary.get("step")) is int
-        and is_number(summary.get("seconds", 0))
-        and isinstance(summary.get("collapse", {}), dict)
-    )
-    if not right:
-        raise UserError(f"{path}: is no summary, must be an object with a step")
-    return dict(summary)
+def is_of_the_end(summary: Record, last: int) -> bool:
+    """Returns whether a run whose last record is of step `last` ended as the summary says.
+
+    Else it went on since. One that stopped may have logged steps beyond its newest checkpoint.
+    """
+    return bool(summary["step"] >= last or summary.get("logged_step") == last)
 
 
 def check_checkpoints(run_dir: Path, steps: int) -> None:
@@ -111,12 +94,11 @@ def check_checkpoints(run_dir: Path, steps: int) -> None:
 
     One that is complete at `steps` needs none; one that ended before its first has none.
     """
-    if not (run_dir / run_directory.CONFIG_FILE).exists():
+    new = not (run_dir / run_directory.CONFIG_FILE).exists()
+    if new or run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR):
         return
     summary, step = read_summary(run_dir / run_directory.SUMMARY_FILE), reached(run_dir)
-    if run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR) or (
-        summary.get("status") == "completed" and step >= steps
-    ):
+    if summary.get("status") == "completed" and step >= steps:
         return
     saved = summary.get("step", 0) > 0 or (run_dir / run_directory.GENERATOR_FILE).exists()
     if saved or step > run_directory.read_config(run_dir).checkpoint_every:
@@ -129,25 +111,9 @@ def check_checkpoints(run_dir: Path, steps: int) -> None:
 def reached(run_dir: Path) -> int:
     """Returns the last step that the summary, a record or a picture of a run is about, else 0."""
     steps = [read_summary(run_dir / run_directory.SUMMARY_FILE).get("step", 0)]
-    for name in (run_directory.METRICS_FILE, run_directory.EVALUATIONS_FILE):
-        steps += [record["step"] for record in read_records(run_dir / name)]
+    steps += [r["step"] for r in read_metrics(run_dir / run_directory.METRICS_FILE)]
+    steps += [r["step"] for r in read_evaluations(run_dir / run_directory.EVALUATIONS_FILE)]
     return max([*steps, *(step for step, _ in sample_grids_of(run_dir))])
-
-
-def is_evaluation(record: Record) -> bool:
-    """Returns whether a record has metrics, and floors if any, that are numbers."""
-    values, floors = record.get("metrics"), record.get("floors", {})
-    if not isinstance(values, dict) or not isinstance(floors, dict):
-        return False
-    pairs = [(f.get("mean"), f.get("sd")) if isinstance(f, dict) else () for f in floors.values()]
-    return all(v is None or is_number(v) for v in values.values()) and all(
-        len(pair) == 2 and all(map(is_number, pair)) for pair in pairs
-    )
-
-
-def is_number(value: Any) -> bool:
-    """Returns whether JSON brought a number."""
-    return type(value) in (int, float) and math.isfinite(value)
 
 
 def in_words(value: Any) -> str:

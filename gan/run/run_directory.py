@@ -1,7 +1,6 @@
 """The run directory: what it holds, when it is continued and when it is refused."""
 
 import dataclasses
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -12,7 +11,9 @@ from gan.errors import UserError
 from gan.run import config as config_module
 from gan.run.atomic_files import write_json
 from gan.run.config import Config
+from gan.run.jsonl import parse
 from gan.run.paths import refuse_pattern
+from gan.run.records import read_summary
 
 CONFIG_FILE = "config.json"
 SUMMARY_FILE = "summary.json"
@@ -120,10 +121,10 @@ def read_values(run_dir: Path) -> dict[str, Any]:
     """Returns what config.json of a run holds, after a look at the kinds of the run's files."""
     path = run_dir / CONFIG_FILE
     try:
-        values = json.loads(path.read_text())
+        values = parse(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
-    except (OSError, ValueError, RecursionError) as error:  # the last one: nested too deeply
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"{path}: is not a configuration, must be JSON ({reason})") from None
     if not isinstance(values, dict) or not isinstance(values.get("config"), dict):
@@ -215,8 +216,8 @@ def check_output(path: Path, suffix: str = "") -> None:
 def is_run(directory: Path) -> bool:
     """Returns whether a directory has the configuration of a run; other programs have a config."""
     try:
-        values = json.loads((directory / CONFIG_FILE).read_text())
-    except (OSError, ValueError, RecursionError):
+        values = parse((directory / CONFIG_FILE).read_text())
+    except (OSError, ValueError):
         return False
     return isinstance(values, dict) and isinstance(values.get("config"), dict)
 
@@ -227,11 +228,11 @@ def ended_summary(run_dir: Path, step: int) -> dict[str, Any] | None:
     Another step: the run went on after that summary, and ended before it could write its own.
     """
     try:
-        summary = json.loads((run_dir / SUMMARY_FILE).read_text())
-        ended = summary["status"] in ("completed", "stopped") and summary["step"] == step
-        return summary if ended else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        summary = read_summary(run_dir / SUMMARY_FILE)
+    except UserError:  # a damaged one is written again
         return None
+    ended = summary.get("status") in ("completed", "stopped") and summary["step"] == step
+    return summary if ended else None
 
 
 def step_of(checkpoint: str | None) -> int:

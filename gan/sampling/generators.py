@@ -14,6 +14,7 @@ from gan.models.build import build_generator
 from gan.models.checks import check_images, check_network, classes_of
 from gan.run import run_directory
 from gan.run.config import Config
+from gan.run.forks import refuse_fork
 from gan.run.paths import refuse_pattern
 from gan.sampling.latents import Numbers, latents_of, truncate
 
@@ -50,6 +51,7 @@ def sample(
     Raises:
         UserError: A seed, label or bound is out of range, or there are no seeds.
     """
+    refuse_fork()
     if not isinstance(generator, keras.Model):
         kind = type(generator).__name__
         raise UserError(f"generator: is {kind}, must be a Keras model, as gan.load returns")

@@ -8,14 +8,23 @@ of real images (kimg), because log intervals and batch sizes differ.
 from collections.abc import Sequence
 from typing import Any
 
+from gan.run.records import is_number
+
 Record = dict[str, Any]  # of metrics.jsonl or evaluations.jsonl
+
+SIGNS = {  # and the row of gan/training/failures.py that is about each
+    "discriminator_won": "D wins",
+    "discriminator_dead": "D learns nothing",
+    "mode_collapse": "Mode collapse",
+}
 
 SPAN_KIMG = 256.0  # what a rule on D looks back at: 1,000 steps of the default run
 LEAST_RECORDS = 3  # in that span
 
 WON_ACCURACY, WON_GAP = 0.99, 6.0  # on both kinds of images; mean real minus mean fake logit
 DEAD_ACCURACY, DEAD_GAP = 0.52, 0.05  # over both kinds of images
-MODE_METRICS = {"fcd", "coverage", "classes"}
+D_METRICS = ("accuracy/real", "accuracy/fake", "logits/real", "logits/fake")
+MODE_METRICS = ("fcd", "coverage", "classes")
 LOW_COVERAGE = 0.1  # real images get 0.95
 LOW_CLASSES = 0.5  # of all classes
 IMPROVEMENT = 0.95  # an FCD below this part of the best one before is progress
@@ -26,13 +35,17 @@ def collapse_signs(
 ) -> dict[str, str]:
     """Returns the signs of collapse at the last record, each with what it means in one sentence.
 
-    Records may be the last `SPAN_KIMG` of metrics.jsonl. Evaluations are all so far; those that
-    lack what the rule on modes needs are passed over. Where logits are no log-odds, the rules on D
-    mean nothing.
+    Records may be the last `SPAN_KIMG` of metrics.jsonl. Evaluations are all so far. Those of
+    either kind that lack a number which a rule needs, or hold one that was not finite, are passed
+    over. Where logits are no log-odds, the rules on D mean nothing.
     """
     signs = {}
     now = records[-1]["kimg"] if records else 0.0
-    span = [r for r in records if r["kimg"] > now - SPAN_KIMG and None not in r.values()]
+    span = [
+        r
+        for r in records
+        if r["kimg"] > now - SPAN_KIMG and None not in r.values() and has_numbers(r, D_METRICS)
+    ]
     if log_odds and now >= SPAN_KIMG and len(span) >= LEAST_RECORDS:
         lowest = min(min(r["accuracy/real"], r["accuracy/fake"]) for r in span)
         mean = sum((r["accuracy/real"] + r["accuracy/fake"]) / 2 for r in span) / len(span)
@@ -48,7 +61,7 @@ def collapse_signs(
                 f"logit gap at most {max(gaps):.2f}), so G learns nothing from it"
             )
     complete = [
-        e for e in evaluations if "class_counts" in e and MODE_METRICS.issubset(e["metrics"])
+        e for e in evaluations if "class_counts" in e and has_numbers(e["metrics"], MODE_METRICS)
     ]
     if len(complete) > 2:
         *before, last_but_one, last = complete
@@ -60,6 +73,11 @@ def collapse_signs(
                 f"FCD {fcd(last):.1f})"
             )
     return signs
+
+
+def has_numbers(values: Record, names: Sequence[str]) -> bool:
+    """Tells whether all of these values are there, as numbers."""
+    return all(is_number(values.get(name)) for name in names)
 
 
 def few_modes(evaluation: Record) -> bool:

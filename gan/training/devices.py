@@ -19,13 +19,19 @@ import tensorflow as tf
 from gan.errors import UserError
 from gan.models.checks import all_layers
 from gan.run.config import Config
+from gan.run.forks import refuse_fork
 from gan.training import cluster
 from gan.training.checks import TABLES
 from gan.version import __version__
 
 
 def prepare() -> None:
-    """Lets TensorFlow take GPU memory as it needs it, instead of all at once."""
+    """Lets TensorFlow take GPU memory as it needs it, instead of all at once.
+
+    Raises:
+        UserError: TensorFlow cannot be used here, or Keras is set up for something else.
+    """
+    refuse_fork()
     if keras.backend.backend() != "tensorflow":
         raise UserError(
             f"KERAS_BACKEND={keras.backend.backend()}: must be tensorflow, set before Keras starts"

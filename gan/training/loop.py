@@ -17,13 +17,14 @@ from gan.algorithm.step import GanState, finite_metrics
 from gan.data.datasets import Dataset
 from gan.errors import NotFinite, TrainingFailed
 from gan.run.config import Config
+from gan.run.records import is_number
 from gan.run.run_directory import BEST_DIR, step_of
 from gan.training import collapse, devices, sample_grids
 from gan.training.builders import build_pipeline
 from gan.training.checkpoints import checkpoint_manager, save
 from gan.training.checks import has_log_odds
 from gan.training.console import Console
-from gan.training.failures import writing
+from gan.training.failures import advice, writing
 from gan.training.metrics_log import MetricsLog
 from gan.training.setup import Evaluator
 from gan.training.signals import StopRequest
@@ -149,8 +150,10 @@ def evaluate(run: Run) -> None:
         with run.task("records"):
             run.log.evaluation(step, run.kimg, run.seconds, name, record)
     devices.release_memory()
-    values = {
-        e["step"]: e["metrics"][metric] for e in run.log.evaluations if metric in e["metrics"]
+    values = {  # null, of a run from before: it was not finite
+        e["step"]: e["metrics"][metric]
+        for e in run.log.evaluations
+        if is_number(e["metrics"].get(metric))
     }
     if step in values and values[step] <= values.get(step_of(run.best.latest_checkpoint), np.inf):
         with run.task("checkpoints"):
@@ -198,7 +201,8 @@ def react_to_collapse(run: Run) -> None:
         run.measure_average()
         run.save()
         signs = "; ".join(f"{name}: {text}" for name, text in run.signs.items())
-        raise TrainingFailed(f"collapsed at step {run.step}, saved: {signs}")
+        rows = [collapse.SIGNS[name] for name in run.signs]
+        raise TrainingFailed(f"collapsed at step {run.step}, saved: {signs}; {advice(*rows)}")
 
 
 class Action(NamedTuple):

@@ -10,14 +10,9 @@ import tensorflow as tf
 from tensorboard.plugins.hparams.api import hparams
 
 from gan.run.atomic_files import replacing
-from gan.run.jsonl import (
-    DURING_TRAINING,
-    append_record,
-    drop_evaluations,
-    read_records,
-    without_infinities,
-    write_records,
-)
+from gan.run.drawing import drawing
+from gan.run.jsonl import append_record, without_infinities, write_records
+from gan.run.records import DURING_TRAINING, drop_evaluations, read_metrics
 from gan.run.run_directory import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
 from gan.training.collapse import SPAN_KIMG
 
@@ -28,7 +23,7 @@ class MetricsLog:
     def __init__(self, run_dir: Path, step: int) -> None:
         """Opens the log of a run that stands at `step`; records beyond it are dropped."""
         self.path = run_dir / METRICS_FILE
-        records = [record for record in read_records(self.path) if record["step"] <= step]
+        records = [record for record in read_metrics(self.path) if record["step"] <= step]
         write_records(self.path, records)
         self.last: dict[str, Any] = records[-1] if records else {"step": 0, "seconds": 0.0}
         self.recent = deque(records)  # what collapse detection looks back at
@@ -84,20 +79,25 @@ class MetricsLog:
 
 
 def write_loss_plot(path: Path, records: list[dict[str, Any]]) -> None:
-    """Draws D's and G's loss over the steps."""
+    """Draws D's and G's loss over the steps, with gaps where they are unknown.
+
+    Raises:
+        CannotDraw: They are numbers that Matplotlib cannot draw.
+    """
     # Not pyplot: it would open a window system and keep the figure alive.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    steps = [record["step"] for record in records]
-    for name, label in (("loss/d", "D loss (real + fake)"), ("loss/g", "G loss")):
-        axes.plot(steps, [record[name] for record in records], label=label, linewidth=1)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    with replacing(path) as temporary:
+    with drawing(path), replacing(path) as temporary:
+        figure = Figure(figsize=(7, 3.2), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        steps = [record["step"] for record in records]
+        for name, label in (("loss/d", "D loss (real + fake)"), ("loss/g", "G loss")):
+            values = [record.get(name) for record in records]
+            axes.plot(steps, np.array(values, float), label=label, linewidth=1)  # None: NaN, a gap
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+        axes.grid(alpha=0.3)
+        axes.legend()
         figure.savefig(temporary, dpi=120)

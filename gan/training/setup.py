@@ -10,8 +10,8 @@ from gan.algorithm.objective import Objective
 from gan.data.datasets import Dataset, check_dataset, dataset_from_config
 from gan.data.time_limit import run_unless
 from gan.run.config import Config
-from gan.run.jsonl import read_records
 from gan.run.reader import check_checkpoints
+from gan.run.records import read_evaluations, read_metrics
 from gan.run.run_directory import (
     EVALUATIONS_FILE,
     METRICS_FILE,
@@ -96,7 +96,7 @@ def resolve(
     check_rows(config, [*(own_networks or {}), *["dataset"] * (data is not None)])
     config = devices.resolve(with_saved_choices(run_dir, config), own_networks or {})
     check_run_dir(run_dir, config)
-    for name in (METRICS_FILE, EVALUATIONS_FILE):
-        read_records(run_dir / name)
+    read_metrics(run_dir / METRICS_FILE)
+    read_evaluations(run_dir / EVALUATIONS_FILE)
     check_checkpoints(run_dir, config.steps)
     return config

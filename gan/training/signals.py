@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Container, Iterator
+from types import FrameType
 
 # What asks for an end: Ctrl-C, a terminal that stops a job, and what schedulers send.
 ASKING = ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -23,6 +24,7 @@ class StopRequest:
 
     signal_name: str | None = None
     catch_again: Callable[[], None] = lambda: None  # after somebody else took the handlers
+    hand_on: Callable[[], None] = lambda: None  # to what would have got the signal
     _asked: float = 0.0
 
     def ask(self, number: int) -> None:
@@ -43,13 +45,33 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def catching_signals() -> Iterator[StopRequest]:
-    """Turns the first of `ASKING` into a request to stop; a second one ends the process at once.
+def handing_on_signals() -> Iterator[StopRequest]:
+    """Does what `catching_signals` does, and then hands the signal that came on.
 
-    Python runs its handlers between bytecodes, so not while TensorFlow compiles or computes. The
-    signals are therefore read from a pipe by a thread, which ends the process with 128 + number. A
-    signal that is ignored stays ignored (Ctrl-C, for a job in the background of a script).
-    Nothing is printed: a handler may interrupt a print, or the reader may be gone.
+    For Python code around training, a loop over seeds or a notebook, which has to stop too: the
+    handler that was there before gets the signal, or else it is a KeyboardInterrupt.
+    """
+    with catching_signals() as stop:
+        try:
+            yield stop
+        except Exception:
+            if stop.signal_name:
+                stop.hand_on()
+            raise
+    if stop.signal_name:
+        stop.hand_on()
+
+
+@contextlib.contextmanager
+def catching_signals(*, ends_process: bool = False) -> Iterator[StopRequest]:
+    """Turns the first of `ASKING` into a request to stop; a second one is for those who call.
+
+    It goes to the handler that was there before, or is a KeyboardInterrupt. With `ends_process`,
+    for command lines, it ends the process at once: Python runs its handlers between bytecodes, so
+    not while TensorFlow compiles or computes. The signals are therefore read from a pipe by a
+    thread, which ends the process with 128 + number. A signal that is ignored stays ignored
+    (Ctrl-C, for a job in the background of a script). Nothing is printed: a handler may interrupt a
+    print, or the reader may be gone.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -58,26 +80,45 @@ def catching_signals() -> Iterator[StopRequest]:
     known = [getattr(signal, name) for name in ASKING if hasattr(signal, name)]
     previous = {number: signal.getsignal(number) for number in known}
     caught = {number: old for number, old in previous.items() if old not in (signal.SIG_IGN, None)}
-    source, sink = os.pipe()
-    os.set_blocking(sink, False)
-    usual_sink = signal.set_wakeup_fd(sink, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=watch, args=(source, caught, request), daemon=True)
-    watcher.start()
 
-    def note(number: int, frame: object) -> None:  # sooner than the thread, if Python runs
-        request.ask(number)
+    def pass_on(number: int, frame: FrameType | None = None) -> None:
+        if callable(old := caught[number]):
+            old(number, frame)
+        else:
+            raise KeyboardInterrupt(signal.Signals(number).name)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if request.signal_name is None or ends_process:  # there a thread counts them
+            request.ask(number)
+        else:
+            pass_on(number, frame)
 
     def catch() -> None:
         for number in caught:
             signal.signal(number, note)
 
     request.catch_again = catch
-    catch()
+    request.hand_on = lambda: pass_on(signal.Signals[str(request.signal_name)])
+    with watching(caught, request) if ends_process else contextlib.nullcontext():
+        catch()
+        try:
+            yield request
+        finally:
+            for number, old in caught.items():
+                signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def watching(numbers: Container[int], request: StopRequest) -> Iterator[None]:
+    """Runs `watch` in a thread meanwhile."""
+    source, sink = os.pipe()
+    os.set_blocking(sink, False)
+    usual_sink = signal.set_wakeup_fd(sink, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=watch, args=(source, numbers, request), daemon=True)
+    watcher.start()
     try:
-        yield request
+        yield
     finally:
-        for number, old in caught.items():
-            signal.signal(number, old)
         signal.set_wakeup_fd(usual_sink)
         os.close(sink)
         watcher.join()

@@ -11,13 +11,19 @@ import tensorflow as tf
 
 from gan.algorithm.step import GanState
 from gan.data.datasets import Dataset
-from gan.errors import CannotWrite, NotFinite, OutOfMemory, TrainingFailed, UserError
+from gan.errors import (
+    CannotDraw,
+    CannotWrite,
+    NotFinite,
+    OutOfMemory,
+    TrainingFailed,
+    UserError,
+)
 from gan.run.atomic_files import replacing, write_json
 from gan.run.config import Config
-from gan.run.jsonl import read_records
 from gan.run.lock import locked
 from gan.run.paths import user_path
-from gan.run.reader import read_summary
+from gan.run.records import read_metrics, read_summary
 from gan.run.run_directory import (
     CHECKPOINTS_DIR,
     GENERATOR_FILE,
@@ -33,7 +39,7 @@ from gan.training.builders import compile_train_steps
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.checks import has_log_odds
 from gan.training.console import Console
-from gan.training.failures import writing
+from gan.training.failures import advice, writing
 from gan.training.identity import classes_in_words
 from gan.training.loop import Run, loop
 from gan.training.metrics_log import MetricsLog, write_loss_plot
@@ -212,10 +218,11 @@ def run_to_end(run: Run, setup: Setup, run_eagerly: bool) -> dict[str, Any]:
         raise OutOfMemory(
             f"{run.run_dir}: out of memory at step {run.step}, with --batch_size="
             f"{run.config.batch_size}; where others use the device too the same command goes on "
-            "later, else a run of its own with a smaller batch or smaller networks needs less"
+            f"later, else a run of its own needs less: {advice('Out of memory')}"
         ) from error
     except TrainingFailed as error:
         failure = {"status": "stopped", "reason": str(error), "step": run.saved_step or 0}
+        failure["logged_step"] = run.log.last["step"]
         with writing(run.run_dir):
             failure["collapse"] = write_losses(run)
             write_json(run.run_dir / SUMMARY_FILE, failure)
@@ -245,10 +252,20 @@ def write_start(run: Run) -> None:
 
 
 def write_losses(run: Run) -> dict[str, int]:
-    """Draws the losses of the whole run and returns its signs of collapse."""
-    records = read_records(run.log.path)
-    if records:
-        write_loss_plot(run.run_dir / LOSS_PLOT_FILE, records)
+    """Draws the losses of the whole run and returns its signs of collapse.
+
+    Neither is worth a run: records that somebody damaged since it began only cost a warning.
+    """
+    try:
+        records = read_metrics(run.log.path)
+    except UserError as error:
+        run.console.print(f"warning: {error}; there is no picture of the losses")
+        return {}
+    try:
+        if records:
+            write_loss_plot(run.run_dir / LOSS_PLOT_FILE, records)
+    except CannotDraw as error:
+        run.console.print(f"warning: {error}")
     return collapse.first_signs(records, run.log.evaluations, has_log_odds(run.config))
 
 
@@ -266,7 +283,7 @@ def train_with_rollbacks(run: Run, run_steps: Any, of_chief: Path) -> dict[str, 
             times = int(run.state.rollbacks.numpy()) + 1
             can = run.config.on_nan == "rollback" and times <= ROLLBACKS
             if not can or not checkpoints(of_chief):
-                raise
+                raise NotFinite(f"{error}; {advice('Not finite')}") from error
             with run.replicas.scope():
                 step = restore(run.state, run.manager, run.console.print, of_chief)
                 run.state.rollbacks.assign(times)

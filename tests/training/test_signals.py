@@ -41,7 +41,7 @@ def test_a_second_signal_ends_a_process_that_computes(first, second, status):
     code = f"""
 import ctypes, os, signal, threading
 from gan.training.signals import catching_signals
-with catching_signals() as stop:
+with catching_signals(ends_process=True) as stop:
     def send():
         os.kill(os.getpid(), signal.{first})
         while stop.signal_name is None:
