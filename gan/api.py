@@ -13,6 +13,7 @@ from gan.evaluation import evaluate as evaluation
 from gan.evaluation import image_files, reference
 from gan.evaluation.metrics import check_names
 from gan.run.presets import from_preset
+from gan.run.streams import say
 from gan.sampling import generators
 from gan.training import devices, trainer
 
@@ -64,7 +65,7 @@ def evaluate(
     if isinstance(names, str):
         raise UserError(f"names: are {names!r}, must be a list such as [{names!r}]")
     check_names(names)
-    data = load_dataset(dataset, data_dir, print)
+    data = load_dataset(dataset, data_dir, say)
     if data.has_modes:
         raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
     if isinstance(images, keras.Model):
@@ -78,7 +79,7 @@ def evaluate(
         )
     if len(images) < image_files.LEAST_IMAGES:
         raise UserError(f"images: are {len(images)}, must be at least {image_files.LEAST_IMAGES}")
-    real = reference.load_real_features(dataset, data, print_fn=print)
+    real = reference.load_real_features(dataset, data, print_fn=say)
     record, _ = evaluation.evaluate(images, real.reference(count=len(images)), names)
     return record
 

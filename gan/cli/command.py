@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
@@ -12,6 +11,9 @@ from absl import flags
 
 from gan.cli.flags import help_text
 from gan.errors import UserError
+from gan.run import streams
+from gan.run.files import BadFile
+from gan.run.streams import say as say
 
 DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
 
@@ -31,6 +33,7 @@ def run(
     Arguments without a name are for the flag `positional`: `runs` becomes their list, any other
     takes one.
     """
+    streams.occupy()
     os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
     define_flags(values)
@@ -38,8 +41,9 @@ def run(
     try:
         extra = values(sys.argv)[1:]
         if values["help"].value:
-            print(f"{usage}\n\n{help_text(values)}")
+            say(usage, "", *help_text(values).splitlines())
             sys.exit(DONE)
+        check_working_directory()
         if os.environ["KERAS_BACKEND"] != "tensorflow":  # importing another one could fail anyhow
             raise UserError(
                 f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be tensorflow, or not set"
@@ -50,29 +54,50 @@ def run(
             raise UserError(f"{extra[1]}: is one too many, {extra[0]} is --{positional} already")
         if extra:
             values[positional].value = extra if positional == "runs" else extra[0]
-        sys.exit(main(values))
+        status = main(values)
+        sys.stdout.flush()
+        sys.exit(status)
     except (flags.Error, UserError) as error:
         sys.exit(complain(error, BAD_INPUT))
     except BrokenPipeError:  # the reader of a pipe went away
-        sys.stderr.close()
+        streams.drop("stdout")
         sys.exit(FAILED)
     except OSError as error:
-        # Neither has a path but the user's: writing says so itself.
-        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES):
+        if error.filename is None and error.errno in streams.GONE:  # of printing
+            streams.drop("stdout")
+            sys.exit(complain(OSError(f"stdout: cannot be written ({error.strerror})"), FAILED))
+        # None of these has a path but the user's: writing says so itself.
+        if not isinstance(error, BadFile) and error.errno not in (
+            errno.ENAMETOOLONG,
+            errno.EACCES,
+        ):
             raise
         sys.exit(complain(UserError(f"{error.filename}: {error.strerror}"), BAD_INPUT))
     except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
         sys.exit(INTERRUPTED)
 
 
+def check_working_directory() -> None:
+    """Refuses to work in a directory that is not there any more, which many libraries ask for."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UserError(
+            f"the working directory: cannot be read ({error.strerror}), cd to one that is there"
+        ) from None
+
+
 def complain(error: Exception, status: int) -> int:
     """Prints an error as one line on stderr and returns `status`."""
-    text = " ".join(str(error).split())
+    text = " ".join(line.strip() for line in str(error).splitlines())
     if isinstance(error, flags.IllegalFlagValueError):  # absl: "flag --name=value: what is valid"
         text = text.removeprefix("flag ")
     elif isinstance(error, flags.UnrecognizedFlagError):
         text = f"{text.rstrip('.')} (--help lists all flags)"
-    print(f"error: {text}", file=sys.stderr)
+    try:
+        say(f"error: {text}", to_stderr=True)
+    except OSError:  # the status says it too
+        streams.drop("stderr")
     return status
 
 
@@ -86,17 +111,11 @@ def silenced() -> Iterator[None]:
     if CHATTER:
         yield
         return
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
+    said: list[bytes] = []
+    try:
+        with streams.kept_stderr() as said:
             yield
-        except BaseException as error:
-            if not isinstance(error, UserError):  # whose line says all
-                kept.seek(0)
-                os.write(saved, kept.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+    except BaseException as error:
+        if not isinstance(error, UserError):  # whose line says all
+            os.write(2, b"".join(said))
+        raise

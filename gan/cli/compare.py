@@ -50,7 +50,7 @@ def main(values: FlagValues) -> int:
         plots.write_comparison(out, reference.bands, curves)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    print("\n".join([*lines, f"{out}: the curves over their bands"]))
+    command.say(*lines, f"{out}: the curves over their bands")
     return command.DONE
 
 

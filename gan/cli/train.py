@@ -54,7 +54,7 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
     except TrainingFailed as error:
         return command.complain(error, command.FAILED)
     except GivenUp:
-        print(f"{stop.signal_name}: gave up getting the data set; nothing was trained")
+        command.say(f"{stop.signal_name}: gave up getting the data set; nothing was trained")
         return status_of(stop.signal_name)
     if summary["status"] == "preempted":
         return status_of(summary["signal"])
@@ -63,14 +63,17 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
 
 def say_what_it_would(config: Config, run_dir: Path) -> int:
     """Prints the resolved configuration, once it is known that it could be trained."""
-    from gan.training import setup, strategy
+    from gan.training import memory, setup, strategy
 
     config = setup.resolve(config, run_dir)
     if config.strategy != "multiworker":  # that one would wait for the others
         strategy.replicas_of(config)
+    shape: tuple[int, ...] = ()
     if config.data_dir or config.dataset.startswith(FOLDER):  # others may have to download
-        dataset_from_config(config, print)
-    print(json.dumps({"run_dir": str(run_dir), "config": dataclasses.asdict(config)}, indent=2))
+        shape = dataset_from_config(config, command.say).shape
+    memory.check_memory(config, shape)
+    values = {"run_dir": str(run_dir), "config": dataclasses.asdict(config)}
+    command.say(*json.dumps(values, indent=2).splitlines())
     return command.DONE
 
 

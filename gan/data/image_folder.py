@@ -11,13 +11,17 @@ from pathlib import Path
 
 from gan.errors import UserError
 from gan.lazy import np, tf
+from gan.run.files import check_file, read_bytes
+from gan.run.streams import kept_stderr
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 NAMED = 10  # bad files that are named one by one
 PROGRESS_SECONDS = 10.0  # between two lines about a long check
 ORDER = {"num_parallel_calls": -1, "deterministic": True}  # tf.data.AUTOTUNE
 
-SOUND, CMYK, PALETTE = range(3)  # what `colour_kind` returns
+MOST_IMAGE = 2**29  # bytes of a file: 512 MB
+MOST_PIXELS = 180_000_000  # of an image, where Pillow stops too: it takes 16 bytes a pixel
+SOUND, CMYK, PALETTE, LARGE = range(4)  # what `flaw_of` returns
 
 
 def find_images(directory: Path) -> tuple[list[str], list[int] | None, list[str]]:
@@ -92,8 +96,11 @@ def decode_bytes(data: tf.Tensor, size: int, channels: int) -> tf.Tensor:
     return tf.ensure_shape(image, [size, size, channels])
 
 
-def colour_kind(data: tf.Tensor) -> tf.Tensor:
-    """Returns `SOUND`, or `CMYK` or `PALETTE` for what TensorFlow decodes to wrong colours.
+def flaw_of(data: tf.Tensor) -> tf.Tensor:
+    """Returns `SOUND`, or what is wrong with an image by its header, before it is decoded.
+
+    `CMYK` and `PALETTE` are decoded to wrong colours by TensorFlow; `LARGE` ones, of more than
+    `MOST_PIXELS`, may have small files and take gigabytes.
 
     Args:
         data: String scalar, the content of an image file.
@@ -107,9 +114,44 @@ def colour_kind(data: tf.Tensor) -> tf.Tensor:
         return tf.where(tf.io.extract_jpeg_shape(data)[2] == 4, CMYK, SOUND)
 
     is_bmp = tf.strings.substr(data, 0, 2) == b"BM"
-    return tf.cond(
+    colours = tf.cond(
         tf.io.is_jpeg(data), jpeg, lambda: tf.cond(is_bmp, bmp, lambda: tf.constant(SOUND))
     )
+    return tf.where(pixels_of(data) > MOST_PIXELS, LARGE, colours)
+
+
+def pixels_of(data: tf.Tensor) -> tf.Tensor:
+    """Returns how many pixels an image has by its header, float32; 0 of unknown formats.
+
+    Args:
+        data: String scalar, the content of an image file.
+    """
+
+    def number(start: int, size: int, little: bool = True) -> tf.Tensor:
+        content = tf.strings.substr(data, start, size)
+        places = tf.cast(tf.io.decode_raw(content, tf.uint8), tf.float32)
+        powers = 256.0 ** np.arange(size, dtype=np.float32)
+        return tf.reduce_sum(places * (powers if little else powers[::-1]))
+
+    def jpeg() -> tf.Tensor:
+        height, width, _ = tf.unstack(tf.cast(tf.io.extract_jpeg_shape(data), tf.float32))
+        return height * width
+
+    formats = {  # what a file begins with, from which byte on: height times width
+        (0, b"\xff\xd8\xff"): jpeg,
+        (1, b"PNG"): lambda: number(16, 4, False) * number(20, 4, False),
+        (0, b"BM"): lambda: number(18, 4) * number(22, 3),  # a top-down height is negative
+        (0, b"GIF8"): lambda: number(6, 2) * number(8, 2),
+        # A canvas, a lossy or a lossless picture; the last two have at most 2^28 pixels.
+        (8, b"WEBPVP8X"): lambda: (number(24, 3) + 1) * (number(27, 3) + 1),
+        (8, b"WEBPVP8 "): lambda: (number(26, 2) % 2**14) * (number(28, 2) % 2**14),
+        (8, b"WEBPVP8L"): lambda: (number(21, 2) % 2**14) * (number(22, 3) // 64 % 2**14),
+    }
+    cases = [
+        (tf.strings.substr(data, start, len(magic)) == magic, pixels)
+        for (start, magic), pixels in formats.items()
+    ]
+    return tf.case(cases, lambda: tf.constant(0.0))
 
 
 def check_images(
@@ -129,19 +171,30 @@ def check_images(
 
     def check(index: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
         data = tf.io.read_file(path)
-        # TensorFlow leaves out a decoder whose pixels nobody wants, control dependency or not.
-        return index, colour_kind(data), tf.reduce_max(decode_bytes(data, size, channels))
+        flaw = flaw_of(data)
 
-    names = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths])
+        # TensorFlow leaves out a decoder whose pixels nobody wants, control dependency or not.
+        def brightest() -> tf.Tensor:
+            return tf.reduce_max(decode_bytes(data, size, channels))
+
+        return index, flaw, tf.cond(flaw == SOUND, brightest, lambda: tf.constant(0, tf.uint8))
+
+    files = [i for i, path in enumerate(paths) if not no_file(path)]  # TensorFlow waits for pipes
+    names = tf.data.Dataset.from_tensor_slices(
+        (np.array(files, np.int64), np.array([os.fsencode(paths[i]) for i in files], object))
+    )
     # Errors are left out here; `describe_flaw` finds them again, for the files that are missing.
-    checked = names.enumerate().map(check, **ORDER).ignore_errors()
+    checked = names.map(check, **ORDER).ignore_errors() if files else names
     keep, told = [], time.monotonic()
-    for index, colours, _ in checked.as_numpy_iterator():
-        if colours == SOUND:
-            keep.append(int(index))
-        if time.monotonic() - told > PROGRESS_SECONDS:
-            told = time.monotonic()
-            print_fn(f"checked {index + 1} of {len(paths)} images")
+    with kept_stderr() as said:  # what libjpeg says, without a name
+        for index, flaw, *_ in checked.as_numpy_iterator():
+            if flaw == SOUND:
+                keep.append(int(index))
+            if time.monotonic() - told > PROGRESS_SECONDS:
+                told = time.monotonic()
+                print_fn(f"checked {index + 1} of {len(paths)} images")
+    for line in list(dict.fromkeys(b"".join(said).decode(errors="replace").splitlines()))[:NAMED]:
+        print_fn(f"a decoder says: {line}")
     good = set(keep)
     bad = [index for index in range(len(paths)) if index not in good]
     if not bad:
@@ -159,18 +212,27 @@ def check_images(
     return keep
 
 
+def no_file(path: str | bytes) -> str:
+    """Returns why a path is no file that can be read, in words; "" if it is one."""
+    try:
+        check_file(path, MOST_IMAGE)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return ""
+
+
 def describe_flaw(path: str | bytes) -> str:
     """Returns what is wrong with an image file, in words; "" if nothing is."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_bytes(path, MOST_IMAGE)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     if not data:
         return "is empty"
     try:
-        colours = int(colour_kind(tf.constant(data)))
-        decode_bytes(tf.constant(data), 1, 3)
+        flaw = int(flaw_of(tf.constant(data)))
+        if flaw == SOUND:
+            decode_bytes(tf.constant(data), 1, 3)
     except tf.errors.OpError as error:
         if "Unknown image file format" in error.message:
             return "is no image"
@@ -179,8 +241,9 @@ def describe_flaw(path: str | bytes) -> str:
     reasons = {
         CMYK: "is a CMYK JPEG, must be RGB or grey",
         PALETTE: "is a BMP with a palette, must have 24 or 32 bits a pixel",
+        LARGE: f"has more than {MOST_PIXELS:,} pixels",
     }
-    return reasons.get(colours, "")
+    return reasons.get(flaw, "")
 
 
 @dataclasses.dataclass(frozen=True)

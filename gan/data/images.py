@@ -11,8 +11,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
+from gan.data.image_folder import MOST_IMAGE, MOST_PIXELS
 from gan.errors import UserError
 from gan.run.atomic_files import replacing
+from gan.run.files import read_bytes
 
 GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
 GRID_GAP = 2  # pixels between images, before scaling
@@ -89,6 +91,8 @@ def decode_png(data: bytes, channels: int) -> np.ndarray:
     """Returns a PNG file's content as [height, width, channels] uint8; of 16 bits the upper 8."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"has {image.width:,} x {image.height:,} pixels")
             if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 255
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
@@ -100,7 +104,7 @@ def decode_png(data: bytes, channels: int) -> np.ndarray:
 def read_png(path: Path) -> np.ndarray:
     """Returns a PNG file as [height, width, 3] uint8."""
     try:
-        return decode_png(path.read_bytes(), 3)
+        return decode_png(read_bytes(path, MOST_IMAGE), 3)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({type(error).__name__})") from None
 

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gan.data.formats import open_npz
+from gan.data.image_folder import MOST_IMAGE
 from gan.data.images import decode_png, to_uint8
 from gan.errors import UserError
+from gan.run.files import read_bytes
 
 LEAST_IMAGES = 1000  # fewer say too little: 128 features have a covariance of 8,256 numbers
 
@@ -47,19 +50,24 @@ def read_pngs(directory: Path, image_shape: tuple[int, ...], flag: str) -> np.nd
     images = []
     for path in paths:
         try:
-            image = decode_png(path.read_bytes(), image_shape[-1])
+            image = decode_png(read_bytes(path, MOST_IMAGE), image_shape[-1])
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: cannot be read ({type(error).__name__})") from None
+            raise UserError(f"{path}: cannot be read ({reason_of(error)})") from None
         if image.shape != image_shape:
             raise UserError(f"{path}: is {list(image.shape)}, must be {list(image_shape)}")
         images.append(image)
     return np.stack(images)
 
 
+def reason_of(error: Exception) -> str:
+    """Returns why a file cannot be read: the system's words, or the kind of damage."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+
+
 def read_array(path: Path, flag: str) -> tuple[np.ndarray, str]:
     """Returns the images of an npz file as uint8, and the range they had. Never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path) as file:
             named = [name for name in ("images", "samples", "arr_0") if name in file.files]
             if not named and len(file.files) != 1:
                 names = ", ".join(file.files) or "nothing"

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
 from gan.data.datasets import Dataset, Labelled
 from gan.errors import UserError
@@ -31,6 +30,8 @@ from gan.evaluation.metrics import (
     flatten,
 )
 from gan.run.atomic_files import write_json
+from gan.run.cache import cache_directory
+from gan.run.files import read_text
 from gan.version import __version__
 
 
@@ -218,7 +219,7 @@ def cached(real: RealFeatures, key: str, compute: Callable[[], dict[str, Any]]) 
     """
     about = real.extractor.provenance
     name = f"{about['name']}-{about['sha256'][:12]}.json"
-    own = Path(platformdirs.user_cache_dir("tapegan")) / "floors" / __version__ / name
+    own = cache_directory() / "floors" / __version__ / name
     shipped = [features.PACKAGED / f"{about['name']}.floors.json"] if about["packaged"] else []
     for path in (*shipped, own):
         table = read_constants(path)
@@ -256,7 +257,7 @@ def packaged_floors(record: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 def read_constants(path: Path) -> dict[str, Any]:
     """Returns the table in a file, an empty one if there is none or it is damaged."""
     try:
-        table = json.loads(path.read_text())
+        table = json.loads(read_text(path))
         return table if isinstance(table, dict) else {}
     except (OSError, ValueError):
         return {}

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import UserError
+from gan.run import files
 from gan.run.atomic_files import replacing
 
+MOST_RECORDS = 2**30  # bytes of such a file, about a million records: 1 GB
 DURING_TRAINING = "training"  # the source of evaluations that the trainer asks for
 
 
@@ -25,7 +27,7 @@ def without_infinities(record: dict[str, Any]) -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """Returns the text of a JSON lines file, "" if there is none."""
     try:
-        return path.read_text() if path.exists() else ""
+        return files.read_text(path, MOST_RECORDS) if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read, must be JSON lines ({error})") from None
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from gan.errors import UserError
 from gan.run import run_directory
 from gan.run.config import Config
+from gan.run.files import read_text
 from gan.run.jsonl import read_records
 
 Record = Mapping[str, Any]
@@ -92,7 +93,7 @@ def read_summary(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        summary = json.loads(path.read_text())
+        summary = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read, must be JSON ({type(error).__name__})") from None
     right = (

@@ -1,16 +1,19 @@
 """The run directory: what it holds, when it is continued and when it is refused."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 from gan.errors import UserError
 from gan.run import config as config_module
-from gan.run.atomic_files import write_json
+from gan.run.atomic_files import remove_leftovers, write_json
 from gan.run.config import Config
+from gan.run.files import check_file, read_text
 
 CONFIG_FILE = "config.json"
 SUMMARY_FILE = "summary.json"
@@ -34,6 +37,12 @@ CHECKPOINT_LINE = re.compile(
     r"|(all_model_checkpoint_timestamps|last_preserved_timestamp): [\d.e+]+"
 )
 CHECKPOINT_PART = re.compile(r"(step-(\d+))\.(index|data-\d+-of-\d+)")  # its files
+
+# What TensorFlow has begun to write there: parts of a checkpoint, its list, a file's new content.
+CHECKPOINT_LEFTOVER = re.compile(
+    r"step-\d+_temp|checkpoint\.tmp[0-9a-f]{32}|step-\d+\.(index|data-\d+-of-\d+)\.tempstate\d+"
+)
+MOST_CHECKPOINT = 2**40  # bytes of a part; TensorFlow reads no more than the networks need
 
 # What a configuration leaves to the machine, and how it says so.
 AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None}
@@ -117,7 +126,7 @@ def read_values(run_dir: Path) -> dict[str, Any]:
     """Returns what config.json of a run holds, after a look at the kinds of the run's files."""
     path = run_dir / CONFIG_FILE
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(read_text(path))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
     except (OSError, ValueError, RecursionError) as error:  # the last one: nested too deeply
@@ -148,6 +157,33 @@ def checkpoints(directory: Path) -> list[tuple[int, str]]:
     return sorted({(int(match[2]), str(directory / match[1])) for match in matches}, reverse=True)
 
 
+def clear_leftovers(run_dir: Path) -> None:
+    """Removes what a training of this run that was killed had begun to write.
+
+    Only the process that holds the run's lock may; commands beside it keep what they write, see
+    gan/run/atomic_files.py.
+    """
+    for directory in (run_dir, run_dir / SAMPLES_DIR):
+        remove_leftovers(directory)
+    for directory in (run_dir / CHECKPOINTS_DIR, run_dir / BEST_DIR):
+        if directory.is_symlink() or not directory.is_dir():
+            continue
+        for path in directory.iterdir():
+            if not CHECKPOINT_LEFTOVER.fullmatch(path.name) or path.is_symlink():
+                continue
+            with contextlib.suppress(OSError):  # then it stays
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def check_checkpoint(path: str) -> None:
+    """Refuses a checkpoint of which a part is no regular file; TensorFlow would wait for a pipe."""
+    directory, name = os.path.split(path)
+    for part in os.listdir(directory):
+        match = CHECKPOINT_PART.fullmatch(part)
+        if match and match[1] == name:
+            check_file(os.path.join(directory, part), MOST_CHECKPOINT)
+
+
 def check_list(directory: Path) -> None:
     """Refuses TensorFlow's list of checkpoints if it is not one of those beside it.
 
@@ -155,7 +191,7 @@ def check_list(directory: Path) -> None:
     """
     path = directory / CHECKPOINT_LIST
     try:
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = read_text(path).splitlines() if path.exists() else []
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read, must be TensorFlow's ({error})") from None
     for line in lines:
@@ -205,7 +241,7 @@ def check_output(path: Path, suffix: str = "") -> None:
 def is_run(directory: Path) -> bool:
     """Returns whether a directory has the configuration of a run; other programs have a config."""
     try:
-        values = json.loads((directory / CONFIG_FILE).read_text())
+        values = json.loads(read_text(directory / CONFIG_FILE))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(values, dict) and isinstance(values.get("config"), dict)
@@ -217,7 +253,7 @@ def ended_summary(run_dir: Path, step: int) -> dict[str, Any] | None:
     Another step: the run went on after that summary, and ended before it could write its own.
     """
     try:
-        summary = json.loads((run_dir / SUMMARY_FILE).read_text())
+        summary = json.loads(read_text(run_dir / SUMMARY_FILE))
         ended = summary["status"] in ("completed", "stopped") and summary["step"] == step
         return summary if ended else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):

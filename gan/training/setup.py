@@ -21,6 +21,7 @@ from gan.run.run_directory import (
 from gan.training import devices
 from gan.training.builders import build_objective
 from gan.training.checks import check_rows
+from gan.training.memory import check_memory
 from gan.training.signals import StopRequest
 from gan.training.strategy import Replicas, replicas_of
 from gan.training.timing import Timer
@@ -70,6 +71,7 @@ def set_up(
         with timer("data"):
             # A download may take minutes, and leaves nothing that could be saved.
             data = run_unless(stop.patience(), lambda: dataset_from_config(config, print_fn))
+    check_memory(config, data.shape)
     evaluators: Mapping[str, Evaluator] = {}
     if replicas.chief and make_evaluators:
         with timer("feature network"):
