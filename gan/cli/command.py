@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from absl import flags
 from gan.cli.flags import help_text
 from gan.errors import UserError
 from gan.run import streams
+from gan.run.cache import prepare_matplotlib
 from gan.run.files import BadFile
 from gan.run.streams import say as say
 
@@ -43,7 +45,8 @@ def run(
         if values["help"].value:
             say(usage, "", *help_text(values).splitlines())
             sys.exit(DONE)
-        check_working_directory()
+        check_places()
+        prepare_matplotlib()
         if os.environ["KERAS_BACKEND"] != "tensorflow":  # importing another one could fail anyhow
             raise UserError(
                 f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be tensorflow, or not set"
@@ -77,13 +80,23 @@ def run(
         sys.exit(INTERRUPTED)
 
 
-def check_working_directory() -> None:
-    """Refuses to work in a directory that is not there any more, which many libraries ask for."""
+def check_places() -> None:
+    """Refuses to work without two places that libraries ask for as they are imported.
+
+    Raises:
+        UserError: The working directory is not there any more, or no temporary file can be made.
+    """
     try:
         os.getcwd()
     except OSError as error:
         raise UserError(
             f"the working directory: cannot be read ({error.strerror}), cd to one that is there"
+        ) from None
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise UserError(
+            f"TMPDIR: must be a directory that can be written ({error.strerror})"
         ) from None
 
 

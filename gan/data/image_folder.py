@@ -126,9 +126,11 @@ def pixels_of(data: tf.Tensor) -> tf.Tensor:
     Args:
         data: String scalar, the content of an image file.
     """
+    # Zeros after it: a file may be shorter than its header.
+    head = tf.strings.join([tf.strings.substr(data, 0, 32), bytes(32)])
 
     def number(start: int, size: int, little: bool = True) -> tf.Tensor:
-        content = tf.strings.substr(data, start, size)
+        content = tf.strings.substr(head, start, size)
         places = tf.cast(tf.io.decode_raw(content, tf.uint8), tf.float32)
         powers = 256.0 ** np.arange(size, dtype=np.float32)
         return tf.reduce_sum(places * (powers if little else powers[::-1]))
@@ -145,10 +147,10 @@ def pixels_of(data: tf.Tensor) -> tf.Tensor:
         # A canvas, a lossy or a lossless picture; the last two have at most 2^28 pixels.
         (8, b"WEBPVP8X"): lambda: (number(24, 3) + 1) * (number(27, 3) + 1),
         (8, b"WEBPVP8 "): lambda: (number(26, 2) % 2**14) * (number(28, 2) % 2**14),
-        (8, b"WEBPVP8L"): lambda: (number(21, 2) % 2**14) * (number(22, 3) // 64 % 2**14),
+        (8, b"WEBPVP8L"): lambda: (number(21, 2) % 2**14 + 1) * (number(22, 3) // 64 % 2**14 + 1),
     }
     cases = [
-        (tf.strings.substr(data, start, len(magic)) == magic, pixels)
+        (tf.strings.substr(head, start, len(magic)) == magic, pixels)
         for (start, magic), pixels in formats.items()
     ]
     return tf.case(cases, lambda: tf.constant(0.0))
@@ -193,11 +195,11 @@ def check_images(
             if time.monotonic() - told > PROGRESS_SECONDS:
                 told = time.monotonic()
                 print_fn(f"checked {index + 1} of {len(paths)} images")
-    for line in list(dict.fromkeys(b"".join(said).decode(errors="replace").splitlines()))[:NAMED]:
-        print_fn(f"a decoder says: {line}")
     good = set(keep)
     bad = [index for index in range(len(paths)) if index not in good]
-    if not bad:
+    if not bad:  # else it was about those
+        for line in dict.fromkeys(b"".join(said).decode(errors="replace").splitlines()):
+            print_fn(f"a decoder says of an image, which is used as it came out: {line}")
         return keep
     first = f"{paths[bad[0]]}: {describe_flaw(paths[bad[0]])}"
     count = f"{len(bad)} of {len(paths)} images {'is' if len(bad) == 1 else 'are'} bad"

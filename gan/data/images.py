@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
 from gan.data.image_folder import MOST_IMAGE, MOST_PIXELS
 from gan.errors import UserError
@@ -96,6 +96,8 @@ def decode_png(data: bytes, channels: int) -> np.ndarray:
             if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 255
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    except UnidentifiedImageError:
+        raise ValueError("is no PNG file") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
     return pixels.reshape(*pixels.shape[:2], channels)

@@ -102,9 +102,7 @@ def remove_leftover(path: Path) -> None:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Removes what writers that are gone have left in a directory, links to directories aside."""
-    if directory.is_symlink() or not directory.is_dir():
-        return
+    """Removes what writers that are gone have left in a directory."""
     for name in os.listdir(directory):
         if LEFTOVER.fullmatch(name):
             remove_leftover(directory / name)

@@ -163,11 +163,11 @@ def clear_leftovers(run_dir: Path) -> None:
     Only the process that holds the run's lock may; commands beside it keep what they write, see
     gan/run/atomic_files.py.
     """
-    for directory in (run_dir, run_dir / SAMPLES_DIR):
-        remove_leftovers(directory)
-    for directory in (run_dir / CHECKPOINTS_DIR, run_dir / BEST_DIR):
-        if directory.is_symlink() or not directory.is_dir():
+    remove_leftovers(run_dir)
+    for directory in (run_dir / name for name in DIRECTORIES):
+        if directory.is_symlink() or not directory.is_dir():  # a run may come from anybody
             continue
+        remove_leftovers(directory)
         for path in directory.iterdir():
             if not CHECKPOINT_LEFTOVER.fullmatch(path.name) or path.is_symlink():
                 continue
