@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from gan.run.presets import PRESETS
     from gan.sampling.generators import sample
 
-# Both must be set before TensorFlow and Keras are imported. An explicit setting of the user wins.
+# All must be set before TensorFlow and Keras are imported. An explicit setting of the user wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up chatter; 0 shows it
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# A container's user whom no table knows has no home; libraries would make a directory named ~.
+if os.path.expanduser("~") == "~":
+    os.environ["HOME"] = os.sep
 
 __all__ = [
     "AUGMENTATIONS",

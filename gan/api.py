@@ -19,6 +19,7 @@ from gan.evaluation.metrics import METRICS
 from gan.models.checks import check_network
 from gan.run.paths import user_path
 from gan.run.presets import from_preset
+from gan.run.streams import say
 from gan.sampling import generators
 from gan.training import devices, trainer
 from gan.training.signals import handing_on_signals
@@ -111,7 +112,7 @@ def evaluate(
     if not whole or num_images < image_files.LEAST_IMAGES:
         least = image_files.LEAST_IMAGES
         raise UserError(f"num_images={num_images!r}: must be an integer at least {least}")
-    data = load_dataset(dataset, data_dir, print)
+    data = load_dataset(dataset, data_dir, say)
     if data.has_modes:
         raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
     if data.labelled and (reason := reference.too_few(data.labelled)):
@@ -121,11 +122,11 @@ def evaluate(
         latents: Any = takes[0] if takes and len(takes[0]) == 1 else ("latent_dim",)
         check_network("images", images, latents, data.shape, len(takes) > 1)
         for doubt in generators.check_range("images", images):
-            print(f"warning: {doubt}")
+            say(f"warning: {doubt}")
         images = generators.sample_for_evaluation(images, data, int(num_images))
     else:
         check_samples(images, data.shape)
-    real = reference.load_real_features(dataset, data, print_fn=print)
+    real = reference.load_real_features(dataset, data, print_fn=say)
     record, _ = evaluation.evaluate(images, real.reference(count=len(images)), names)
     return record
 

@@ -40,6 +40,19 @@ def status_of(monkeypatch, command_line, *args):
     return end.value.code
 
 
+def once_more(function, before, calls=2):
+    """Returns the function; in its call number `calls` it does `before` first."""
+    count = []
+
+    def called(*args, **kwargs):
+        count.append(1)
+        if len(count) == calls:
+            before()
+        return function(*args, **kwargs)
+
+    return called
+
+
 def weights_of(network):
     """Returns copies of all variables of a network, moving statistics included."""
     return [variable.numpy().copy() for variable in network.variables]

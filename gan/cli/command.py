@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
@@ -12,6 +13,10 @@ from absl import flags
 from gan import lazy
 from gan.cli.flags import help_text
 from gan.errors import UserError
+from gan.run import streams
+from gan.run.cache import prepare_matplotlib
+from gan.run.files import BadFile
+from gan.run.streams import say as say
 
 DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
 
@@ -30,6 +35,7 @@ def run(
     Arguments without a name are for the flag `positional`: `runs` becomes their list, any other
     takes one.
     """
+    streams.occupy()
     os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
     define_flags(values)
@@ -37,8 +43,10 @@ def run(
     try:
         extra = values(sys.argv)[1:]
         if values["help"].value:
-            print(f"{usage}\n\n{help_text(values)}")
+            say(usage, "", *help_text(values).splitlines())
             sys.exit(DONE)
+        check_places()
+        prepare_matplotlib()
         if os.environ["KERAS_BACKEND"] != "tensorflow":  # importing another one could fail anyhow
             raise UserError(
                 f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be tensorflow, or not set"
@@ -50,27 +58,58 @@ def run(
         if extra:
             flag = values[positional]
             flag.value = extra if positional == "runs" else flag.parser.parse(extra[0])
-        sys.exit(main(values))
+        status = main(values)
+        sys.stdout.flush()
+        sys.exit(status)
     except (flags.Error, UserError) as error:
         sys.exit(complain(error, BAD_INPUT))
     except BrokenPipeError:  # the reader of a pipe went away
-        sys.stderr.close()
+        streams.drop("stdout")
         sys.exit(FAILED)
     except OSError as error:
-        # Neither has a path but the user's: writing says so itself.
-        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES):
+        if error.filename is None and error.errno in streams.GONE:  # of printing
+            streams.drop("stdout")
+            sys.exit(complain(OSError(f"stdout: cannot be written ({error.strerror})"), FAILED))
+        # None of these has a path but the user's: writing says so itself.
+        if not isinstance(error, BadFile) and error.errno not in (
+            errno.ENAMETOOLONG,
+            errno.EACCES,
+        ):
             raise
         sys.exit(complain(UserError(f"{error.filename}: {error.strerror}"), BAD_INPUT))
     except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
         sys.exit(INTERRUPTED)
 
 
+def check_places() -> None:
+    """Refuses to work without two places that libraries ask for as they are imported.
+
+    Raises:
+        UserError: The working directory is not there any more, or no temporary file can be made.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UserError(
+            f"the working directory: cannot be read ({error.strerror}), cd to one that is there"
+        ) from None
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise UserError(
+            f"TMPDIR: must be a directory that can be written ({error.strerror})"
+        ) from None
+
+
 def complain(error: Exception, status: int) -> int:
     """Prints an error as one line on stderr and returns `status`."""
-    text = " ".join(str(error).split())
+    text = " ".join(line.strip() for line in str(error).splitlines())
     if isinstance(error, flags.IllegalFlagValueError):  # absl: "flag --name=value: what is valid"
         text = text.removeprefix("flag ")
     elif isinstance(error, flags.UnrecognizedFlagError):
         text = f"{text.rstrip('.')} (--help lists all flags)"
-    print(f"error: {text}", file=sys.stderr)
+    try:
+        say(f"error: {text}", to_stderr=True)
+    except OSError:  # the status says it too
+        streams.drop("stderr")
     return status

@@ -58,7 +58,7 @@ def main(values: FlagValues) -> int:
         lines.append(f"warning: {error}")
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    print("\n".join(lines))
+    command.say(*lines)
     return command.DONE
 
 

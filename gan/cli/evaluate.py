@@ -120,7 +120,7 @@ def main(values: FlagValues) -> int:
                 lines.append(f"{path}: samples, nearest training images in features and in pixels")
     except OSError as error:
         raise UserError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
-    print("\n".join([records.markdown_table(record), *lines]))
+    command.say(*records.markdown_table(record).splitlines(), *lines)
     return command.DONE
 
 

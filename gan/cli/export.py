@@ -59,11 +59,11 @@ def main(values: FlagValues) -> int:
         except UserError as error:
             if asked:
                 raise
-            print(error)
+            command.say(str(error))
         except OSError as error:
             raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
         else:
-            print(
+            command.say(
                 f"{path}: {size(path):,} bytes, differs from Keras by at most {difference:.1g} "
                 f"({difference * 127.5:.1g} of 255 grey levels) over {COMPARED} seeds"
             )

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from gan.cli import command, compare, evaluate, export, report, sample, train
 from gan.errors import UserError
+from gan.run import streams
 from gan.version import __version__
 
 COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
@@ -18,15 +19,26 @@ COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
 }
 
 
+VERSION = f"tapegan {__version__}"
+
+
+def about_commands() -> list[str]:
+    """Returns which commands there are, in lines."""
+    lines = [f"  {name:10} {usage}" for name, (usage, _) in COMMANDS.items()]
+    return ["tapegan COMMAND --flag=value ...; --help after a command.", "", *lines]
+
+
 def main() -> NoReturn:
     """Runs a command, or says which there are; a mistake ends with status 2 and one line."""
+    streams.occupy()
     name, *arguments = sys.argv[1:] or ["--help"]
-    if name in ("--help", "-h"):
-        lines = [f"  {name:10} {usage}" for name, (usage, _) in COMMANDS.items()]
-        print("\n".join(["tapegan COMMAND --flag=value ...; --help after a command.", "", *lines]))
-        sys.exit(command.DONE)
-    if name == "--version":
-        print(f"tapegan {__version__}")
+    about = {"--help": about_commands(), "-h": about_commands(), "--version": [VERSION]}
+    if name in about:
+        try:
+            command.say(*about[name])
+        except OSError:  # nobody reads, or there is no room
+            streams.drop("stdout")
+            sys.exit(command.FAILED)
         sys.exit(command.DONE)
     if name not in COMMANDS:
         wrong = UserError(f"{name}: must be one of {', '.join(COMMANDS)}, --help, --version")

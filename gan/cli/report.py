@@ -59,10 +59,10 @@ def main(values: FlagValues) -> int:
             temporary.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    print(f"{out}: {len(page):,} characters")
+    command.say(f"{out}: {len(page):,} characters")
     if explorer.missing:
         where = "not in" if explorer.models else "without"
-        print(f"{where} the latent explorer: {explorer.missing}")
+        command.say(f"{where} the latent explorer: {explorer.missing}")
     return command.DONE
 
 

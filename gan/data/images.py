@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
+from gan.data.image_folder import MOST_IMAGE, MOST_PIXELS
 from gan.errors import UserError
 from gan.run.atomic_files import replacing
+from gan.run.files import read_bytes
 
 GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
 GRID_GAP = 2  # pixels between images, before scaling
@@ -92,11 +94,15 @@ def decode_png(data: bytes, channels: int, opaque: bool = False) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"has {image.width:,} x {image.height:,} pixels")
             if opaque and image.has_transparency_data and has_holes(image):
                 raise ValueError("has transparent pixels, must be put on a background")
             if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 255
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    except UnidentifiedImageError:
+        raise ValueError("is no PNG file") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
     return pixels.reshape(*pixels.shape[:2], channels)
@@ -111,7 +117,7 @@ def has_holes(image: Image.Image) -> bool:
 def read_png(path: Path) -> np.ndarray:
     """Returns a PNG file as [height, width, 3] uint8."""
     try:
-        return decode_png(path.read_bytes(), 3)
+        return decode_png(read_bytes(path, MOST_IMAGE), 3)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({type(error).__name__})") from None
 

@@ -7,12 +7,11 @@ known.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import platformdirs
 
 from gan.data.downloads import HOSTS, WHEEL, from_host, from_wheel
 from gan.data.formats import (
@@ -30,6 +29,7 @@ from gan.data.formats import (
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.atomic_files import replacing
+from gan.run.cache import cache_directory
 
 DEBIAN_DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of the package dataset-fashion-mnist
 KERAS_DIRECTORY = Path(os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))) / "datasets"
@@ -38,14 +38,14 @@ KERAS_DIRECTORY = Path(os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras
 class Form(NamedTuple):
     """Files in a directory that are a data set together."""
 
-    readers: dict[str, Callable[[Path], Arrays]]  # by file name
+    readers: dict[str, Callable[[Path, int], Arrays]]  # by file name; of at most so many bytes
     places: tuple[str, ...] = ("{}",)  # of a file in the directory; the first that exists counts
     note: str = ""  # about `places`, for messages
 
 
-def single(name: str, read: Callable[[Path], np.ndarray]) -> Callable[[Path], Arrays]:
+def single(name: str, read: Callable[[Path, int], np.ndarray]) -> Callable[[Path, int], Arrays]:
     """Returns the reader of a file that holds only the array `name`."""
-    return lambda path: {name: read(path)}
+    return lambda path, most: {name: read(path, most)}
 
 
 IDX = Form(
@@ -86,6 +86,11 @@ class Row(NamedTuple):
         """Returns the shape of the array `name`, one of `NAMES`."""
         size = self.train_size if name.endswith("train") else self.test_size
         return (size, *self.image_shape) if name.startswith("x") else (size,)
+
+    @property
+    def bytes(self) -> int:
+        """The size of all arrays; no file of it holds more, however small it is packed."""
+        return sum(math.prod(self.shape(name)) for name in NAMES)
 
 
 ROWS = {
@@ -133,10 +138,10 @@ def load_arrays(
     if data_dir:
         return from_directory(dataset, data_dir, f"--data_dir={data_dir}")
     title = ROWS[dataset].title
-    cache = Path(platformdirs.user_cache_dir("tapegan")) / npz_file(dataset)
+    cache = cache_directory() / npz_file(dataset)
     if cache.exists():
         try:
-            return verified(dataset, read_npz(cache), str(cache))
+            return verified(dataset, read_npz(cache, ROWS[dataset].bytes), str(cache))
         except Exception as error:  # damage has many faces, see numpy.load and zipfile
             print_fn(f"the cache {cache} is damaged and will be replaced ({one_line(error)})")
     failures = []
@@ -249,7 +254,7 @@ def from_directory(dataset: str, path: str, source: str) -> Arrays:
         if file is None:
             raise UserError(f"{source}: no {name}; must hold {expected_files(dataset)}")
         try:
-            parts.append(form.readers[name](file))
+            parts.append(form.readers[name](file, ROWS[dataset].bytes))
         except Exception as error:  # damage has many faces, see numpy.load, zipfile and gzip
             raise UserError(f"{source}: cannot read {file}: {one_line(error)}") from None
     if len(files) == 1:

@@ -15,19 +15,20 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import platformdirs
 import tensorflow as tf
 
 from gan.data import sources
 from gan.data.datasets import Dataset, Labelled
 from gan.data.digests import array_digest
-from gan.data.formats import NAMES
+from gan.data.formats import NAMES, open_npz
 from gan.data.images import to_float
 from gan.data.sources import one_line
 from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.metrics import Features
 from gan.run.atomic_files import replacing
+from gan.run.cache import cache_directory
+from gan.run.files import read_bytes
 
 VERSION = 1  # of networks and recipe; a change of either makes all numbers incomparable
 
@@ -51,6 +52,7 @@ RECIPE = (Cycle(20, 2e-3, 0.4), Cycle(8, 1e-3, 0.1), Cycle(8, 1e-3, 0.1))
 
 LEARNED = 0.25  # of the way from guessing to knowing all; below it a network has learned little
 
+MOST_WEIGHTS = 2**28  # bytes of a network's weights; ours have a few MB
 EXTRACT_BATCH = 250  # images at once; what a feature is does not depend on it
 
 PACKAGED = Path(__file__).parent / "weights"
@@ -134,7 +136,7 @@ def own_extractor(
 ) -> Extractor:
     """Returns a feature network from the user's cache, trained now if it is not there."""
     name, digest = versioned_name(dataset, network), array_digest(*data)[:12]
-    path = Path(platformdirs.user_cache_dir("tapegan")) / "features" / f"{name}-{digest}.npz"
+    path = cache_directory() / "features" / f"{name}-{digest}.npz"
     if path.exists():
         try:
             return read_weights(path, name, network, packaged=False)
@@ -227,7 +229,7 @@ def write_weights(path: Path, model: keras.Model, accuracy: float) -> None:
 def read_weights(path: Path, name: str, network: str, packaged: bool) -> Extractor:
     """Returns the network of a file that `write_weights` made. Never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path, MOST_WEIGHTS) as file:
             about = json.loads(str(file["about"]))
             weights = [file[key] for key in sorted(file.files) if key.startswith("weight_")]
         model = NETWORKS[network](about["image_shape"], about["classes"])
@@ -249,4 +251,4 @@ def read_weights(path: Path, name: str, network: str, packaged: bool) -> Extract
 
 def sha256(path: Path) -> str:
     """Returns the digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(path)).hexdigest()

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from gan.data.checks import check_range
+from gan.data.formats import open_npz
+from gan.data.image_folder import MOST_IMAGE
 from gan.data.images import decode_png, to_uint8
 from gan.errors import UserError
+from gan.run.files import read_bytes
 
 LEAST_IMAGES = 1000  # fewer say too little: 128 features have a covariance of 8,256 numbers
 
@@ -61,7 +64,7 @@ def read_pngs(directory: Path, image_shape: tuple[int, ...], flag: str) -> np.nd
     images = []
     for path in paths:
         try:
-            image = decode_png(path.read_bytes(), image_shape[-1], opaque=True)
+            image = decode_png(read_bytes(path, MOST_IMAGE), image_shape[-1], opaque=True)
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read ({reason_of(error)})") from None
         if image.shape != image_shape:
@@ -78,7 +81,7 @@ def reason_of(error: Exception) -> str:
 def read_array(path: Path, flag: str) -> tuple[np.ndarray, str]:
     """Returns the images of an npz file as uint8, and the range they had. Never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path) as file:
             named = [name for name in ("images", "samples", "arr_0") if name in file.files]
             if not named and len(file.files) != 1:
                 names = ", ".join(file.files) or "nothing"

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
 from gan.data.datasets import Dataset, Labelled
 from gan.data.digests import array_digest
@@ -32,6 +31,8 @@ from gan.evaluation.metrics import (
     flatten,
 )
 from gan.run.atomic_files import write_json
+from gan.run.cache import cache_directory
+from gan.run.files import read_text
 from gan.version import __version__
 
 LEAST_REAL = 100  # images to compare with; blocks of KID would have fewer than ten
@@ -240,7 +241,7 @@ def cached(real: RealFeatures, key: str, compute: Callable[[], dict[str, Any]]) 
         if key in table and table.get("sha256") == about["sha256"]:
             return table[key]
     name = f"{about['name']}-{about['sha256'][:12]}-{real.digest[:12]}.json"
-    own = Path(platformdirs.user_cache_dir("tapegan")) / "floors" / __version__ / name
+    own = cache_directory() / "floors" / __version__ / name
     table = read_constants(own)
     if key in table:
         return table[key]
@@ -276,7 +277,7 @@ def packaged_floors(record: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 def read_constants(path: Path) -> dict[str, Any]:
     """Returns the table in a file, an empty one if there is none or it is damaged."""
     try:
-        table = json.loads(path.read_text())
+        table = json.loads(read_text(path))
         return table if isinstance(table, dict) else {}
     except (OSError, ValueError):
         return {}

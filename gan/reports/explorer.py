@@ -2,13 +2,14 @@
 
 import base64
 import gzip
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.models.checks import classes_of
+from gan.run.atomic_files import temporary_directory
+from gan.run.files import read_bytes
 from gan.run.reader import History
 from gan.sampling import export, generators
 from gan.sampling.latents import block_key
@@ -34,7 +35,7 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
     contents = {}
     for key, name in ORT_FILES.items():
         try:
-            contents[key] = (ort / name).read_bytes()
+            contents[key] = read_bytes(ort / name)
         except OSError as error:
             raise UserError(f"--explorer={ort}: has no {name} ({error.strerror})") from None
     models, missing = [], []
@@ -66,6 +67,6 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
 
 def onnx_of(generator: Any) -> bytes:
     """Returns a generator as ONNX, compared with Keras."""
-    with tempfile.TemporaryDirectory() as directory:
-        path, _ = export.export(generator, "onnx", Path(directory))
+    with temporary_directory() as directory:
+        path, _ = export.export(generator, "onnx", directory)
         return path.read_bytes()

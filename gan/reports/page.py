@@ -22,6 +22,7 @@ from gan.reports.explorer import Explorer
 from gan.reports.plots import Line
 from gan.run import reader
 from gan.run.config import Config
+from gan.run.files import read_bytes
 from gan.run.reader import History, Record
 from gan.run.records import DURING_TRAINING, is_number
 from gan.training.checks import has_log_odds
@@ -107,7 +108,7 @@ def read_frames(run: History) -> list[dict[str, Any]]:
     frames = []
     for step, path in reader.evenly_spaced(run.pictures, FRAMES):
         read_png(path)  # or it is refused
-        png = base64.b64encode(path.read_bytes()).decode()
+        png = base64.b64encode(read_bytes(path)).decode()
         frames.append({"step": step, "picture": f"data:image/png;base64,{png}"})
     return frames
 

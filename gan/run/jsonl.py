@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gan.errors import UserError
+from gan.run import files
 from gan.run.atomic_files import replacing
 
+MOST_RECORDS = 2**30  # bytes of such a file, about a million records: 1 GB
 DEEPEST = 16  # levels of objects and lists; ours have 4
 INT64 = 2**63  # what integers must stay below, because NumPy and TensorFlow count with 64 bits
 
@@ -73,7 +75,7 @@ NO_RECORD = "is no record, must be an object with a step"
 def read_text(path: Path) -> str:
     """Returns the text of a JSON lines file, "" if there is none."""
     try:
-        return path.read_text() if path.exists() else ""
+        return files.read_text(path, MOST_RECORDS) if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read, must be JSON lines ({error})") from None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.errors import UserError
+from gan.run.files import read_text
 from gan.run.jsonl import INT64, NO_RECORD, parse, read_records, write_records
 
 DURING_TRAINING = "training"  # the source of evaluations that the trainer asks for
@@ -122,7 +123,7 @@ def read_summary(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        summary = parse(path.read_text())
+        summary = parse(read_text(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"{path}: cannot be read, must be JSON ({reason})") from None

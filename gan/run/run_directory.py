@@ -1,16 +1,19 @@
 """The run directory: what it holds, when it is continued and when it is refused."""
 
+import contextlib
 import dataclasses
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gan.errors import UserError
 from gan.run import config as config_module
-from gan.run.atomic_files import write_json
+from gan.run.atomic_files import remove_leftovers, write_json
 from gan.run.config import Config
+from gan.run.files import check_file, read_text
 from gan.run.jsonl import parse
 from gan.run.paths import refuse_pattern
 from gan.run.records import read_summary
@@ -37,6 +40,12 @@ CHECKPOINT_LINE = re.compile(
     r"|(all_model_checkpoint_timestamps|last_preserved_timestamp): [\d.e+]+"
 )
 CHECKPOINT_PART = re.compile(r"(step-(\d+))\.(index|data-\d+-of-\d+)")  # its files
+
+# What TensorFlow has begun to write there: parts of a checkpoint, its list, a file's new content.
+CHECKPOINT_LEFTOVER = re.compile(
+    r"step-\d+_temp|checkpoint\.tmp[0-9a-f]{32}|step-\d+\.(index|data-\d+-of-\d+)\.tempstate\d+"
+)
+MOST_CHECKPOINT = 2**40  # bytes of a part; TensorFlow reads no more than the networks need
 
 # What a configuration leaves to the machine, and how it says so.
 AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None}
@@ -121,7 +130,7 @@ def read_values(run_dir: Path) -> dict[str, Any]:
     """Returns what config.json of a run holds, after a look at the kinds of the run's files."""
     path = run_dir / CONFIG_FILE
     try:
-        values = parse(path.read_text())
+        values = parse(read_text(path))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
     except (OSError, ValueError) as error:
@@ -152,6 +161,33 @@ def checkpoints(directory: Path) -> list[tuple[int, str]]:
     return sorted({(int(match[2]), str(directory / match[1])) for match in matches}, reverse=True)
 
 
+def clear_leftovers(run_dir: Path) -> None:
+    """Removes what a training of this run that was killed had begun to write.
+
+    Only the process that holds the run's lock may; commands beside it keep what they write, see
+    gan/run/atomic_files.py.
+    """
+    remove_leftovers(run_dir)
+    for directory in (run_dir / name for name in DIRECTORIES):
+        if directory.is_symlink() or not directory.is_dir():  # a run may come from anybody
+            continue
+        remove_leftovers(directory)
+        for path in directory.iterdir():
+            if not CHECKPOINT_LEFTOVER.fullmatch(path.name) or path.is_symlink():
+                continue
+            with contextlib.suppress(OSError):  # then it stays
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def check_checkpoint(path: str) -> None:
+    """Refuses a checkpoint of which a part is no regular file; TensorFlow would wait for a pipe."""
+    directory, name = os.path.split(path)
+    for part in os.listdir(directory):
+        match = CHECKPOINT_PART.fullmatch(part)
+        if match and match[1] == name:
+            check_file(os.path.join(directory, part), MOST_CHECKPOINT)
+
+
 def check_list(directory: Path) -> None:
     """Refuses TensorFlow's list of checkpoints if it is not one of those beside it.
 
@@ -159,7 +195,7 @@ def check_list(directory: Path) -> None:
     """
     path = directory / CHECKPOINT_LIST
     try:
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = read_text(path).splitlines() if path.exists() else []
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read, must be TensorFlow's ({error})") from None
     for line in lines:
@@ -216,7 +252,7 @@ def check_output(path: Path, suffix: str = "") -> None:
 def is_run(directory: Path) -> bool:
     """Returns whether a directory has the configuration of a run; other programs have a config."""
     try:
-        values = parse((directory / CONFIG_FILE).read_text())
+        values = parse(read_text(directory / CONFIG_FILE))
     except (OSError, ValueError):
         return False
     return isinstance(values, dict) and isinstance(values.get("config"), dict)

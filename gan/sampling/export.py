@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.lazy import keras, np, tf
+from gan.run.atomic_files import temporary_directory
 from gan.run.paths import refuse_pattern
 
 COMPARED = 100  # seeds
@@ -92,8 +93,8 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
     expected, drawn_here = (network(inputs.for_keras).numpy() for network in (model, generator))
 
     # Beside its place, so that nothing is left of what failed.
-    with tempfile.TemporaryDirectory(dir=directory) as temporary:
-        written = Path(temporary) / row.name
+    with temporary_directory(directory) as temporary, files_in(temporary):
+        written = temporary / row.name
         try:
             with quiet():
                 row.write(model, written)
@@ -107,7 +108,7 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
         if not difference <= row.tolerance:
             raise ExportFailed(f"--formats={name}: would differ from Keras by {difference:.2g}")
         if path.exists():
-            path.rename(Path(temporary) / "before")
+            path.rename(temporary / "before")
         written.rename(path)
     return path, float(np.abs(images - drawn_here).max())
 
@@ -135,6 +136,16 @@ def in_float32(model: keras.Model) -> keras.Model:
     clone = keras.models.clone_model(model, clone_function=converted)
     clone.set_weights(model.get_weights())
     return clone
+
+
+@contextlib.contextmanager
+def files_in(directory: Path) -> Iterator[None]:
+    """Lets converters keep their temporary files in a directory, with which they are gone."""
+    before, tempfile.tempdir = tempfile.tempdir, str(directory)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Generators of runs and of files, and the images that they draw."""
 
+import zipfile
 from numbers import Real
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from gan.models.build import build_generator
 from gan.models.checks import check_images, check_network, classes_of
 from gan.run import run_directory
 from gan.run.config import Config
+from gan.run.files import MOST_BYTES, BadFile, open_file
 from gan.run.forks import refuse_fork
 from gan.run.paths import refuse_pattern
+from gan.run.streams import say
 from gan.sampling.latents import Numbers, latents_of, truncate
 
 SAMPLE_BATCH = 500
@@ -126,7 +129,7 @@ def restore_generator(
         UserError: There is no such run or checkpoint, or it cannot be restored.
     """
     config = run_directory.read_config(run_dir)
-    path = find_checkpoint(run_dir, checkpoint)
+    find_checkpoint(run_dir, checkpoint)
     if "generator" in run_directory.own_networks(run_dir):
         generator = load_saved_generator(run_dir)
         path_of_it = str(run_dir / run_directory.GENERATOR_FILE)
@@ -134,13 +137,23 @@ def restore_generator(
     else:
         generator = build_generator(config, data.shape, data.classes)
     part = "ema_generator" if weights == "ema" else "generator"
-    try:
-        status = tf.train.Checkpoint(**{part: generator}).restore(path)
-        status.assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: cannot be restored into the generator ({reason})") from None
-    return generator, run_directory.step_of(path)
+    reader = tf.train.Checkpoint(**{part: generator})
+    refusals: dict[str, str] = {}
+    # A run that is training may be writing the newest one, and deletes the oldest meanwhile.
+    while paths := [p for p in find_checkpoints(run_dir, checkpoint) if p not in refusals]:
+        try:
+            run_directory.check_checkpoint(paths[0])
+            reader.restore(paths[0]).assert_existing_objects_matched().expect_partial()
+        except (OSError, tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
+            reason = " ".join(str(error).split())[:200]
+            refusals[paths[0]] = f"{paths[0]}: cannot be restored into the generator ({reason})"
+            continue
+        for refusal in refusals.values():
+            say(f"warning: {refusal}; {paths[0]} is taken")
+        return generator, run_directory.step_of(paths[0])
+    first, *others = refusals.values()
+    before = f", nor can the {len(others)} before it" if others else ""
+    raise UserError(f"{first}{before}")
 
 
 def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras.Model:
@@ -165,7 +178,7 @@ def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras
     config, own = run_directory.read_config(path), "generator" in run_directory.own_networks(path)
     if checkpoint:
         find_checkpoint(path, checkpoint)  # found missing before data are loaded
-        data = dataset_from_config(config, print)
+        data = dataset_from_config(config, say)
         return restore_generator(path, data, weights or config.sample_weights, checkpoint)[0]
     if not (path / run_directory.GENERATOR_FILE).exists() and not own:
         find_checkpoint(path, "latest")
@@ -193,8 +206,11 @@ def load_saved_generator(run_dir: Path) -> keras.Model:
 def read_generator(path: Path) -> keras.Model:
     """Returns the generator in a Keras file of any origin. Runs no code that the file brings."""
     try:
+        check_archive(path)
         # Safe mode is the default; spelled out, because a run may come from anybody.
         generator = keras.models.load_model(path, compile=False, safe_mode=True)
+    except BadFile as error:
+        raise UserError(f"{path}: cannot be loaded ({error.strerror})") from None
     except Exception as error:  # damage has many faces, see zipfile and keras.saving
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be loaded ({reason})") from None
@@ -213,8 +229,24 @@ def read_generator(path: Path) -> keras.Model:
     return generator
 
 
+def check_archive(path: Path) -> None:
+    """Refuses a Keras file that is no file, or whose members would unpack to too much."""
+    with open_file(path) as file:
+        if not zipfile.is_zipfile(file):  # the older HDF5
+            return
+        with zipfile.ZipFile(file) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    if size > MOST_BYTES:
+        raise ValueError(f"it unpacks to {size:,} bytes, must be at most {MOST_BYTES:,}")
+
+
 def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
     """Returns the path of a run's checkpoint: "latest", "best" or a step."""
+    return find_checkpoints(run_dir, checkpoint)[0]
+
+
+def find_checkpoints(run_dir: Path, checkpoint: str) -> list[str]:
+    """Returns the paths of what may stand for a checkpoint, the best first: of "latest" all."""
     refuse_pattern(run_dir, "run_dir")
     newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
     best = run_directory.checkpoints(run_dir / run_directory.BEST_DIR)
@@ -228,7 +260,7 @@ def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
         raise UserError(f"--run_dir={run_dir}: has no checkpoint yet")
     if checkpoint not in paths:
         raise UserError(f"--checkpoint={checkpoint}: must be one of {', '.join(paths)}")
-    return paths[checkpoint]
+    return [path for _, path in newest] if checkpoint == "latest" else [paths[checkpoint]]
 
 
 def shown_classes(generator: keras.Model) -> np.ndarray:

@@ -24,6 +24,7 @@ from gan.errors import UserError
 from gan.run import reader
 from gan.run.atomic_files import replacing
 from gan.run.config import Config
+from gan.run.streams import say
 from gan.sampling import generators, latents
 from gan.sampling.latents import Numbers
 
@@ -78,7 +79,7 @@ def write_grid(request: Request, out: Path) -> str:
     if request.makes_points:
         clouds = [request.draw(range(generators.POINTS_SHOWN))]
         if request.config:
-            data = dataset_from_config(request.config, print)
+            data = dataset_from_config(request.config, say)
             clouds.insert(0, real_examples(data, generators.POINTS_SHOWN, 0))
         picture = scatter(*clouds)
     elif len(classes) and request.seeds is None:
@@ -154,9 +155,9 @@ def write_nearest(request: Request, out: Path) -> str:
         raise UserError(f"--nearest: needs a run, {request.run_dir} is a file")
     seeds = request.seeds or range(NEAREST)
     request.check_count(3 * len(seeds), NEAREST)
-    data = dataset_from_config(request.config, print)
+    data = dataset_from_config(request.config, say)
     images = request.draw(seeds)
-    rows = request.with_nearest(images, request.config.dataset, data, print)
+    rows = request.with_nearest(images, request.config.dataset, data, say)
     columns = min(NEAREST, len(images))
     lines = [
         in_rows(row[start : start + columns], columns)

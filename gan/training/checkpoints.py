@@ -9,6 +9,7 @@ import tensorflow as tf
 from gan.algorithm.step import GanState
 from gan.errors import NotFinite, UserError
 from gan.run import run_directory
+from gan.run.streams import say
 
 
 def checkpoint_manager(
@@ -38,7 +39,7 @@ def checkpoint_manager(
 def restore(
     state: GanState,
     manager: tf.train.CheckpointManager,
-    print_fn: Callable[[str], None] = print,
+    print_fn: Callable[[str], None] = say,
     directory: Path | None = None,
 ) -> int:
     """Restores the newest sound checkpoint, if there is any, and returns its step, else 0.
@@ -53,8 +54,9 @@ def restore(
     refusals = []
     for _, path in run_directory.checkpoints(directory or Path(manager.directory)):
         try:
+            run_directory.check_checkpoint(path)
             manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
-        except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
+        except (OSError, tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
             reason = " ".join(str(error).split())[:200]
             refusals.append(f"{path}: cannot be restored into these networks ({reason})")
             continue

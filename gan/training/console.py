@@ -1,38 +1,44 @@
 """What a run tells on the terminal."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from gan.run import streams
 
 
 class Console:
     """Prints lines; on a terminal a progress bar with steps per second and time left below them."""
 
     def __init__(self, quiet: bool = False) -> None:
+        streams.occupy()
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task = TaskID(0)
 
     def print(self, line: str) -> None:
-        """Prints one line. A reader that is gone (``| head``) is no reason to lose a run."""
+        """Prints one line.
+
+        A reader that is gone (``| head``) or a full disk is no reason to lose a run.
+        """
         if self._quiet:
             return
         try:
             if self._bar:
-                self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+                text = streams.shown(line, sys.stdout)
+                self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
-                print(line, flush=True)
-        except BrokenPipeError:
+                streams.say(line)
+        except OSError:
             self._quiet = True
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, for the flush when Python ends
+            streams.drop("stdout")
 
     @contextlib.contextmanager
     def progress(self, step: int, steps: int) -> Iterator[None]:
         """Shows the bar while the block runs, if this is a terminal."""
-        if self._quiet or not sys.stdout.isatty():
+        if self._quiet or sys.stdout is None or not sys.stdout.isatty():
             yield
             return
         columns = (

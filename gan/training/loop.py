@@ -172,7 +172,9 @@ def log_metrics(run: Run) -> None:
     run.signs = collapse.collapse_signs(records, run.log.evaluations, has_log_odds(run.config))
     metrics["collapse/signs"] = len(run.signs)
     with run.task("records"):
-        run.log.scalars(step, run.kimg, seconds, metrics)
+        warning = run.log.scalars(step, run.kimg, seconds, metrics)
+    if warning:
+        run.console.print(f"warning: {warning}")
     run.console.print(classic_line(step, metrics))
 
 

@@ -1,6 +1,7 @@
 """What a run records: metrics.jsonl, evaluations.jsonl, TensorBoard, the plot of its losses."""
 
 import json
+import os
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tensorboard.plugins.hparams.api import hparams
 
 from gan.run.atomic_files import replacing
 from gan.run.drawing import drawing
+from gan.run.files import check_file
 from gan.run.jsonl import append_record, without_infinities, write_records
 from gan.run.records import DURING_TRAINING, drop_evaluations, read_metrics
 from gan.run.run_directory import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
@@ -29,14 +31,21 @@ class MetricsLog:
         self.recent = deque(records)  # what collapse detection looks back at
         self.evaluations = drop_evaluations(run_dir / EVALUATIONS_FILE, step)
         self._file = self.path.open("a")
+        self._size = self._file.tell()  # bytes
         self._writer = tf.summary.create_file_writer(str(run_dir / TENSORBOARD_DIR))
 
-    def scalars(self, step: int, kimg: float, seconds: float, values: dict[str, float]) -> None:
-        """Writes one record; `values` as float32, which is what TensorBoard keeps."""
+    def scalars(self, step: int, kimg: float, seconds: float, values: dict[str, float]) -> str:
+        """Writes one record; `values` as float32, which is what TensorBoard keeps.
+
+        Returns:
+            A warning where records that were written are not there any more, else "".
+        """
+        warning = self._open_again()
         values = {name: float(np.float32(value)) for name, value in values.items()}
         self.last = without_infinities({"step": step, "kimg": kimg, "seconds": seconds, **values})
         self._file.write(json.dumps(self.last, allow_nan=False) + "\n")
         self._file.flush()
+        self._size = self._file.tell()
         with self._writer.as_default(step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
@@ -44,6 +53,26 @@ class MetricsLog:
         self.recent.append(self.last)
         while self.recent[0]["kimg"] <= kimg - SPAN_KIMG:
             self.recent.popleft()
+        return warning
+
+    def _open_again(self) -> str:
+        """Opens metrics.jsonl again if somebody has removed, replaced or cut it; returns a warning.
+
+        What is written to a file without a name would be lost without a word.
+        """
+        ours = os.fstat(self._file.fileno())
+        try:
+            named = os.stat(self.path)
+            same = (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+            if same and ours.st_size >= self._size:
+                return ""
+            check_file(self.path)
+        except FileNotFoundError:
+            pass
+        self._file.close()
+        self._file = self.path.open("a")
+        self._size = self._file.tell()
+        return f"{self.path}: was removed, replaced or cut; its records begin again here"
 
     def evaluation(
         self, step: int, kimg: float, seconds: float, name: str, record: dict[str, Any]

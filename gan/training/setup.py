@@ -22,6 +22,7 @@ from gan.training import devices
 from gan.training.builders import build_objective
 from gan.training.checks import check_rows
 from gan.training.identity import check_same, describe
+from gan.training.memory import check_memory
 from gan.training.signals import StopRequest
 from gan.training.strategy import Replicas, replicas_of
 from gan.training.timing import Timer
@@ -72,6 +73,7 @@ def set_up(
             data = run_unless(stop.patience(), lambda: dataset_from_config(config, print_fn))
     else:
         data = check_dataset(config.dataset, data, print_fn)
+    check_memory(config, data.shape)
     with timer("data"):
         made_of = describe(data, own_networks)
     for line in check_same(run_dir, config, **made_of):

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import functools
 import json
-import tempfile
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +24,9 @@ import tensorflow as tf
 from gan.algorithm.step import GanState
 from gan.data.input_pipeline import Batch
 from gan.errors import TrainingFailed, UserError
+from gan.run.atomic_files import temporary_directory
 from gan.run.config import Config
+from gan.run.streams import say
 from gan.training.cluster import Cluster, cluster, has_several, local_devices, slurm_cluster
 from gan.training.signals import ASKING
 
@@ -70,7 +72,11 @@ class Replicas:
         self.worker, self.workers = worker, workers
         self.count = strategy.num_replicas_in_sync if strategy else 1  # of all workers
         self.chief = worker == 0
-        self._thrown_away = None if self.chief else tempfile.TemporaryDirectory()
+        self._thrown_away: Path | None = None
+        if not self.chief:
+            stack = contextlib.ExitStack()
+            self._thrown_away = stack.enter_context(temporary_directory())
+            weakref.finalize(self, stack.close)
 
     def __str__(self) -> str:
         """What the first line of a run adds for several replicas."""
@@ -85,7 +91,7 @@ class Replicas:
 
     def output(self, run_dir: Path) -> Path:
         """Returns where this worker writes what belongs into `run_dir`: there, if it is chief."""
-        return Path(self._thrown_away.name) if self._thrown_away else run_dir
+        return self._thrown_away or run_dir
 
     def split(self, block: Batch) -> Batch:
         """Returns a block whose batches are the parts of each replica of this worker.
@@ -228,7 +234,7 @@ class Replicas:
             ) from error
 
 
-def replicas_of(config: Config, print_fn: Callable[[str], None] = print) -> Replicas:
+def replicas_of(config: Config, print_fn: Callable[[str], None] = say) -> Replicas:
     """Returns the replicas of a resolved configuration; waits for all workers.
 
     With several machines this comes before anything else that TensorFlow computes.

@@ -31,6 +31,7 @@ from gan.run.run_directory import (
     SAMPLES_DIR,
     SUMMARY_FILE,
     checkpoints,
+    clear_leftovers,
     ended_summary,
     write_config,
 )
@@ -107,6 +108,8 @@ def train(
         evaluators = evaluators_of(setup, make_evaluators, console, timer)
         chief, run_dir = setup.replicas.chief, setup.run_dir
         with locked(run_dir) if chief else contextlib.nullcontext():
+            if chief:
+                clear_leftovers(run_dir)
             stop.catch_again()  # TensorFlow takes SIGTERM when it connects workers
             manager = checkpoint_manager(state, run_dir, setup.config.keep_checkpoints)
             if summary := restore_or_summary(setup, state, manager, console, timer):

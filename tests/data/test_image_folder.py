@@ -9,7 +9,13 @@ import tensorflow as tf
 from PIL import Image
 
 from gan.data import image_folder
-from gan.data.image_folder import check_images, decode, find_images, image_files
+from gan.data.image_folder import (
+    check_images,
+    decode,
+    describe_flaw,
+    find_images,
+    image_files,
+)
 from gan.errors import UserError
 
 RNG = np.random.default_rng(3)
@@ -286,3 +292,50 @@ def test_the_pipeline_works_inside_others(many):
     batches = image_files(many, 8, 1).dataset(indices).batch(16, drop_remainder=True).prefetch(1)
     for i, batch in enumerate(batches.take(8).as_numpy_iterator()):
         assert batch[:, 0, 0, 0].tolist() == [7 * j % 60 for j in range(16 * i, 16 * i + 16)]
+
+
+FORMATS = {
+    "a.png": {}, "a.jpg": {}, "a.bmp": {}, "a.gif": {}, "lossy.webp": {},
+    "lossless.webp": {"lossless": True}, "progressive.jpg": {"progressive": True},
+    "exif.webp": {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"},  # the extended form
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 7), (513, 258)])
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_header_of_every_format_tells_how_many_pixels_it_has(name, size, tmp_path):
+    """Pillow wrote it."""
+    Image.new("RGB", size, "red").save(tmp_path / name, **FORMATS[name])
+    pixels = image_folder.pixels_of(tf.constant((tmp_path / name).read_bytes()))
+    assert float(pixels) == size[0] * size[1]
+
+
+def header(size):
+    """A PNG file that has nothing else."""
+    width, height = size
+    return b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+
+
+def test_what_is_too_large_by_its_header_or_no_file_is_named_and_not_decoded(tmp_path, capsys):
+    Image.new("L", (8, 8), 99).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(header((30_000, 17_000)))
+    os.mkfifo(tmp_path / "c.png")
+    (tmp_path / "d.png").symlink_to("/dev/zero")
+    (tmp_path / "e.png").write_bytes(b"\x89PNG")
+    (tmp_path / "f.png").write_bytes(header((12_000, 12_000)))
+    paths, _, _ = find_images(tmp_path)
+    assert check_images(paths, 8, 1, True, print) == [0]
+    assert capsys.readouterr().out.splitlines() == [
+        f"left out {tmp_path}/b.png: has more than 180,000,000 pixels",
+        f"left out {tmp_path}/c.png: cannot be read (Is a pipe, must be a file)",
+        f"left out {tmp_path}/d.png: cannot be read (Is a device, must be a file)",
+        f"left out {tmp_path}/e.png: {describe_flaw(paths[4])}",
+        f"left out {tmp_path}/f.png: {describe_flaw(paths[5])}",
+        "5 of 6 images are bad and left out",
+    ]
+    assert "pixels" not in describe_flaw(paths[5])  # as large may an image be
+    os.remove(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"b\.png: has more than .* there must be good ones"):
+        check_images(paths[1:], 8, 1, True, print)
+    with pytest.raises(UserError, match=r"c\.png: cannot be read \(Is a pipe"):
+        check_images(paths[2:4], 8, 1, False, print)

@@ -14,6 +14,7 @@ import zipfile
 from types import SimpleNamespace
 
 import numpy as np
+import platformdirs
 import pytest
 
 from gan.data import downloads, formats, sources
@@ -44,7 +45,7 @@ def small(monkeypatch):
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """The place of the cache, in a directory of the test's."""
-    monkeypatch.setattr(sources.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
     monkeypatch.setattr(sources, "KERAS_DIRECTORY", tmp_path / "keras")
     return tmp_path / "tapegan" / "mnist.npz"
 
@@ -215,14 +216,14 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(small, cache, monkeypatch
 def test_two_processes_at_once_leave_a_whole_cache(small, tmp_path):
     np.savez(tmp_path / "data.npz", **small)
     script = """
-import sys, numpy as np
+import sys, numpy as np, platformdirs
 from gan.data import downloads, formats, sources
 with np.load("data.npz") as f: arrays = dict(f)
 digests = {k: sources.hashlib.sha256(v.tobytes()).hexdigest() for k, v in arrays.items()}
 row = sources.ROWS["mnist"]._replace(train_size=6, test_size=2, digests=digests)
 sources.ROWS["mnist"] = row
 sources.from_host = lambda *given: arrays
-sources.platformdirs.user_cache_dir = lambda name: "cache"
+platformdirs.user_cache_dir = lambda name: "cache"
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(50):

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import numpy as np
+import platformdirs
 import pytest
 import tensorflow as tf
 
@@ -31,7 +32,7 @@ def small():
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(features.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
     short = (features.Cycle(12, 2e-3, 0.4), features.Cycle(3, 1e-3, 0.1))
     monkeypatch.setattr(features, "RECIPES", {"shades": short})
     monkeypatch.setattr(features, "BATCH_SIZE", 20)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import platformdirs
 import pytest
 
 import gan
@@ -29,7 +30,7 @@ def pictures(seed, count):
 
 @pytest.fixture
 def seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(reference.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
     train, test = pictures(0, 3000), pictures(1, COUNT)
     data = Dataset(train, train[:, 0, 0, 0] % 3, test, test[:, 0, 0, 0] % 3)
     network = FakeNetwork()

@@ -13,7 +13,7 @@ from gan.run.atomic_files import replacing
 from gan.training import loop, sample_grids
 from gan.training.metrics_log import MetricsLog
 from gan.training.trainer import train
-from support import checkpoint
+from support import checkpoint, once_more
 
 NOBODY = 65534  # a user without rights
 
@@ -38,19 +38,6 @@ def fill(disk):
                 pass
         except OSError:
             pass
-
-
-def once_more(function, before, calls=2):
-    """Returns the function; in its call number `calls` it does `before` first."""
-    count = []
-
-    def called(*args, **kwargs):
-        count.append(1)
-        if len(count) == calls:
-            before()
-        return function(*args, **kwargs)
-
-    return called
 
 
 def check(patch, place, name, before, run_dir, config, mend):
