@@ -1,10 +1,12 @@
 """Paths as users give them."""
 
+import functools
 import os
 from pathlib import Path
 
 from gan.errors import UserError
 
+OPEN_FILES = Path("/proc/self/fd")  # Linux: this process's, by handle
 PATTERNS = "*?[\\"  # with one of these TensorFlow takes a path for a pattern of file names
 
 
@@ -31,15 +33,33 @@ def user_path(path: str | os.PathLike[str], name: str) -> Path:
         raise UserError(f"{name}={path}: {error}") from None
 
 
-def refuse_pattern(path: str | os.PathLike[str], flag: str) -> None:
-    """Refuses a path that TensorFlow would take for a pattern.
-
-    It reads checkpoints, and deletes the oldest, of all files that match: those of other runs. A
-    relative path is taken as it stands, so the current directory may have any name.
-    """
-    found = [character for character in PATTERNS if character in os.fspath(path)]
-    if found:
+def check_pattern(path: Path, flag: str) -> None:
+    """Refuses a path that TensorFlow takes for a pattern, where `plain_path` has no other name."""
+    if set(str(path)) & set(PATTERNS) and not OPEN_FILES.is_dir():
         raise UserError(
             f"--{flag}={path}: must have none of {' '.join(PATTERNS)} in it, which TensorFlow "
             "takes for a pattern of file names"
         )
+
+
+def plain_path(path: Path) -> str:
+    """Returns a name of a path that TensorFlow does not take for a pattern.
+
+    TensorFlow reads checkpoints, and deletes the oldest, of all files that match: those of other
+    runs. So a directory, which must exist, gets the name of an open file if its path has such
+    characters. A relative path is taken as it stands: the current directory may have any name.
+    """
+    odd = [i for i, part in enumerate(path.parts, 1) if set(part) & set(PATTERNS)]
+    if not odd:
+        return str(path)
+    directory = Path(*path.parts[: odd[-1]])
+    about = directory.stat()
+    handle = opened(str(directory), about.st_dev, about.st_ino)
+    return str(OPEN_FILES.joinpath(str(handle), *path.parts[odd[-1] :]))
+
+
+@functools.cache
+def opened(directory: str, device: int, inode: int) -> int:
+    """Returns a handle of a directory, which stays open; another one of that name gets another."""
+    del device, inode
+    return os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

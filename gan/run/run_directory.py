@@ -15,7 +15,7 @@ from gan.run.atomic_files import remove_leftovers, write_json
 from gan.run.config import Config
 from gan.run.files import check_file, read_text
 from gan.run.jsonl import parse
-from gan.run.paths import refuse_pattern
+from gan.run.paths import check_pattern
 from gan.run.records import read_summary
 
 CONFIG_FILE = "config.json"
@@ -62,7 +62,7 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
         str(run_dir).encode()
     except UnicodeEncodeError:
         raise UserError(f"{flag!r}: must be UTF-8, TensorFlow writes to no other names") from None
-    refuse_pattern(run_dir, "run_dir")
+    check_pattern(run_dir, "run_dir")
     parent = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
     if parent != run_dir and not parent.is_dir():
         raise UserError(f"{flag}: cannot be written ({parent} is not a directory)")

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from gan.errors import UserError
 from gan.lazy import keras, np, tf
 from gan.run.atomic_files import temporary_directory
-from gan.run.paths import refuse_pattern
+from gan.run.paths import check_pattern, plain_path
 
 COMPARED = 100  # seeds
 SAVED_MODEL = "saved_model.pb"  # tells a SavedModel from other directories
@@ -81,7 +81,7 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
             ) from None
     path = directory / row.name
     if row.run is run_savedmodel:
-        refuse_pattern(path, "out")
+        check_pattern(path, "out")
     if (path.is_dir() and not (path / SAVED_MODEL).is_file()) or (
         path.is_file() and not path.suffix
     ):
@@ -169,12 +169,12 @@ def run_keras(path: Path, inputs: Inputs) -> np.ndarray:
 
 def write_savedmodel(model: keras.Model, path: Path) -> None:
     """Writes a directory with the signature serving_default, for TensorFlow Serving and others."""
-    model.export(path, format="tf_saved_model", verbose=False)
+    model.export(plain_path(path), format="tf_saved_model", verbose=False)
 
 
 def run_savedmodel(path: Path, inputs: Inputs) -> np.ndarray:
     """Runs the signature in TensorFlow, without Keras."""
-    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    serve = tf.saved_model.load(plain_path(path)).signatures["serving_default"]
     _, specs = serve.structured_input_signature
     given = inputs.by_key({name: spec.dtype.is_integer for name, spec in specs.items()})
     (images,) = serve(**{name: tf.constant(array) for name, array in given.items()}).values()

@@ -17,7 +17,7 @@ from gan.run import run_directory
 from gan.run.config import Config
 from gan.run.files import MOST_BYTES, BadFile, open_file
 from gan.run.forks import refuse_fork
-from gan.run.paths import refuse_pattern
+from gan.run.paths import check_pattern, plain_path
 from gan.run.streams import say
 from gan.sampling.latents import Numbers, latents_of, truncate
 
@@ -143,7 +143,9 @@ def restore_generator(
     while paths := [p for p in find_checkpoints(run_dir, checkpoint) if p not in refusals]:
         try:
             run_directory.check_checkpoint(paths[0])
-            reader.restore(paths[0]).assert_existing_objects_matched().expect_partial()
+            reader.restore(
+                plain_path(Path(paths[0]))
+            ).assert_existing_objects_matched().expect_partial()
         except (OSError, tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
             reason = " ".join(str(error).split())[:200]
             refusals[paths[0]] = f"{paths[0]}: cannot be restored into the generator ({reason})"
@@ -247,7 +249,7 @@ def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
 
 def find_checkpoints(run_dir: Path, checkpoint: str) -> list[str]:
     """Returns the paths of what may stand for a checkpoint, the best first: of "latest" all."""
-    refuse_pattern(run_dir, "run_dir")
+    check_pattern(run_dir, "run_dir")
     newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
     best = run_directory.checkpoints(run_dir / run_directory.BEST_DIR)
     paths = {

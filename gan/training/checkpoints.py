@@ -9,6 +9,7 @@ import tensorflow as tf
 from gan.algorithm.step import GanState
 from gan.errors import NotFinite, UserError
 from gan.run import run_directory
+from gan.run.paths import plain_path
 from gan.run.streams import say
 
 
@@ -29,7 +30,7 @@ def checkpoint_manager(
     ]
     return tf.train.CheckpointManager(
         tf.train.Checkpoint(**state._asdict(), seeds=seeds),
-        str(run_dir / directory),
+        plain_path(run_dir / directory),
         max_to_keep=keep,
         step_counter=state.step,
         checkpoint_name="step",
@@ -45,8 +46,8 @@ def restore(
     """Restores the newest sound checkpoint, if there is any, and returns its step, else 0.
 
     TensorFlow finds a damaged file by its checksums. Nothing is deleted: the damaged checkpoint is
-    written again when training comes to its step. `directory` is where the checkpoints are, if not
-    where the manager writes.
+    written again when training comes to its step. `directory` is where the checkpoints are, by the
+    name that messages have; None: where the manager writes.
 
     Raises:
         UserError: There are checkpoints and none can be restored; the state is undefined then.
@@ -55,7 +56,8 @@ def restore(
     for _, path in run_directory.checkpoints(directory or Path(manager.directory)):
         try:
             run_directory.check_checkpoint(path)
-            manager.checkpoint.restore(path).assert_existing_objects_matched().assert_consumed()
+            status = manager.checkpoint.restore(plain_path(Path(path)))
+            status.assert_existing_objects_matched().assert_consumed()
         except (OSError, tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
             reason = " ".join(str(error).split())[:200]
             refusals.append(f"{path}: cannot be restored into these networks ({reason})")

@@ -155,7 +155,7 @@ def restore_or_summary(
     """Restores the newest checkpoint, if any; returns the summary of a run that has ended."""
     config, run_dir, replicas = setup.config, setup.run_dir, setup.replicas
     with timer("networks"), replicas.naming_lost_workers(), replicas.scope():
-        step = restore(state, manager, console.print)
+        step = restore(state, manager, console.print, run_dir / CHECKPOINTS_DIR)
     replicas.check_equal(state)
     if not checkpoints(run_dir / CHECKPOINTS_DIR):  # new, or complete, see `check_checkpoints`
         step = read_summary(run_dir / SUMMARY_FILE).get("step", 0)

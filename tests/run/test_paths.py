@@ -1,11 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from gan.cli import flags
 from gan.errors import UserError
+from gan.run import paths
 from gan.run.config import Config
-from gan.run.paths import expand_home, refuse_pattern, user_path
+from gan.run.paths import expand_home, plain_path, user_path
+from gan.run.run_directory import check_run_dir
 
 
 @pytest.fixture
@@ -69,12 +72,53 @@ def test_runs_are_expanded_one_by_one(command, home):
     assert flags.paths(values, "runs") == [home / "a", Path("b"), home / "c"]
 
 
-@pytest.mark.parametrize("name", ["lr[1e-4]", "what?", "st*r", "back\\slash", "a[b/run", "a*/run"])
-def test_what_tensorflow_takes_for_a_pattern_is_refused(name):
+NAMES = ["lr[1e-4]", "what?", "st*r", "back\\slash", "a[b/run", "a*/b?/run"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_tensorflow_takes_for_a_pattern_gets_another_name(name, tmp_path):
+    run_dir = tmp_path / name
+    run_dir.mkdir(parents=True)
+    plain = plain_path(run_dir / "checkpoints" / "step-20")
+    assert not set(plain) & set("*?[\\")
+    Path(plain).parent.mkdir()
+    Path(plain).write_text("here")
+    assert (run_dir / "checkpoints/step-20").read_text() == "here"
+
+
+def test_a_directory_that_was_made_again_is_another_one(tmp_path):
+    for content in ("first", "second"):
+        (tmp_path / "a[1]").mkdir()
+        Path(plain_path(tmp_path / "a[1]/file")).write_text(content)
+        assert (tmp_path / "a[1]/file").read_text() == content
+        (tmp_path / "a[1]").rename(tmp_path / content)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_there_are_no_other_names_it_is_refused(name, monkeypatch):
+    monkeypatch.setattr(paths, "OPEN_FILES", Path("/nowhere"))
     with pytest.raises(UserError, match=r"--run_dir=.*must have none of \* \? \[ \\ "):
-        refuse_pattern(name, "run_dir")
+        check_run_dir(Path(name), Config())
 
 
 @pytest.mark.parametrize("name", ["a{b,c}", "a]b", "50%", "#1 'x' \"y\"", "naïve", "(1)", "$HOME"])
-def test_other_names_are_not(name):
-    refuse_pattern(name, "run_dir")
+def test_other_names_stay(name, tmp_path, monkeypatch):
+    assert plain_path(Path(name, "step-1")) == f"{name}/step-1"
+    monkeypatch.setattr(paths, "OPEN_FILES", Path("/nowhere"))
+    check_run_dir(tmp_path / name, Config())
+
+
+def test_a_run_prunes_its_own_checkpoints_only_and_goes_on(tiny_config, tmp_path):
+    """Its name is a pattern that matches another run."""
+    from gan.training.trainer import train
+
+    def checkpoints(name):
+        return sorted(path.name for path in (tmp_path / name / "checkpoints").glob("*.index"))
+
+    train(tiny_config(), tmp_path / "lr1")
+    for steps in (12, 20):
+        assert train(tiny_config(steps=steps, keep_checkpoints=1), tmp_path / "lr[12]")
+    assert checkpoints("lr[12]") == ["step-20.index"]
+    assert checkpoints("lr1") == ["step-12.index", "step-6.index"]
+    record = json.loads((tmp_path / "lr[12]/metrics.jsonl").read_text().splitlines()[-1])
+    assert record["step"] == 20
