@@ -56,6 +56,13 @@ def test_cutout_makes_one_square_hole(side, hole):
     assert corners == pytest.approx(cut[:, -1, -1, 0].mean(), abs=4 * (0.25 / 2000) ** 0.5 * 1.5)
 
 
+def test_the_place_of_a_hole_is_as_random_in_one_direction_as_in_the_other():
+    cut = cutout(tf.ones([2000, 28, 28, 1]), KEY).numpy()[..., 0] < 0
+    rows, columns = cut.any(2).argmax(1), cut.any(1).argmax(1)
+    assert abs(np.corrcoef(rows, columns)[0, 1]) < 4 / 2000**0.5
+    assert abs(np.corrcoef(rows[:-1], rows[1:])[0, 1]) < 4 / 2000**0.5
+
+
 def test_brightness_is_one_change_for_each_image():
     given = images(2000, side=4, channels=3)
     change = (brightness(given, KEY) - given).numpy()

@@ -354,3 +354,47 @@ def test_waves_are_sines_and_cosines_in_fixed_random_directions():
     other = DISCRIMINATORS["toy"].build(NetworkSpec((2,), seed=6))
     other = other.get_layer("waves").kernel.numpy()
     assert not np.allclose(kernel, other)
+
+
+# Standard deviations at first, by the papers that the builders name: [of kernels in their order].
+# Glorot and Bengio 2010: sqrt(2 / (in + out)); He et al. 2015: sqrt(2 / in); Radford et al. 2016:
+# 0.02. A transposed convolution of 4x4 has 16 * its input channels as `in` for Keras, and
+# 16 * those of its output for He's rule, as Keras counts.
+def glorot(fan_in, fan_out):
+    return (2 / (fan_in + fan_out)) ** 0.5
+
+
+INITIAL = {
+    ("mlp", "generator", "batch"): [
+        glorot(100, 256), glorot(256, 512), glorot(512, 1024), glorot(1024, 784),
+    ],
+    ("mlp", "discriminator", "none"): [glorot(784, 512), glorot(512, 256), glorot(256, 1)],
+    ("dcgan", "generator", "batch"): [0.02, 0.02, 0.02],
+    ("dcgan", "discriminator", "batch"): [0.02, 0.02, 0.02],
+    ("dcgan", "discriminator", "none"): [(2 / 16) ** 0.5, (2 / 768) ** 0.5, (2 / 4704) ** 0.5],
+    ("infogan", "generator", "batch"): [0.02, 0.02, 0.02, 0.02],
+    ("infogan", "discriminator", "none"): [
+        (2 / 16) ** 0.5, (2 / 768) ** 0.5, (2 / 4704) ** 0.5, (2 / 448) ** 0.5,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "player", "norm"), INITIAL)
+def test_initial_weights_are_those_of_the_papers(name, player, norm):
+    table = {"generator": GENERATORS, "discriminator": DISCRIMINATORS}[player]
+    network = table[name].build(NetworkSpec((28, 28, 1), norm=norm))
+    kernels = [w for w in weights_of(network) if w.ndim > 1]
+    found = [w.std() for w in kernels]
+    # Of n numbers the standard deviation is known to 1 / sqrt(2 n).
+    for kernel, std, expected in zip(kernels, found, INITIAL[name, player, norm], strict=True):
+        assert std == pytest.approx(expected, rel=0.02 + 4 / (2 * kernel.size) ** 0.5)
+        assert abs(kernel.mean()) < 5 * expected / kernel.size**0.5
+
+
+def test_embeddings_are_those_of_the_papers():
+    """As wide as latents in G; by Glorot in D, as other layers of a projection."""
+    for name in ("mlp", "dcgan"):
+        g = GENERATORS[name].build(NetworkSpec((28, 28, 1), classes=200))
+        (embedding,) = [x for x in g.layers if isinstance(x, keras.layers.Embedding)]
+        assert embedding.embeddings.shape == (200, 100)
+        assert embedding.embeddings.numpy().std() == pytest.approx(1.0, rel=0.03)

@@ -6,14 +6,70 @@ from gan.errors import UserError
 from gan.run import config, presets
 from gan.run.config import Config
 
+# Spelled out once more: a default that changes by mistake changes all runs, and says so nowhere.
+DEFAULTS = {
+    "dataset": "mnist", "data_dir": "", "image_size": 32, "image_channels": 3,
+    "skip_bad_images": False, "generator": "mlp", "discriminator": "mlp", "g_norm": "default",
+    "d_norm": "default", "conditional": False, "latent_dim": 100, "loss": "non_saturating",
+    "real_label": 1.0, "fake_label": 0.0, "penalty": "none", "penalty_weight": 10.0,
+    "penalty_decay": 1.0, "penalty_decay_steps": 0, "schedule": "alternating", "d_steps": 1,
+    "d_warmup_steps": 0, "batch_size": 256, "steps": 30_000, "augment": "none", "pack": 1,
+    "d_weight_clip": 0.0, "d_learning_rate_decay": "constant", "g_learning_rate_decay": "constant",
+    "learning_rate_decay_steps": 30_000, "d_learning_rate": 2e-4, "g_learning_rate": 2e-4,
+    "beta_1": 0.5, "beta_2": 0.999, "ema_half_life": 200_000, "seed": 0, "precision": "auto",
+    "jit_compile": None, "strategy": "auto", "sync_batch_norm": False, "steps_per_call": 50,
+    "log_every": 100, "sample_every": 200, "checkpoint_every": 1000, "keep_checkpoints": 3,
+    "evaluate_every": 5000, "keep_best": "none", "on_collapse": "warn", "on_nan": "stop",
+    "sample_weights": "ema",
+}  # fmt: skip
+RESUMABLE = {
+    "data_dir", "steps", "strategy", "steps_per_call", "log_every", "sample_every",
+    "checkpoint_every", "keep_checkpoints", "evaluate_every", "keep_best", "on_collapse", "on_nan",
+    "sample_weights",
+}  # fmt: skip
 
-def test_defaults_are_the_original_script():
-    c = Config()
-    assert (c.latent_dim, c.batch_size, c.steps, c.sample_every) == (100, 256, 30_000, 200)
-    assert (c.d_learning_rate, c.g_learning_rate, c.beta_1) == (2e-4, 2e-4, 0.5)
-    assert (c.schedule, c.dataset, c.generator, c.discriminator) == (
-        "alternating", "mnist", "mlp", "mlp",
-    )  # fmt: skip
+# Another valid value of each field, with what it needs.
+OTHERS = {
+    "dataset": "fashion_mnist", "data_dir": "elsewhere", "image_size": 64, "image_channels": 1,
+    "skip_bad_images": True, "generator": "dcgan", "discriminator": "dcgan", "g_norm": "none",
+    "d_norm": "batch", "conditional": True, "latent_dim": 99, "loss": "minimax",
+    "real_label": 0.9, "fake_label": 0.1, "penalty": "r1", "penalty_weight": 9.0,
+    "penalty_decay": 0.5, "penalty_decay_steps": 10, "schedule": "simultaneous", "d_steps": 2,
+    "d_warmup_steps": 1, "batch_size": 255, "steps": 29_999, "augment": "translation", "pack": 2,
+    "d_weight_clip": 0.01, "d_learning_rate_decay": "cosine", "g_learning_rate_decay": "linear",
+    "learning_rate_decay_steps": 29_999, "d_learning_rate": 1e-4, "g_learning_rate": 1e-4,
+    "beta_1": 0.4, "beta_2": 0.99, "ema_half_life": 0, "seed": 1, "precision": "float32",
+    "jit_compile": False, "strategy": "none", "sync_batch_norm": True, "steps_per_call": 49,
+    "log_every": 99, "sample_every": 199, "checkpoint_every": 999, "keep_checkpoints": 2,
+    "evaluate_every": 0, "keep_best": "fcd", "on_collapse": "stop", "on_nan": "rollback",
+    "sample_weights": "raw",
+}  # fmt: skip
+BASES = {
+    "image_size": {"dataset": "image_folder:here"}, "penalty_decay": {"penalty_decay_steps": 5},
+    "image_channels": {"dataset": "image_folder:here"},
+    "skip_bad_images": {"dataset": "image_folder:here"},
+}  # fmt: skip
+
+
+def test_defaults_are_those_that_are_written_here():
+    assert dataclasses.asdict(Config()) == DEFAULTS
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_only_resumable_fields_may_change(name):
+    old = dataclasses.replace(Config(), **BASES.get(name, {}))
+    new = dataclasses.replace(old, **{name: OTHERS[name]})
+    assert OTHERS[name] != getattr(old, name)
+    line = f"{name}: {getattr(old, name)} -> {OTHERS[name]}"
+    assert config.changed_fields(old, new) == ([] if name in RESUMABLE else [line])
+
+
+def test_all_changes_are_listed():
+    new = dataclasses.replace(Config(), steps=5, batch_size=8, schedule="simultaneous")
+    assert config.changed_fields(Config(), new) == [
+        "schedule: alternating -> simultaneous",
+        "batch_size: 256 -> 8",
+    ]
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
@@ -51,13 +107,3 @@ def test_invalid_values_are_named_with_the_valid_ones(values, message):
 
 def test_python_code_may_name_rows_that_the_command_line_does_not_know():
     assert Config(loss="mine").loss == "mine"
-
-
-def test_only_resumable_fields_may_change():
-    old = Config()
-    new = dataclasses.replace(old, steps=5, log_every=7, batch_size=8, schedule="simultaneous")
-    assert config.changed_fields(old, new) == [
-        "schedule: alternating -> simultaneous",
-        "batch_size: 256 -> 8",
-    ]
-    assert config.changed_fields(old, dataclasses.replace(old, steps=5, data_dir="x")) == []

@@ -94,6 +94,33 @@ def test_what_differs_is_refused_and_nothing_is_left(tmp_path, monkeypatch):
         assert (tmp_path / "generator.keras").read_bytes() == before
 
 
+def test_an_export_that_does_not_look_at_the_labels_is_refused(tmp_path, monkeypatch):
+    form = export.FORMATS["keras"]
+
+    def of_class_0(path, inputs):
+        return form.run(path, inputs._replace(labels=np.zeros_like(inputs.labels)))
+
+    monkeypatch.setitem(export.FORMATS, "keras", form._replace(run=of_class_0))
+    with pytest.raises(export.ExportFailed, match="would differ"):
+        export.export(generator_of("tiny", classes=3), "keras", tmp_path)
+
+
+def test_half_of_a_file_of_halves_is_left(tmp_path):
+    """Its weights are float16, not the 8 bits that TensorFlow Lite takes without being told."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    generator = GENERATORS["mlp"].build(NetworkSpec(SHAPE, 100, seed=1))
+    sizes, types = {}, {}
+    for name in ("tflite", "tflite_float16"):
+        path, _ = export.export(generator, name, tmp_path)
+        interpreter = Interpreter(str(path))
+        details = interpreter.get_tensor_details()
+        sizes[name] = path.stat().st_size
+        types[name] = {np.dtype(one["dtype"]).name for one in details if len(one["shape"]) == 2}
+    assert sizes["tflite_float16"] / sizes["tflite"] == pytest.approx(0.5, abs=0.05)
+    assert types == {"tflite": {"float32"}, "tflite_float16": {"float16", "float32"}}
+
+
 def test_what_is_not_an_export_is_not_replaced(tmp_path):
     for name in ("savedmodel", "generator.keras"):
         (tmp_path / name).mkdir()

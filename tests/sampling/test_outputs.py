@@ -297,6 +297,22 @@ def test_an_interpolation_has_the_seeds_at_the_ends_of_its_rows(trained, tmp_pat
         assert (animation.n_frames, animation.info["loop"]) == (19, 0)
 
 
+def test_an_interpolation_is_truncated_as_images_are(trained, tmp_path, monkeypatch):
+    out = tmp_path / "a.png"
+    arguments = ("--latent=interpolate", "--seeds=5-6", "--truncation=0.4", f"--out={out}")
+    assert call(monkeypatch, f"--run_dir={trained}", *arguments) == 0
+    cells = picture(out)[::3, ::3].reshape(30 + 2, 10 * 30 + 2)
+    generator = generators.load_saved_generator(trained)
+    for column, seed in ((0, 5), (9, 6)):
+        cell = cells[2:30, 2 + 30 * column :][:, :28]
+        expected, other = (
+            generators.sample(generator, [seed], truncation=bound)[0, ..., 0].astype(int)
+            for bound in (0.4, 0.0)
+        )
+        assert np.abs(cell - expected).max() <= 1
+        assert np.abs(expected - other).max() > 10
+
+
 def test_an_animation_of_training_has_the_step_on_each_picture(trained, tmp_path, monkeypatch):
     out = tmp_path / "a.gif"
     assert call(monkeypatch, f"--run_dir={trained}", "--gif", f"--out={out}") == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.errors import UserError
+from gan.errors import NotFinite, UserError
 from gan.run import run_directory
 from gan.training.checkpoints import checkpoint_manager, restore, save
 from gan.training.state import build_state
@@ -133,3 +133,18 @@ def test_restoring_brings_back_every_bit(saved, tiny_config, tmp_path):
     assert int(states[1].rollbacks.numpy()) == 2
     for ours, theirs in zip(states[0][:3], states[1][:3], strict=True):
         assert same(weights_of(ours), weights_of(theirs))
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_not_saved(network, trainable, bad, tiny_config, tmp_path):
+    state = build_state(tiny_config(d_norm="batch"), (28, 28, 1))
+    part = getattr(state, network)
+    variable = (part.trainable_variables if trainable else part.non_trainable_variables)[-1]
+    values = variable.numpy()
+    values.flat[-1] = bad
+    variable.assign(values)
+    with pytest.raises(NotFinite, match=f"{network}: .* is not finite at step 0"):
+        save(checkpoint_manager(state, tmp_path, 3), state)
+    assert not list(tmp_path.rglob("step-*"))

@@ -324,6 +324,26 @@ def test_optimizers_are_those_of_the_configuration(tiny_config):
         assert [found[name] for name in ("beta_1", "beta_2", "epsilon")] == [0.25, 0.9, 1e-7]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "d_steps", "updates"),
+    [("classic", 1, 2), ("classic", 3, 6), ("alternating", 3, 3)],
+)
+def test_learning_rates_fall_by_steps_not_by_updates(schedule, d_steps, updates, tiny_config):
+    """After half of the steps a cosine is at a half, whatever updates D has made."""
+    config = tiny_config(
+        schedule=schedule, d_steps=d_steps, d_learning_rate_decay="cosine",
+        g_learning_rate_decay="cosine", learning_rate_decay_steps=100, d_learning_rate=4e-4,
+    )  # fmt: skip
+    state = build_state(config, (28, 28, 1))
+    for optimizer, done, start in (
+        (state.d_optimizer, 50 * updates, 4e-4), (state.g_optimizer, 50, 2e-4),
+    ):  # fmt: skip
+        optimizer.iterations.assign(done)
+        assert float(optimizer.learning_rate) == pytest.approx(start / 2, rel=1e-3)
+        optimizer.iterations.assign(2 * done)
+        assert float(optimizer.learning_rate) == pytest.approx(0.0, abs=1e-9)
+
+
 def test_a_changed_configuration_is_refused_and_nothing_is_touched(tiny_config, tmp_path):
     train(tiny_config(), tmp_path)
     before = snapshot(tmp_path)
