@@ -86,7 +86,7 @@ def evaluate(
         raise UserError(f"dataset={dataset}: {reason}")
     if isinstance(images, keras.Model):
         takes = [tuple(tensor.shape)[1:] for tensor in getattr(images, "inputs", None) or ()]
-        latents = takes[0] if takes and len(takes[0]) == 1 else ("latent_dim",)
+        latents: tuple[Any, ...] = takes[0] if takes and len(takes[0]) == 1 else ("latent_dim",)
         check_network("images", images, latents, data.shape, len(takes) > 1)
         images = generators.sample_for_evaluation(images, data, int(num_images))
     else:
