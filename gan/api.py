@@ -119,7 +119,7 @@ def evaluate(
         raise UserError(f"dataset={dataset}: {reason}")
     if isinstance(images, keras.Model):
         takes = [tuple(tensor.shape)[1:] for tensor in getattr(images, "inputs", None) or ()]
-        latents: Any = takes[0] if takes and len(takes[0]) == 1 else ("latent_dim",)
+        latents: tuple[Any, ...] = takes[0] if takes and len(takes[0]) == 1 else ("latent_dim",)
         check_network("images", images, latents, data.shape, len(takes) > 1)
         for doubt in generators.check_range("images", images):
             say(f"warning: {doubt}")

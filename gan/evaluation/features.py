@@ -50,7 +50,7 @@ class Cycle(NamedTuple):
 RECIPES: dict[str, tuple[Cycle, ...]] = {"mnist": (Cycle(20, 2e-3, 0.4),)}
 RECIPE = (Cycle(20, 2e-3, 0.4), Cycle(8, 1e-3, 0.1), Cycle(8, 1e-3, 0.1))
 
-LEARNED = 0.25  # of the way from guessing to knowing all; below it a network has learned little
+LEARNED = 1 / 3  # of the way from guessing to knowing all; below it a network has learned little
 
 MOST_WEIGHTS = 2**28  # bytes of a network's weights; ours have a few MB
 EXTRACT_BATCH = 250  # images at once; what a feature is does not depend on it

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan.cli import evaluate as command_line
@@ -25,6 +26,7 @@ from gan.evaluation import (
     nearest,
     records,
     reference,
+    samples,
 )
 from gan.run import jsonl
 from gan.sampling import generators
@@ -147,6 +149,10 @@ def test_samples_from_png_files(digits, tmp_path):
             image = image.repeat(3, 2)
         path.write_bytes(tf.io.encode_png(image).numpy())
     (tmp_path / "readme.txt").write_text("no image")
+    (tmp_path / "0" / "0010.png").rename(tmp_path / "0" / "0010.PNG")
+    for hidden in ("._0000.png", ".trash/0000.png"):  # as macOS leaves behind
+        (tmp_path / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / hidden).write_bytes(b"\0\5\26\7Mac OS X")
     got, how = image_files.read_samples(tmp_path, SHAPE)
     order = sorted(range(1000), key=lambda i: (i % 10, i))
     assert np.abs(got.astype(int) - digits[order]).max() <= 1  # grey of three equal channels
@@ -154,6 +160,15 @@ def test_samples_from_png_files(digits, tmp_path):
     (tmp_path / "0" / "0000.png").write_bytes(tf.io.encode_png(digits[0, :20]).numpy())
     with pytest.raises(UserError, match=r"0000\.png: is \[20, 28, 1\], must be \[28, 28, 1\]"):
         image_files.read_samples(tmp_path, SHAPE)
+    grey = Image.fromarray(digits[0, ..., 0])
+    for alpha, right in ((255, True), (254, False)):
+        rgba = Image.merge("RGBA", [grey, grey, grey, Image.new("L", (28, 28), alpha)])
+        rgba.save(tmp_path / "0" / "0000.png")
+        if right:
+            assert np.array_equal(image_files.read_samples(tmp_path, SHAPE)[0][0], digits[0])
+        else:
+            with pytest.raises(UserError, match=r"0000\.png: cannot be read \(has transparent pix"):
+                image_files.read_samples(tmp_path, SHAPE)
     (tmp_path / "0" / "0000.png").write_bytes(b"torn")
     with pytest.raises(UserError, match=r"0000\.png: cannot be read"):
         image_files.read_samples(tmp_path, SHAPE)
@@ -169,6 +184,17 @@ BAD_ARRAYS = [
     (np.full((1000, *SHAPE), np.inf), "has pixels that are NaN or infinite"),
     (np.full((1000, *SHAPE), 255.0), "has floats from 255 to 255, must be in 0..1, in -1..1"),
     (np.full((1000, *SHAPE), -1.1), "has floats from -1.1 to -1.1, must be in 0..1"),
+    (np.linspace(-0.5, 0.5, 784_000).reshape(1000, *SHAPE), "has floats from -0.5 to 0.5, must be"),
+    (np.linspace(-1, 0, 784_000).reshape(1000, *SHAPE), "has floats from -1 to 0, must be in 0..1"),
+    (
+        np.linspace(0, 0.06, 784_000).reshape(1000, *SHAPE),
+        "images are nearly black, no value is ab",
+    ),
+    (
+        np.arange(784_000).astype(np.uint8).reshape(1000, *SHAPE) // 16,
+        "images are nearly black, no",
+    ),
+    (np.full((1000, *SHAPE), 200, np.uint8), "images are all of one colour (200)"),
     (np.full((1000, *SHAPE), -0.01), "has floats from -0.01 to -0.01, must be in 0..1"),
     (np.full((999, *SHAPE), 9, np.uint8), "holds 999 images, must be at least 1000"),
     (np.full((1000, 32, 32), 9, np.uint8), "images are [32, 32, 1], must be [28, 28, 1]"),
@@ -188,6 +214,18 @@ def test_bad_arrays_are_refused(array, message, tmp_path):
         image_files.read_samples(tmp_path / "x.npz", SHAPE)
     assert str(error.value).startswith(f"--samples={tmp_path / 'x.npz'}: {message}")
     assert "\n" not in str(error.value)
+
+
+def test_samples_of_half_a_range_get_a_warning(digits, tmp_path):
+    """Floats of 0..1 that were converted as if of -1..1, by whoever wrote them."""
+    said = []
+    np.savez(tmp_path / "x.npz", 127 + digits // 2)
+    image_files.read_samples(tmp_path / "x.npz", SHAPE, said.append)
+    assert [line.startswith(f"warning: --samples={tmp_path}") for line in said] == [True]
+    assert "images use only the values 127 to 254 of 0..255" in said[0]
+    np.savez(tmp_path / "x.npz", digits // 2 + digits % 7)
+    image_files.read_samples(tmp_path / "x.npz", SHAPE, said.append)
+    assert len(said) == 1
 
 
 def test_bad_files_are_refused(tmp_path):
@@ -365,6 +403,31 @@ def test_a_generator_of_anywhere_is_judged_as_that_of_a_run(mnist_run, tmp_path,
     (of_run,) = jsonl.read_records(mnist_run / "evaluations.jsonl")
     assert (alone["num_images"], alone["read_as"], alone["seed"]) == (1500, "drawn by it", 3)
     assert alone["metrics"] == of_run["metrics"]
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("place", ["--run_dir={0}", "--samples={0}/generator.keras"])
+def test_the_seed_is_that_of_the_flag(place, seed, run_dir, monkeypatch, synthetic):
+    """What is judged are the images of these very latents, drawn here without the product."""
+    judged = []
+
+    def stop(drawn, *arguments, **more):
+        judged.append(drawn)
+        raise UserError("enough")
+
+    data = Dataset(synthetic)
+    monkeypatch.setattr(evaluate, "evaluate_samples", stop)
+    monkeypatch.setattr(samples, "load_dataset", lambda *arguments: data)
+    flags = (place.format(run_dir), f"--seed={seed}", "--num_images=1000", "--metrics=fcd")
+    assert call(monkeypatch, *flags) == 2
+    (drawn,) = judged
+    assert drawn.origin["seed"] == seed
+    generator = keras.models.load_model(run_dir / "generator.keras")
+    images = generator(latents_of(range(1000), 8, seed), training=False).numpy()
+    expected = np.round((images + 1) * 127.5)
+    assert np.abs(drawn.images - expected).max() <= 1
+    others = generator(latents_of(range(1000), 8, seed + 1), training=False).numpy()
+    assert np.abs(drawn.images - np.round((others + 1) * 127.5)).max() > 2
 
 
 def test_the_split_is_that_of_the_flag(mnist_run, monkeypatch):

@@ -108,31 +108,80 @@ def test_features_do_not_depend_on_the_batch(monkeypatch):
 def test_damaged_package_weights_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(features, "PACKAGED", tmp_path)
     (tmp_path / "mnist-cnn-a-v1.npz").write_bytes(b"other weights")
+    data = load_dataset("mnist", "", print)
     with pytest.raises(UserError, match=r"mnist-cnn-a-v1\.npz: is missing or damaged, install"):
-        features.load_extractor("mnist", "cnn-a", Dataset(np.zeros((1, 28, 28, 1), np.uint8)))
+        features.load_extractor("mnist", "cnn-a", data)
 
 
 def test_other_data_get_a_network_once(small, cache):
     """Training is a function of the seed, so a replaced network is the one that was there."""
     said = []
     first = features.load_extractor("shades", "cnn-b", small, said.append)
-    assert said == ["training the feature network shades-cnn-b-v1, once"]
+    accuracy = "the feature network shades-cnn-b-v1 has a test accuracy of 100.00%"
+    assert said == ["training the feature network shades-cnn-b-v1, once", accuracy]
     assert first.provenance["test_accuracy"] == 1
     assert first.provenance["packaged"] is False
     (path,) = cache.iterdir()
     assert first.provenance["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     again = features.load_extractor("shades", "cnn-b", small, said.append)
-    assert len(said) == 1
+    assert said[2:] == [accuracy]
     assert np.array_equal(again(small.test_images)[0], first(small.test_images)[0])
-    # Another data set of the same name gets a network of its own.
-    other = small._replace(train_images=255 - small.train_images)
-    features.load_extractor("shades", "cnn-b", other, said.append)
-    assert len(said) == 2
+    said.clear()
     path.write_bytes(path.read_bytes()[:1000])
     replaced = features.load_extractor("shades", "cnn-b", small, said.append)
-    assert "is damaged and will be replaced" in said[2]
+    assert "is damaged and will be replaced" in said[0]
     for a, b in zip(first.model.get_weights(), replaced.model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("part", ["train_images", "train_labels", "test_images", "test_labels"])
+def test_a_network_is_for_the_very_images_and_labels(part, small, cache, monkeypatch):
+    """Whatever a data set is called, and whichever part of it is another one."""
+    trained = []
+
+    def train(network, data, recipe, verbose):
+        trained.append(data)
+        return features.NETWORKS[network]((8, 8, 1), 2), 0.9
+
+    monkeypatch.setattr(features, "train_classifier", train)
+    changed = getattr(small, part).copy()
+    changed[0] = changed[1]
+    for data in (small, small._replace(**{part: changed}), small):
+        features.load_extractor("shades", "cnn-b", data)
+    assert len(trained) == 2
+    assert getattr(trained[1], part)[0].max() == changed[0].max()
+
+
+def test_other_data_of_the_name_of_mnist_do_not_get_the_packaged_network(cache, monkeypatch):
+    mnist = load_dataset("mnist", "", print)
+    assert features.is_original("mnist", mnist.labelled)
+    wide = mnist._replace(train_labels=mnist.train_labels.astype(np.int64))
+    assert features.load_extractor("mnist", "cnn-a", wide).provenance["packaged"] is True
+    model = features.NETWORKS["cnn-a"]((28, 28, 1), 10)
+    monkeypatch.setattr(features, "train_classifier", lambda *_, **__: (model, 0.9))
+    for part in ("train_images", "train_labels", "test_images", "test_labels"):
+        half = mnist._replace(**{part: getattr(mnist, part)[::-1]})
+        assert features.load_extractor("mnist", "cnn-a", half).provenance["packaged"] is False
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "labels", "warns"),
+    [
+        (0.43, [0, 1, 2, 3], True),  # guessing: 25 %; a third of the way to all: 50 %
+        (0.49, [0, 1, 2, 3], True),
+        (0.51, [0, 1, 2, 3], False),
+        (0.85, [0] * 8 + [1] * 2, True),  # naming the commonest class: 80 %
+        (0.90, [0] * 8 + [1] * 2, False),
+        (1.00, [0, 0, 0], False),
+    ],
+)
+def test_a_network_that_hardly_beats_guessing_is_named(accuracy, labels, warns):
+    said = []
+    extractor = features.Extractor("x-v1", None, {"test_accuracy": accuracy})
+    features.tell_accuracy(extractor, np.array(labels, np.uint8), said.append)
+    (line,) = said
+    assert f"x-v1 has a test accuracy of {accuracy:.2%}" in line
+    assert line.startswith("warning: ") is warns
 
 
 def test_data_without_labels_are_refused(small):

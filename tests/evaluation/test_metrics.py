@@ -4,6 +4,7 @@ import numpy as np
 import prdc
 import pytest
 import scipy.linalg
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -210,7 +211,27 @@ def test_class_metrics_by_hand():
     plug_in = 0.6 * np.log(0.6 / 0.5) + 0.38 * np.log(0.38 / 0.25) + 0.02 * np.log(0.02 / 0.25)
     assert got["class_kl"] == pytest.approx(plug_in - 2 / 200)
     assert got["classes"] == 2  # 2 % is less than a tenth of 25 %
-    assert metrics.class_counts(probabilities).tolist() == [60, 38, 2]
+    assert metrics.class_counts(probabilities, labels).tolist() == [60, 38, 2]
+
+
+def test_classes_without_training_images_do_not_count():
+    """Labels 0, 1 and 3. The oracle leaves out what does not exist, and counts the rest anew."""
+    labels = np.repeat([0, 1, 3], [50, 30, 20])
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet([0.3] * 4, 500)
+    assert (probabilities.argmax(1) == 2).sum() > 50  # of a class that nobody has seen
+    among = probabilities[:, [0, 1, 3]].argmax(1)
+    expected = metrics.class_metrics(np.eye(3)[among], np.repeat([0, 1, 2], [50, 30, 20]))
+    got = metrics.class_metrics(probabilities, labels)
+    assert got == pytest.approx(expected)
+    assert got["classes"] == 3
+    shares = np.bincount(among) / 500
+    kl = scipy.stats.entropy(shares, [0.5, 0.3, 0.2]) - 2 / 1000
+    assert got["class_kl"] == pytest.approx(kl)
+    counts = metrics.class_counts(probabilities, labels)
+    assert counts.tolist() == [(among == 0).sum(), (among == 1).sum(), 0, (among == 2).sum()]
+    only = metrics.class_metrics(np.eye(4)[np.zeros(100, int)], labels)
+    assert only == {"classes": 1, "class_kl": pytest.approx(np.log(2))}
 
 
 def test_class_kl_is_zero_on_average_for_the_same_distribution():

@@ -12,6 +12,7 @@ from gan.errors import UserError
 from gan.evaluation import evaluate, features, metrics, records, reference
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import Features
+from gan.run.config import Config
 
 COUNT = 400
 
@@ -69,7 +70,8 @@ def test_every_metric_is_computed_and_named_once(seen):
     values = metrics.compute(comparison, metrics.METRICS)
     assert list(values) == list(metrics.METRICS)
     details = metrics.details(comparison, metrics.METRICS)
-    assert list(details) == ["kid_standard_error", "class_counts"]
+    assert list(details) == ["kid_standard_error", "class_counts", "real_classes"]
+    assert details["real_classes"] == 3
     assert details["class_counts"] == np.bincount(images[:, 0, 0, 0] % 3).tolist()
     fake = seen.extractor(images).features
     assert values["fcd"] == metrics.frechet_distance(against.features.features, fake)
@@ -82,7 +84,7 @@ def test_every_metric_is_computed_and_named_once(seen):
     assert set(vars(comparison)) == {"reference", "samples", "images", "neighbours"}
     assert metrics.details(comparison, ["coverage", "fcd"]) == {}
     for name in ("classifier_score", "classes", "class_kl"):
-        assert list(metrics.details(comparison, [name])) == ["class_counts"]
+        assert list(metrics.details(comparison, [name])) == ["class_counts", "real_classes"]
 
 
 def test_what_metrics_share_is_computed_once(seen, monkeypatch):
@@ -189,6 +191,76 @@ def test_constants_in_the_package_are_those_of_its_weights(
         json.dumps({"sha256": digest, "thresholds": shipped})
     )
     assert (seen.thresholds == shipped) is used
+
+
+@pytest.mark.parametrize("part", ["train_images", "train_labels", "test_images", "test_labels"])
+def test_constants_are_those_of_the_very_images_and_labels(part, seen):
+    """With the same network, and no matter what is another."""
+    changed = getattr(seen.data, part).copy()
+    changed[0] = changed[0] ^ 1
+    other = reference.RealFeatures("noise", seen.data._replace(**{part: changed}), seen.extractor)
+    for real, computed, found in ((seen, 1, 1), (other, 2, 2), (seen, 3, 1), (other, 4, 2)):
+        values = {"value": computed}
+        assert reference.cached(real, "key", lambda values=values: values) == {"value": found}
+
+
+def test_ideals_are_those_of_so_many_samples_beside_so_many_real_images(seen):
+    """150 samples beside 400 real images; neither count stands for the other."""
+    ideals = seen.reference(count=COUNT).ideals(150)
+    others = np.arange(399, 394, -1)  # of the other real images the five nearest
+    assert ideals["coverage"] == pytest.approx(1 - np.prod(others / (others + 150)), rel=1e-12)
+    swapped = seen.reference(count=150).ideals(COUNT)
+    others = np.arange(149, 144, -1)
+    assert swapped["coverage"] == pytest.approx(1 - np.prod(others / (others + 400)), rel=1e-12)
+    covariance = np.cov(seen.test.features, rowvar=False)
+    values = np.linalg.eigvalsh(covariance)
+    pairs = np.outer(values, values) / (2 * np.add.outer(values, values))
+    one_sided = np.trace(covariance) + pairs.sum() + np.trace(pairs)
+    assert ideals["fcd"] == pytest.approx((1 / 150 + 1 / 400) * one_sided, rel=1e-9)
+    fewer = seen.reference(count=COUNT).ideals(75)
+    assert fewer["fcd"] == pytest.approx((1 / 75 + 1 / 400) * one_sided, rel=1e-9)
+
+
+def test_small_data_are_evaluated_without_floors(seen):
+    """1,000 samples must be judged at least, and floors draw from at most half."""
+    small = seen.data._replace(
+        train_images=seen.data.train_images[:1500], train_labels=seen.data.train_labels[:1500]
+    )
+    real = reference.RealFeatures("few", small, seen.extractor)
+    record, _ = evaluate.evaluate(pictures(2, 1000), real.reference(count=1000), ["fcd", "classes"])
+    assert (record["floors"], record["suspicious"]) == ({}, [])
+    assert (record["num_images"], record["reference"]["num_images"]) == (1000, COUNT)
+    table = records.markdown_table(record).splitlines()
+    assert table[3] == "| classes ↑ | 3 | - | 3 |  |"
+    large = reference.RealFeatures("many", seen.data, seen.extractor)
+    with pytest.raises(UserError, match="1600 images: must be at most 1500 to have floors"):
+        evaluate.evaluate(pictures(2, 1600), large.reference(count=1600), ["fcd"])
+
+
+@pytest.mark.parametrize(
+    ("counts", "split", "reason"),
+    [
+        ((150, 99), "test", "has 99 test images, must have at least 100 to compare with"),
+        ((150, 100), "test", ""),
+        ((199, 400), "train", "has 99 training images that floors need not, must have at least"),
+        ((200, 5), "train", ""),
+    ],
+)
+def test_what_is_too_small_is_refused_before_a_network_is_trained(
+    counts, split, reason, monkeypatch
+):
+    train, test = (pictures(0, count) for count in counts)
+    data = Dataset(train, train[:, 0, 0, 0] % 3, test, test[:, 0, 0, 0] % 3)
+    assert reference.too_few(data.labelled, split).startswith(reason)
+    if reason:
+        monkeypatch.setattr(evaluate, "load_real_features", None)
+        with pytest.raises(UserError, match=f"^--dataset=few: {reason}"):
+            evaluate.check_enough("few", data, split)
+    if reason and split == "test":
+        said = []
+        config = Config(dataset="few", evaluate_every=5)
+        assert evaluate.evaluators(config, data, said.append) == {}
+        assert said == [f"no evaluation while training: few {reason}"]
 
 
 def test_floors_of_the_training_split_come_from_outside_of_the_reference(seen, monkeypatch):

@@ -53,6 +53,10 @@ def test_images_and_generators_are_evaluated(run_dir):
     assert same["metrics"]["fcd"] == pytest.approx(record["metrics"]["fcd"])
 
 
+NOISE = np.random.default_rng(0).integers(0, 256, (1000, 28, 28, 1), np.uint8)
+CRITIC = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -69,12 +73,31 @@ def test_images_and_generators_are_evaluated(run_dir):
         (lambda g: gan.sample(g, [1], truncation=float("nan")), "truncation=nan: must be a number"),
         (lambda g: gan.evaluate([1, 2]), "images: are list, must be an array or a generator"),
         (lambda g: gan.sample(g, [1], labels=[2]), "labels: are for conditional generators only"),
-        (lambda g: gan.evaluate(g, names=("fid",)), "--metrics=fid: must be among fcd"),
+        (lambda g: gan.evaluate(g, names=("fid",)), "names: have 'fid', must be among fcd"),
+        (lambda g: gan.evaluate(g, names=[["fcd"]]), "names: have ..fcd.., must be among fcd"),
+        (lambda g: gan.evaluate(g, names=()), "names: are none, must be among fcd"),
+        (lambda g: gan.evaluate(g, names=None), "names: are None, must be a list such as"),
         (lambda g: gan.evaluate(g, "nothing"), "nothing"),
+        (lambda g: gan.evaluate(g, None), "dataset: is NoneType, must be the name of a data set"),
         (lambda g: gan.evaluate(g, "gaussian_ring"), "has modes to count"),
-        (lambda g: gan.evaluate(np.zeros((1000, 28, 28), np.uint8)), "must be uint8 "),
-        (lambda g: gan.evaluate(np.zeros((1000, 28, 28, 1))), "must be uint8 "),
-        (lambda g: gan.evaluate(np.zeros((9, 28, 28, 1), np.uint8)), "must be at least 1000"),
+        (lambda g: gan.evaluate(g, num_images=999), "num_images=999: must be an integer at least "),
+        (lambda g: gan.evaluate(g, num_images=1e4), "num_images=10000.0: must be an integer at l"),
+        (lambda g: gan.evaluate(g, num_images="1000"), "num_images='1000': must be an integer at"),
+        (lambda g: gan.evaluate(x for x in "ab"), "images: are generator, must be an array or a"),
+        (
+            lambda g: gan.evaluate(NOISE[..., 0]),
+            "28., must be uint8 .* .without the axis of channel",
+        ),
+        (lambda g: gan.evaluate(NOISE.transpose(0, 3, 1, 2)), "channels first: images.transpose.0"),
+        (lambda g: gan.evaluate(NOISE / 255), "are float64 .* .in 0..1: np.round.images . 255..as"),
+        (lambda g: gan.evaluate(NOISE[:, 4:]), "are uint8 .1000, 24, 28, 1., must be uint8 .N, 28"),
+        (lambda g: gan.evaluate(NOISE[:9]), "images: are 9, must be at least 1000"),
+        (lambda g: gan.evaluate(NOISE % 2), "images are nearly black, no value is above 1 of 255"),
+        (
+            lambda g: gan.evaluate(NOISE * 0 + 99),
+            "images are all of one colour .99. and show nothi",
+        ),
+        (lambda g: gan.evaluate(CRITIC), "images: maps .None, 28, 28, 1. to .None, 1., must map"),
         (lambda g: gan.train("x", stepps=3), "stepps"),
         (lambda g: gan.train("x", "mpl"), "--preset=mpl: must be one of mlp"),
         (lambda g: gan.train("x", generator=[g]), "generator: is list, must be a Keras model or a"),
