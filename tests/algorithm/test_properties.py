@@ -144,9 +144,7 @@ def test_any_lines_are_records_or_refused(tmp_path_factory, lines):
     path = tmp_path_factory.getbasetemp() / "metrics.jsonl"
     path.write_bytes("\n".join(lines).encode())
     records, refusal = outcome(UserError, jsonl.read_records, path)
-    assert "is no record, must be an object with a step" in refusal or all(
-        isinstance(record["step"], int) for record in records
-    )
+    assert f"{path}: line " in refusal or all(isinstance(record, dict) for record in records)
 
 
 # Pixels.

@@ -24,7 +24,7 @@ from support import ROOT, status_of
 
 def records(values, every=100):
     """Records of metrics.jsonl whose losses are the values, all else is constant."""
-    constant = dict.fromkeys(reference_curves.LOGGED, 0.5)
+    constant = dict.fromkeys((*reference_curves.LOGGED, "kimg", "seconds"), 0.5)
     return [{"step": every * (i + 1), **constant, "loss/d": v} for i, v in enumerate(values)]
 
 
@@ -360,3 +360,33 @@ def test_the_picture_has_the_band_and_the_runs(tmp_path):
     assert (204, 204, 204) in colours  # the range of the seeds
     assert (235, 235, 235) in colours  # the band around it
     assert (31, 119, 180) in colours  # the run
+
+
+def write_run(run_dir, values, **summary):
+    write_config(run_dir, from_preset("mlp"), {}, [])
+    lines = [json.dumps(record) + "\n" for record in records(values)]
+    (run_dir / "metrics.jsonl").write_text("".join(lines))
+    if summary:
+        (run_dir / "summary.json").write_text(json.dumps(summary))
+    return run_dir
+
+
+def test_the_command_says_why_a_run_stopped(tmp_path, monkeypatch, capsys):
+    failure = {"status": "stopped", "reason": "loss/d is not finite", "step": 0}
+    run = write_run(tmp_path / "run", np.full(20, 1.2), **failure, logged_step=2000)
+    assert status_of(monkeypatch, compare, f"--runs={run}") == 0
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{run} beside mlp")
+    assert second == f"{run} stopped after step 2,000: loss/d is not finite"
+    short = write_run(tmp_path / "short", [1.2], **failure, logged_step=100)
+    assert status_of(monkeypatch, compare, f"--runs={short}") == 2
+    assert "; it stopped after step 100: loss/d is not finite" in capsys.readouterr().err
+
+
+def test_a_comparison_that_cannot_be_drawn_is_still_told(tmp_path, monkeypatch, capsys):
+    run = write_run(tmp_path / "run", [*np.full(20, 1.7e308), *np.full(10, -1.7e308)])
+    assert status_of(monkeypatch, compare, f"--runs={run}") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert "loss/d is 1.7e+308 there" in first
+    assert second.startswith(f"warning: {run}/compare.png: cannot be drawn (")
+    assert not (run / "compare.png").exists()

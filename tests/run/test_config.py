@@ -1,5 +1,8 @@
 import dataclasses
+import enum
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gan.errors import UserError
@@ -107,3 +110,61 @@ def test_invalid_values_are_named_with_the_valid_ones(values, message):
 
 def test_python_code_may_name_rows_that_the_command_line_does_not_know():
     assert Config(loss="mine").loss == "mine"
+
+
+class Kind(str, enum.Enum):
+    HINGE = "hinge"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "plain"),
+    [
+        ("steps", np.int64(20), 20),
+        ("steps", np.uint8(20), 20),
+        ("steps", np.array(20), 20),
+        ("seed", np.arange(3)[2], 2),
+        ("g_learning_rate", np.logspace(-4, -3, 3)[0], 1e-4),
+        ("g_learning_rate", np.float32(0.5), 0.5),
+        ("g_learning_rate", np.int32(1), 1.0),
+        ("conditional", np.bool_(True), True),
+        ("jit_compile", np.bool_(False), False),
+        ("jit_compile", None, None),
+        ("data_dir", Path("a/b"), "a/b"),
+        ("data_dir", np.str_("a"), "a"),
+        ("loss", Kind.HINGE, "hinge"),
+    ],
+)
+def test_numbers_and_paths_of_other_python_code_become_plain(name, value, plain):
+    made = getattr(Config(**{name: value}), name)
+    assert (made, type(made)) == (plain, type(plain))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", np.float64(20.0)),
+        ("steps", np.bool_(True)),
+        ("steps", np.array([20])),
+        ("steps", np.int64(0)),
+        ("g_learning_rate", np.nan),
+        ("g_learning_rate", np.complex64(1)),
+        ("g_learning_rate", True),
+        ("g_learning_rate", 10**400),
+        ("conditional", np.int64(1)),
+        ("data_dir", b"a"),
+        ("data_dir", 3),
+    ],
+)
+def test_what_stands_for_nothing_of_a_kind_is_refused(name, value):
+    with pytest.raises(UserError, match=f"--{name}=.*: must be "):
+        Config(**{name: value})
+
+
+@pytest.mark.parametrize(("every", "steps"), [(5000, 3000), (13, 12)])
+def test_keeping_the_best_of_nothing_is_refused_and_still_read(every, steps):
+    values = {"keep_best": "fcd", "evaluate_every": every, "steps": steps}
+    with pytest.raises(UserError, match=f"--evaluate_every={every} is beyond --steps={steps}"):
+        presets.from_preset("tiny", values)
+    assert config.from_dict(values).steps == steps  # of a run from before
+    assert presets.from_preset("tiny", {**values, "steps": every}).steps == every
+    assert presets.from_preset("tiny", {**values, "keep_best": "none"}).steps == steps

@@ -1,5 +1,7 @@
 """``gan.load``, ``gan.sample``, ``gan.evaluate`` and ``gan.train``, as users call them."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -9,7 +11,9 @@ import pytest
 
 import gan
 from gan.errors import UserError
-from gan.training import setup
+from gan.run import forks
+from gan.run.run_directory import read_config
+from gan.training import devices, loop, setup
 from support import ROOT
 
 
@@ -73,6 +77,7 @@ CRITIC = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), ker
         (lambda g: gan.sample(g, [1], truncation=float("nan")), "truncation=nan: must be a number"),
         (lambda g: gan.evaluate([1, 2]), "images: are list, must be an array or a generator"),
         (lambda g: gan.sample(g, [1], labels=[2]), "labels: are for conditional generators only"),
+        (lambda g: gan.load("no--where"), r"^path=no--where: is not a run, it has no config"),
         (lambda g: gan.evaluate(g, names=("fid",)), "names: have 'fid', must be among fcd"),
         (lambda g: gan.evaluate(g, names=[["fcd"]]), "names: have ..fcd.., must be among fcd"),
         (lambda g: gan.evaluate(g, names=()), "names: are none, must be among fcd"),
@@ -98,10 +103,12 @@ CRITIC = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), ker
             "images are all of one colour .99. and show nothi",
         ),
         (lambda g: gan.evaluate(CRITIC), "images: maps .None, 28, 28, 1. to .None, 1., must map"),
-        (lambda g: gan.train("x", stepps=3), "stepps"),
-        (lambda g: gan.train("x", "mpl"), "--preset=mpl: must be one of mlp"),
+        (lambda g: gan.train("x", stepps=3), "^stepps: unknown, valid are dataset"),
+        (lambda g: gan.train("x", "mpl"), "^preset=mpl: must be one of mlp"),
+        (lambda g: gan.train("x", steps=0), "^steps=0: must be an integer at least 1"),
+        (lambda g: gan.train("x", pack=2, conditional=True), "^pack=2: must be 1 with conditional"),
         (lambda g: gan.train("x", generator=[g]), "generator: is list, must be a Keras model or a"),
-        (lambda g: gan.train("x", discriminator="vgg"), "--discriminator=vgg: must be one of mlp"),
+        (lambda g: gan.train("x", discriminator="vgg"), "^discriminator=vgg: must be one of mlp"),
     ],
 )
 def test_mistakes_are_named(call, message, run_dir, tmp_path, monkeypatch):
@@ -139,4 +146,97 @@ print(*[name for name in ("tensorflow", "keras", "numpy") if name in sys.modules
 assert all(getattr(gan, name) is not None for name in gan.__all__)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, ".\n"), done.stderr
+    # TensorFlow is there at the end, and its libraries are as silent as in a command.
+    assert (done.returncode, done.stdout, done.stderr) == (0, ".\n", "")
+
+
+FEW = {
+    "dataset": "synthetic", "latent_dim": 8, "batch_size": 16, "steps": 6, "steps_per_call": 2,
+    "evaluate_every": 0, "jit_compile": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_saves_and_ends_the_code_around(name, synthetic, tmp_path, monkeypatch):
+    def signalled(*arguments):
+        call(*arguments)
+        signal.raise_signal(getattr(signal, name))
+
+    call, seeds = loop.call, []
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "call", signalled)
+        try:
+            for seed in range(3):
+                seeds.append(seed)
+                gan.train(tmp_path / f"{seed}", "tiny", seed=seed, **FEW)
+        except KeyboardInterrupt:
+            pass
+    assert seeds == [0]
+    assert (tmp_path / "0/checkpoints/step-2.index").exists()
+    assert gan.train(tmp_path / "0", "tiny", **FEW)["status"] == "completed"
+
+
+def test_a_handler_of_the_caller_gets_the_signal_and_training_returns(
+    synthetic, tmp_path, monkeypatch
+):
+    def signalled(*arguments):
+        call(*arguments)
+        signal.raise_signal(signal.SIGTERM)
+
+    call, heard = loop.call, []
+    monkeypatch.setattr(loop, "call", signalled)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        summary = gan.train(tmp_path, "tiny", **FEW)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (summary["status"], summary["step"], heard) == ("preempted", 2, [signal.SIGTERM])
+
+
+def test_numbers_of_numpy_and_paths_are_stored_as_plain_values(synthetic, tmp_path):
+    settings = {**FEW, "steps": np.int64(2), "g_learning_rate": np.logspace(-4, -3, 3)[0]}
+    gan.train(tmp_path / "run", "tiny", data_dir=tmp_path, **settings)
+    saved = read_config(tmp_path / "run")
+    assert (saved.steps, saved.g_learning_rate, saved.data_dir) == (2, 1e-4, str(tmp_path))
+    with pytest.raises(UserError, match=r"^run_dir=.*: holds a run of another configuration"):
+        gan.train(tmp_path / "run", "tiny", **{**settings, "seed": np.int64(1)})
+
+
+def test_a_fork_after_tensorflow_has_started_is_refused(run_dir):
+    """Its threads are not in the child, which would wait for them."""
+    gan.load(run_dir)
+    forks.refuse_fork()  # not here
+    source, sink = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            said = []
+            for call in (devices.prepare, lambda: gan.sample(None, [0])):
+                with pytest.raises(UserError) as error:
+                    call()
+                said.append(str(error.value))
+            os.write(sink, said[0].encode() if said[0] == said[1] else b"two")
+        finally:
+            os._exit(0)
+    os.close(sink)
+    os.waitpid(child, 0)
+    said = os.read(source, 1000).decode()
+    os.close(source)
+    assert said.startswith("this process was forked after TensorFlow had started")
+    assert 'multiprocessing.get_context("spawn")' in said
+
+
+def test_before_tensorflow_has_started_a_fork_may_use_it():
+    code = """
+import os, sys
+import gan, tensorflow
+from gan.run import forks
+assert not forks.started()
+if child := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+forks.refuse_fork()
+tensorflow.constant(1)
+assert forks.started()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,14 +1,15 @@
 """The signs of collapse, on records made by hand and on runs that really collapse."""
 
 import json
+import re
 
 import pytest
 
 from gan.run import jsonl
 from gan.run.config import Config
-from gan.training import collapse
+from gan.training import collapse, failures
 from gan.training.checks import has_log_odds
-from support import run_module
+from support import ROOT, run_module
 
 
 def record(kimg, real=0.7, fake=0.7, gap=0.5):
@@ -146,3 +147,28 @@ def test_the_rules_on_d_are_for_logits_that_are_log_odds():
     for changes in ({"loss": "wasserstein"}, {"loss": "relativistic"}, {"penalty": "r1"},
                     {"d_weight_clip": 0.01}):  # fmt: skip
         assert not has_log_odds(Config(**changes))
+
+
+def test_what_lacks_a_number_is_passed_over():
+    """Of an evaluator of one's own, of a metric that was not finite, or of a run from elsewhere."""
+    won = {"real": 1.0, "fake": 1.0, "gap": 9.0}
+    for name in ("accuracy/real", "logits/fake"):
+        records = span(**won)
+        del records[-1][name]
+        assert list(collapse.collapse_signs(records, [])) == ["discriminator_won"]
+        assert collapse.collapse_signs([{**r, name: None} for r in records], []) == {}
+    few = [evaluation(i, 5.0, 0.01) for i in range(1, 5)]
+    for name in ("fcd", "coverage", "classes"):
+        some = [*few, evaluation(5, 5.0, 0.01)]
+        some[-1]["metrics"][name] = None
+        assert list(collapse.collapse_signs([], some)) == ["mode_collapse"]
+        assert collapse.collapse_signs([], [some[-1]] * 5) == {}
+
+
+def test_each_sign_has_a_row_in_the_readme_and_advice():
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"(?m)^\| \*\*(.+?)\*\*(.*?) \|", text)
+    of_signs = {name: row for row, about in rows for name in re.findall(r"warning: (\w+)", about)}
+    assert of_signs == collapse.SIGNS
+    assert {row for row, _ in rows} >= set(failures.ADVICE) >= set(of_signs.values())
+    assert failures.advice("D wins", "Not finite").count("README") == 2

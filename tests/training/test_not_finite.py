@@ -99,7 +99,7 @@ def test_a_run_stops_and_names_the_first_bad_tensor_and_its_step(
     with pytest.raises(NotFinite) as error:
         train(tiny_config(loss="poisoned", precision=precision), tmp_path, quiet=True)
     text = f"{tensor} is not finite at step 10, in the call of steps 10 to 10; newest checkpoint: "
-    assert str(error.value) == f"{text}step 6"
+    assert str(error.value).startswith(f"{text}step 6; what usually helps: ")
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["status"], summary["step"]) == ("stopped", 6)
     assert all(np.isfinite(value).all() for value in checkpoint(tmp_path, 6).values())
@@ -118,8 +118,9 @@ def test_a_rollback_goes_on_with_other_noise(tensor, inject, tiny_config, tmp_pa
         assert warning.startswith(f"warning: {tensor} is not finite at step 10, in the call of ")
         assert warning.endswith(f"; going on from step 6 with other noise ({i + 1})")
     assert len(warnings) == 2
-    records = {r["step"]: r for r in read_records(tmp_path / "a/metrics.jsonl")}
-    assert list(records) == [4, 8, 12]
+    logged = read_records(tmp_path / "a/metrics.jsonl")
+    assert [r["step"] for r in logged] == [4, 8, 12]  # none of steps that were taken back
+    records = {r["step"]: r for r in logged}
     unbroken = {r["step"]: r for r in read_records(tmp_path / "b/metrics.jsonl")}
     assert records[4]["loss/d"] == unbroken[4]["loss/d"]
     assert records[8]["loss/d"] != unbroken[8]["loss/d"]

@@ -1,10 +1,12 @@
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from gan.training.signals import catching_signals
+from gan.training import signals
+from gan.training.signals import catching_signals, handing_on_signals
 from support import ROOT
 
 
@@ -54,3 +56,69 @@ with catching_signals(ends_process=True) as stop:
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
+
+
+@pytest.fixture
+def handler():
+    """Returns a function that sets a handler, for this test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield signal.signal
+    for number, old in before.items():
+        signal.signal(number, old)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_in_python_code_a_signal_is_handed_on_after_the_work(name, handler):
+    number, done, heard = getattr(signal, name), [], []
+
+    def work(times):
+        with handing_on_signals() as stop:
+            for _ in range(times):
+                signal.raise_signal(number)
+            done.append(stop.signal_name)
+
+    if name == "SIGTERM":
+        handler(number, signal.SIG_DFL)  # which ends a process, without a word
+    with pytest.raises(KeyboardInterrupt):
+        work(1)
+    with pytest.raises(KeyboardInterrupt):
+        work(2)  # at once
+    assert done == [name]
+    handler(number, lambda number, frame: heard.append(number))
+    work(2)
+    assert (done, heard) == ([name, name], [number, number])
+    work(0)
+    assert len(heard) == 2
+
+
+def test_a_signal_ends_a_loop_over_seeds_although_one_of_them_fails(handler):
+    def work():
+        with handing_on_signals():
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError("the run fails while it ends")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+
+def test_no_signal_ends_the_process_outside_of_a_command_line(monkeypatch):
+    def work():
+        with catching_signals():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(signals, "watch", None)  # which would
+    wakeup = signal.set_wakeup_fd(-1)  # as of asyncio, in a notebook
+    signal.set_wakeup_fd(wakeup)
+    source, sink = os.pipe()
+    os.set_blocking(sink, False)
+    signal.set_wakeup_fd(sink)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        assert signal.set_wakeup_fd(wakeup) == sink
+        assert os.read(source, 9) == bytes([signal.SIGINT] * 2)
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        os.close(source)
+        os.close(sink)

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import threading
+import types
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ from gan.algorithm.step import STEP_METRICS
 from gan.data.images import image_grid
 from gan.errors import TrainingFailed, UserError
 from gan.run import jsonl, run_directory
-from gan.training import collapse, console, devices, metrics_log, trainer
+from gan.training import collapse, console, devices, loop, metrics_log, trainer
 from gan.training.builders import build_objective
 from gan.training.checkpoints import checkpoint_manager, restore, save
 from gan.training.state import build_state
@@ -364,7 +365,7 @@ def test_records_beyond_the_checkpoint_and_torn_lines_are_dropped(tiny_config, t
     train(tiny_config(steps=6), tmp_path)
     path = tmp_path / "metrics.jsonl"
     whole = path.read_text()
-    path.write_text(whole + '{"step": 7, "seconds": 1}\n{"step": 8, "sec')
+    path.write_text(whole + '{"step": 7, "kimg": 1, "seconds": 1}\n{"step": 8, "sec')
     log = metrics_log.MetricsLog(tmp_path, 6)
     log.close()
     assert path.read_text() == whole
@@ -454,10 +455,13 @@ def test_training_stops_at_a_loss_that_is_not_finite(tiny_config, tmp_path, monk
         train(tiny_config(loss="poisoned"), tmp_path)
     text = str(error.value)
     assert text == (
-        "loss/d is not finite at step 10, in the call of steps 9 to 12; newest checkpoint: step 6"
+        "loss/d is not finite at step 10, in the call of steps 9 to 12; newest checkpoint: step 6; "
+        "what usually helps: --on_nan=rollback, or lower learning rates "
+        '(README, "When something is wrong", row "Not finite")'
     )
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["status"], summary["reason"], summary["step"]) == ("stopped", text, 6)
+    assert summary["logged_step"] == 8  # beyond the checkpoint
     assert not (tmp_path / "generator.keras").exists()
     state = build_state(tiny_config(), (28, 28, 1))
     assert restore(state, checkpoint_manager(state, tmp_path, 3)) == 6
@@ -716,3 +720,100 @@ def test_an_evaluator_may_compute_other_metrics(tiny_config, tmp_path):
     )
     records = jsonl.read_records(tmp_path / "evaluations.jsonl")
     assert [r["metrics"] for r in records] == [{"kid": None}] * 6
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"seconds": None}, "line 2 has seconds=null, must be a number"),
+        ({"kimg": "x"}, 'line 2 has kimg="x", must be a number'),
+        ({"step": 4}, "line 2 has step=4, must be after step 4 before it"),
+        ({"loss/d": 10**400}, "line 2 has an integer beyond 64 bits"),
+    ],
+)
+def test_a_run_with_a_record_that_is_none_does_not_go_on(line, message, tiny_config, tmp_path):
+    train(tiny_config(steps=8), tmp_path, quiet=True)
+    path = tmp_path / "metrics.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text("\n".join([first, json.dumps({**json.loads(second), **line}), ""]))
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError) as error:
+        train(tiny_config(), tmp_path, quiet=True)
+    assert str(error.value).startswith(f"{path}: {message}")
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        (
+            lambda r: r.update({"loss/d": 1e308 * (-1) ** (r["step"] // 4)}),
+            "png: cannot be drawn (",
+        ),
+        (lambda r: r.update(seconds="x"), 'jsonl: line 1 has seconds="x", must be a number from 0'),
+        (lambda r: r.pop("loss/g"), ""),  # a gap
+    ],
+)
+def test_a_picture_of_losses_is_not_worth_a_run(
+    change, warning, tiny_config, tmp_path, monkeypatch, capsys
+):
+    """Somebody damages the records while the run goes on."""
+    write_losses = trainer.write_losses
+
+    def damaged(run):
+        records = jsonl.read_records(run.log.path)
+        for record in records:
+            change(record)
+        jsonl.write_records(run.log.path, records)
+        return write_losses(run)
+
+    monkeypatch.setattr(trainer, "write_losses", damaged)
+    summary = train(tiny_config(), tmp_path)
+    assert (summary["status"], summary["collapse"]) == ("completed", {})
+    assert files(tmp_path) >= CONTRACT - {"losses.png"}
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+    assert len(said) == bool(warning)
+    assert (tmp_path / "losses.png").exists() != bool(warning)
+    assert warning in "".join(said)
+
+
+def test_kimg_counts_the_images_of_every_update_of_d(tiny_config, tmp_path):
+    summary = train(tiny_config(d_steps=3), tmp_path, quiet=True)
+    kimg = [record["kimg"] for record in jsonl.read_records(tmp_path / "metrics.jsonl")]
+    assert [*kimg, summary["kimg"]] == [0.192, 0.384, 0.576, 0.576]  # 48 images a step
+
+
+def test_the_clock_of_a_resumed_run_goes_on(tiny_config, tmp_path, monkeypatch):
+    """Each call of four steps takes two seconds; between the two processes lies an hour."""
+    now, call = [0.0], loop.call
+
+    def timed(*arguments):
+        call(*arguments)
+        now[0] += 2.0
+
+    monkeypatch.setattr(loop, "call", timed)
+    clock = types.SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr(loop, "time", clock)
+    for steps in (8, 16):
+        summary = train(tiny_config(steps=steps), tmp_path, quiet=True)
+        now[0] += 3600.0
+    records = jsonl.read_records(tmp_path / "metrics.jsonl")
+    # Pictures and checkpoints at steps 6 and 12 make calls of two steps.
+    assert [record["seconds"] for record in records] == [2.0, 6.0, 8.0, 10.0]
+    assert [record["time/steps_per_second"] for record in records] == [2.0, 1.0, 2.0, 2.0]
+    assert summary["seconds"] == 10.0
+
+
+def test_a_metric_that_was_not_finite_is_no_best_one(tiny_config, tmp_path):
+    config = tiny_config(keep_best="fcd", evaluate_every=4, steps=8)
+    values = {4: np.nan, 8: np.nan, 12: 7.0}
+    for steps in (8, 12):
+        train(
+            dataclasses.replace(config, steps=steps),
+            tmp_path,
+            make_evaluators=lambda *_: {"mine": lambda g, step: {"metrics": {"fcd": values[step]}}},
+            quiet=True,
+        )
+    assert {name for name in files(tmp_path) if "best/step" in name and ".index" in name} == {
+        "checkpoints/best/step-12.index"
+    }
