@@ -173,10 +173,9 @@ def clear_leftovers(run_dir: Path) -> None:
             continue
         remove_leftovers(directory)
         for path in directory.iterdir():
-            if not CHECKPOINT_LEFTOVER.fullmatch(path.name) or path.is_symlink():
-                continue
-            with contextlib.suppress(OSError):  # then it stays
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if CHECKPOINT_LEFTOVER.fullmatch(path.name):
+                with contextlib.suppress(OSError):  # then it stays, as a link to a directory does
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def check_checkpoint(path: str) -> None:

@@ -1,9 +1,12 @@
+import contextlib
 import errno
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -12,7 +15,8 @@ from gan.errors import UserError
 from gan.run.config import Config
 from gan.run.run_directory import write_config
 from gan.training import devices
-from support import ROOT, call, run_module
+from gan.training.console import Console
+from support import COMMANDS, ROOT, call, run_module, status_of
 
 
 def test_a_dry_run_prints_the_resolved_configuration_and_writes_nothing(
@@ -111,3 +115,88 @@ def test_what_libraries_say_is_shown_when_something_breaks_and_not_beside_our_ow
         with pytest.raises(type(error)):
             talk(error)
         assert capfd.readouterr().err == shown
+
+
+@pytest.fixture
+def full():
+    with contextlib.suppress(OSError), open("/dev/full", "w") as stream:
+        yield stream
+
+
+def write_and_say(values):
+    command.say("done")
+    return 0
+
+
+def test_a_full_disk_under_stdout_is_one_line_and_under_stderr_a_status(full, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", full)
+    monkeypatch.setattr(sys, "argv", ["train"])
+    with pytest.raises(SystemExit) as end:
+        command.run("usage", train.define, write_and_say)
+    assert end.value.code == 1
+    expected = "error: stdout: cannot be written (No space left on device)\n"
+    assert capsys.readouterr().err == expected
+    monkeypatch.setattr(sys, "stderr", full)
+    assert call(monkeypatch, "--steps=0") == 2
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EPIPE, errno.EIO])
+def test_a_run_goes_on_where_nobody_can_read_what_it_says(number, monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    console = Console()
+    console.print("lost")
+    console.print("and so is this")
+    assert sys.stdout.name == os.devnull
+
+
+def test_names_are_printed_so_that_they_move_nothing(monkeypatch, capsys):
+    name = "a\x1b[2J\nb" + os.fsdecode(b"\xe9")
+    Console().print(f"left out {name}")
+    assert capsys.readouterr().out == "left out a\\x1b[2J\\nb\\xe9\n"
+    command.complain(UserError(f"{name}: is bad"), 2)
+    assert capsys.readouterr().err == "error: a\\x1b[2J b\\xe9: is bad\n"
+
+
+def test_without_a_working_directory_there_is_one_line_and_help(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for name in ("train", "sample", "evaluate", "report", "compare", "export"):
+        assert status_of(monkeypatch, COMMANDS[name]) == 2
+        assert capsys.readouterr().err == (
+            "error: the working directory: cannot be read (No such file or directory), "
+            "cd to one that is there\n"
+        )
+    assert call(monkeypatch, "--help") == 0
+
+
+def test_without_a_place_for_temporary_files_there_is_one_line(monkeypatch, capsys):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    assert call(monkeypatch, "--dry_run") == 2
+    assert capsys.readouterr().err == (
+        "error: TMPDIR: must be a directory that can be written (No usable temporary directory "
+        "found in ['/tmp'])\n"
+    )
+
+
+def test_without_a_home_none_is_made_and_matplotlib_has_one_place(tmp_path):
+    script = (
+        "import os, pwd; pwd.getpwuid = lambda number: (_ for _ in ()).throw(KeyError())\n"
+        "import gan; from gan.run import cache; os.access = lambda path, mode: False\n"
+        "cache.prepare_matplotlib(); print(cache.cache_directory(), os.environ['MPLCONFIGDIR'])"
+    )
+    variables = {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=variables, capture_output=True, text=True
+    )
+    assert done.stdout.split() == [
+        "/.cache/tapegan", f"{tmp_path}/tapegan-matplotlib-{os.getuid()}"
+    ], done.stderr  # fmt: skip
+    assert list(tmp_path.iterdir()) == []

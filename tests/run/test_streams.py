@@ -38,11 +38,12 @@ def test_what_an_encoding_lacks_is_escaped(encoding, expected, monkeypatch):
     assert kept.getvalue().decode(encoding) == expected
 
 
-def test_a_stream_that_was_closed_when_python_started_is_told_nothing(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", None)
+def test_a_stream_that_was_closed_when_python_started_is_told_nothing(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)
-    streams.say("nobody")
-    streams.say("reads this", to_stderr=True)
+    streams.say("nobody reads this", to_stderr=True)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(sys, "stdout", None)
+    streams.say("nor this")
 
 
 def test_the_number_of_a_closed_stream_is_not_given_to_a_file(tmp_path):

@@ -1,0 +1,82 @@
+"""What a training that was killed has left, and what is nobody's left-over."""
+
+import os
+
+import pytest
+
+from gan.errors import UserError
+from gan.run.config import Config
+from gan.run.run_directory import check_run_dir, clear_leftovers, read_config, write_config
+
+LEFT = [
+    ".0a1b2c3d.tapegan-tmp.json",
+    "samples/.0a1b2c3d.tapegan-tmp.png",
+    "checkpoints/step-30_temp/part-00000-of-00001.data-00000-of-00001",
+    "checkpoints/best/step-2_temp/part-00000-of-00001.index",
+    f"checkpoints/checkpoint.tmp{'0a' * 16}",
+    "checkpoints/step-30.index.tempstate123456789",
+]
+KEPT = [
+    "config.json",
+    "samples/step_00000001.png",
+    "samples/.hidden.png",
+    "checkpoints/checkpoint",
+    "checkpoints/step-30.data-00000-of-00001",
+    "checkpoints/step-30.index",
+    "checkpoints/step-x_temp/mine",
+    "checkpoints/my-step-3_temp/mine",
+    "mine/.0a1b2c3d.tapegan-tmp.json",
+]
+
+
+def files_in(directory):
+    return {os.path.join(a, name) for a, _, names in os.walk(directory) for name in names}
+
+
+def test_what_a_killed_training_left_is_removed_and_nothing_else(tmp_path):
+    run_dir = tmp_path / "runs/run[1]"
+    for name in (*LEFT, *KEPT):
+        (run_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (run_dir / name).touch()
+    clear_leftovers(run_dir)
+    assert files_in(run_dir) == {str(run_dir / name) for name in KEPT}
+    assert not (run_dir / "checkpoints/step-30_temp").exists()
+
+
+@pytest.mark.parametrize("place", ["samples", "checkpoints", "checkpoints/best"])
+def test_no_link_out_of_the_run_is_followed(place, tmp_path):
+    elsewhere, run_dir = tmp_path / "elsewhere", tmp_path / "run"
+    for name in (".0a1b2c3d.tapegan-tmp.json", "step-3_temp/mine"):
+        (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+        (elsewhere / name).touch()
+    (run_dir / place).parent.mkdir(parents=True)
+    (run_dir / place).symlink_to(elsewhere)
+    (run_dir / "checkpoints").mkdir(exist_ok=True)
+    (run_dir / "checkpoints/step-4_temp").symlink_to(elsewhere)
+    clear_leftovers(run_dir)
+    assert len(files_in(elsewhere)) == 2
+
+
+def test_training_does_so_at_its_start(tiny_config, tmp_path):
+    from gan.training.trainer import train
+
+    for name in LEFT[:3]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    write_config(tmp_path, tiny_config(steps=2), {}, [])
+    train(tiny_config(steps=2), tmp_path, quiet=True)
+    assert not any((tmp_path / name).parent.joinpath(name).exists() for name in LEFT)
+    assert not any(name.endswith("_temp") for name in os.listdir(tmp_path / "checkpoints"))
+
+
+@pytest.mark.parametrize("name", ["config.json", "checkpoints/checkpoint"])
+def test_a_pipe_among_the_files_of_a_run_is_not_waited_for(name, tmp_path):
+    write_config(tmp_path, Config(), {}, [])
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match=rf"^{tmp_path / name}: .*Is a pipe, must be a file"):
+        check_run_dir(tmp_path, Config())
+    if name == "config.json":
+        with pytest.raises(UserError, match=r"must be JSON \(Is a pipe, must be a file\)$"):
+            read_config(tmp_path)
