@@ -5,8 +5,6 @@ to be a mistake. They call networks eagerly and change nothing in them.
 """
 
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.errors import UserError
+from gan.run.atomic_files import temporary_directory
 
 BETWEEN_0_AND_1 = {"sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "sparsemax"}
 PASSES_ON = {"Reshape", "Flatten", "Squeeze", "ExpandDims", "Identity", "Dropout"}  # values as such
@@ -168,12 +167,14 @@ def check_saving(name: str, network: keras.Model) -> None:
             "keras.ops or a registered layer"
         )
     try:
-        with tempfile.TemporaryDirectory(prefix="tapegan-") as directory:
-            path = Path(directory, "network.keras")
+        with temporary_directory() as directory:
+            path = directory / "network.keras"
             network.save(path)
             again = keras.models.load_model(path, compile=False, safe_mode=True)
         if len(again.weights) != len(network.weights):
             raise ValueError(f"it has {len(again.weights)} of {len(network.weights)} weights")
+    except UserError:  # there is no directory for temporary files
+        raise
     except OSError as error:
         raise UserError(f"{name}: cannot be saved to try it ({error.strerror or error})") from None
     except Exception as error:  # whatever the layers' own code raises

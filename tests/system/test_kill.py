@@ -53,6 +53,7 @@ def metrics_of(run_dir):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [0, 1])  # 50 kills, half of them on each core
 def test_kills_at_random_moments_cost_nothing_but_time(seed, processes, tmp_path):
     started = time.perf_counter()
