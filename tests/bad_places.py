@@ -17,8 +17,8 @@ from gan.training.trainer import train
 PIXEL = base64.b64decode(  # a grey PNG file of 1x1
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
-PIXELS = base64.b64decode(  # a black one and a white one
-    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAAAAADRSSBWAAAAC0lEQVR42mNg+A8AAQIBANEay48AAAAASUVORK5CYII="
+PIXELS = base64.b64decode(  # two black and two white ones
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGNg+M/wnwEABgAB/4/x/JoAAAAASUVORK5CYII="
 )
 PALETTE = b"BM" + struct.pack(  # a BMP file of 1x1 with 8 bits a pixel
     "<IIIIiiHHIIiiII", 62, 0, 58, 40, 1, 1, 1, 8, 0, 4, 0, 0, 1, 0
