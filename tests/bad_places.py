@@ -17,6 +17,9 @@ from gan.training.trainer import train
 PIXEL = base64.b64decode(  # a grey PNG file of 1x1
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
+PIXELS = base64.b64decode(  # two black and two white ones
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGNg+M/wnwEABgAB/4/x/JoAAAAASUVORK5CYII="
+)
 PALETTE = b"BM" + struct.pack(  # a BMP file of 1x1 with 8 bits a pixel
     "<IIIIiiHHIIiiII", 62, 0, 58, 40, 1, 1, 1, 8, 0, 4, 0, 0, 1, 0
 ) + bytes(8)  # fmt: skip
@@ -235,7 +238,7 @@ def build_data(directory):
 def build_folders(directory):
     """Makes folders that --dataset=image_folder:PATH cannot be."""
     for name, file, content in (
-        ("flat", "a.png", PIXEL), ("hidden", ".a.png", PIXEL), ("other", "a.txt", b"mine"),
+        ("flat", "a.png", PIXELS), ("hidden", ".a.png", PIXEL), ("other", "a.txt", b"mine"),
         ("torn", "a.png", PIXEL[:40]), ("empty_image", "a.jpg", b""), ("text", "a.jpeg", b"mine"),
         ("palette", "a.bmp", PALETTE),
     ):  # fmt: skip

@@ -90,6 +90,14 @@ def test_mode_collapse(evaluations, flagged):
     assert ("mode_collapse" in collapse.collapse_signs(span(), evaluations)) == flagged
 
 
+def test_few_classes_are_few_of_those_that_the_data_have():
+    """Labels may have gaps: two of the ten that are counted are all there are."""
+    all_of_two = [evaluation(1000 * i, 20, 0.5, 2) for i in range(1, 5)]
+    assert "mode_collapse" in collapse.collapse_signs(span(), all_of_two)
+    all_of_two = [e | {"real_classes": 2} for e in all_of_two]
+    assert "mode_collapse" not in collapse.collapse_signs(span(), all_of_two)
+
+
 def test_history_says_when_each_sign_came_first():
     records = [
         *(record(25.6 * i) for i in range(1, 21)),

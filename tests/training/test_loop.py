@@ -75,7 +75,7 @@ def test_data_and_networks_that_are_given_need_no_row(tiny_config, tmp_path):
     config = tiny_config(steps=2)
     state = trainer.build_state(config, (28, 28, 1))
     own = {"generator": state.generator, "discriminator": state.discriminator}
-    data = Dataset(np.zeros((20, 28, 28, 1), np.uint8))
+    data = Dataset(np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), np.uint8))
     names = {"dataset": "my pictures", "generator": "mine", "discriminator": "mine too"}
     config = dataclasses.replace(config, **names)
     assert train(config, tmp_path / "a", data=data, **own, quiet=True)["step"] == 2
