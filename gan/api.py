@@ -155,7 +155,7 @@ def check_samples(images: np.ndarray, shape: tuple[int, ...]) -> None:
         raise UserError(f"images: are uint8 {list(images.shape)}, must be uint8 [N, {expected}]")
     if len(images) < image_files.LEAST_IMAGES:
         raise UserError(f"images: are {len(images)}, must be at least {image_files.LEAST_IMAGES}")
-    check_range("images", images, print)
+    check_range("images", images, say)
 
 
 @speaking_of_arguments()

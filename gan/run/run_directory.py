@@ -81,6 +81,7 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
             )
     except OSError as error:
         raise UserError(f"{flag}: {error.strerror}") from None
+    check_links(run_dir)
     for directory in (CHECKPOINTS_DIR, BEST_DIR):
         check_list(run_dir / directory)
     changed = config_module.changed_fields(read_config(run_dir), config)
@@ -89,6 +90,16 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
             f"{flag}: holds a run of another configuration ({'; '.join(changed)}), "
             "must be a new directory or one of the same run"
         )
+
+
+def check_links(run_dir: Path) -> None:
+    """Refuses links that lead into another run, whose files training would add to or delete."""
+    own = Path(os.path.realpath(run_dir))
+    for name in (*FILES, *DIRECTORIES):
+        place = Path(os.path.realpath(run_dir / name))
+        other = next((parent for parent in place.parents if is_run(parent)), own)
+        if other != own and own not in place.parents:
+            raise UserError(f"{run_dir / name}: leads into the run {other}, must be its own")
 
 
 def with_saved_choices(run_dir: Path, config: Config) -> Config:

@@ -227,7 +227,7 @@ def read_generator(path: Path) -> keras.Model:
         raise UserError(f"{path}: takes {[x.shape for x in inputs]}, must take latents [batch, n]")
     check_network(str(path), generator, latents, shape, len(inputs) == 2)
     for doubt in check_range(str(path), generator):
-        print(f"warning: {doubt}")
+        say(f"warning: {doubt}")
     return generator
 
 

@@ -8,7 +8,7 @@ from gan.errors import UserError
 from gan.run import paths
 from gan.run.config import Config
 from gan.run.paths import expand_home, plain_path, user_path
-from gan.run.run_directory import check_run_dir
+from gan.run.run_directory import check_run_dir, write_config
 
 
 @pytest.fixture
@@ -122,3 +122,29 @@ def test_a_run_prunes_its_own_checkpoints_only_and_goes_on(tiny_config, tmp_path
     assert checkpoints("lr1") == ["step-12.index", "step-6.index"]
     record = json.loads((tmp_path / "lr[12]/metrics.jsonl").read_text().splitlines()[-1])
     assert record["step"] == 20
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "checkpoints/best", "samples", "metrics.jsonl"])
+def test_links_into_another_run_are_refused(name, tmp_path):
+    for run in ("a", "b"):
+        write_config(tmp_path / run, Config(), {}, {}, {})
+        (tmp_path / run / "checkpoints").mkdir()
+    check_run_dir(tmp_path / "b", Config())
+    theirs, ours = tmp_path / "a" / name, tmp_path / "b" / name
+    theirs.touch() if "." in name else theirs.mkdir(exist_ok=True)
+    if ours.exists():
+        ours.rmdir()
+    ours.symlink_to(theirs)
+    with pytest.raises(UserError, match=f"b/{name}: leads into the run .*/a, must be its own"):
+        check_run_dir(tmp_path / "b", Config())
+
+
+def test_links_to_other_places_are_not(tmp_path):
+    write_config(tmp_path / "run", Config(), {}, {}, {})
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "run/checkpoints").symlink_to(tmp_path / "scratch")
+    (tmp_path / "alias").symlink_to(tmp_path / "run")
+    check_run_dir(tmp_path / "run", Config())
+    check_run_dir(tmp_path / "alias", Config())
+    write_config(tmp_path / "run/inner", Config(), {}, {}, {})
+    check_run_dir(tmp_path / "run/inner", Config())
