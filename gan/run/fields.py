@@ -80,14 +80,14 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
 
 
 def plain(value: Any, kind: type) -> Any:
-    """Returns a number, text or path of other Python code, such as NumPy's, as one of Python's own.
+    """Returns a number or text of other Python code, such as NumPy's, as one of Python's own.
 
     It stays as it is if it stands for nothing of this kind: True is no number, and 2.0 no integer.
     """
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()  # of an array without dimensions, or NumPy's scalar
-    if kind is str and isinstance(value, str | os.PathLike):
-        return str.__str__(value) if isinstance(value, str) else os.fspath(value)
+    if kind is str and isinstance(value, str):
+        return str.__str__(value)  # of an enumeration its value, not its name
     if isinstance(value, bool):
         return value
     if kind is int and isinstance(value, numbers.Integral):

@@ -82,4 +82,9 @@ def compile_train_steps(
             update_generator=update_generator,
         )
 
-    return run_steps if run_eagerly else tf.function(run_steps, jit_compile=config.jit_compile)
+    if run_eagerly:
+        return run_steps
+    compiled = tf.function(run_steps, jit_compile=config.jit_compile)
+    # Several runs in a process are compiled one by one; TensorFlow would take them for retracing.
+    compiled._omit_frequent_tracing_warning = True
+    return compiled

@@ -41,6 +41,16 @@ def prepare() -> None:
             f"image_data_format={keras.config.image_data_format()}: Keras' setting, see its file "
             "keras.json, must be channels_last"
         )
+    if keras.config.floatx() not in ("float32", "float64"):  # learning rates would be rounded to it
+        raise UserError(
+            f"floatx={keras.config.floatx()}: Keras' setting, see its file keras.json, must be "
+            "float32 or float64; --precision is what computes with less"
+        )
+    if not tf.executing_eagerly():
+        raise UserError(
+            "TensorFlow builds a graph here: this is for outside of tf.function and tf.Graph, and "
+            "for programs without disable_eager_execution()"
+        )
     for gpu in tf.config.list_physical_devices("GPU"):
         try:
             tf.config.experimental.set_memory_growth(gpu, True)

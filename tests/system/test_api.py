@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 
 import keras
 import numpy as np
@@ -13,7 +14,8 @@ import gan
 from gan.errors import UserError
 from gan.run import forks
 from gan.run.run_directory import read_config
-from gan.training import devices, loop, setup
+from gan.training import devices, loop, setup, trainer
+from gan.training.state import build_state
 from support import ROOT
 
 
@@ -240,3 +242,16 @@ assert forks.started()
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_that_has_ended_holds_no_memory(synthetic, tmp_path, monkeypatch):
+    networks = []
+
+    def built(*arguments, **options):
+        state = build_state(*arguments, **options)
+        networks.extend(map(weakref.ref, (state.generator, state.d_optimizer)))
+        return state
+
+    monkeypatch.setattr(trainer, "build_state", built)
+    gan.train(tmp_path, "tiny", **FEW)
+    assert [network() for network in networks] == [None, None]

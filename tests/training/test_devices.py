@@ -2,6 +2,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from gan.errors import UserError
 from gan.run.config import Config
 from gan.training import devices
 
@@ -97,3 +98,22 @@ def test_memory_is_given_back_where_the_c_library_can(monkeypatch):
     monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: Library())
     devices.release_memory()
     assert asked == [0]
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_a_global_float_that_would_round_learning_rates_is_refused(name, monkeypatch):
+    before = keras.config.floatx()
+    try:
+        keras.config.set_floatx(name)
+        with pytest.raises(UserError, match=f"^floatx={name}: Keras' setting, .* float64; --prec"):
+            devices.prepare()
+        keras.config.set_floatx("float64")
+        devices.prepare()
+    finally:
+        keras.config.set_floatx(before)
+
+
+def test_the_inside_of_a_graph_is_refused():
+    with tf.Graph().as_default(), pytest.raises(UserError, match="outside of tf.function and tf.G"):
+        devices.prepare()
+    devices.prepare()

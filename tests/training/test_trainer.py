@@ -19,7 +19,7 @@ from gan.algorithm.step import STEP_METRICS
 from gan.data.images import image_grid
 from gan.errors import TrainingFailed, UserError
 from gan.run import jsonl, run_directory
-from gan.training import collapse, console, devices, loop, metrics_log, trainer
+from gan.training import builders, collapse, console, devices, loop, metrics_log, trainer
 from gan.training.builders import build_objective
 from gan.training.checkpoints import checkpoint_manager, restore, save
 from gan.training.state import build_state
@@ -817,3 +817,15 @@ def test_a_metric_that_was_not_finite_is_no_best_one(tiny_config, tmp_path):
     assert {name for name in files(tmp_path) if "best/step" in name and ".index" in name} == {
         "checkpoints/best/step-12.index"
     }
+
+
+def test_several_runs_in_a_process_are_no_retracing(tiny_config, monkeypatch, caplog):
+    monkeypatch.setattr(builders, "train_steps", lambda *a, **k: ({}, tf.constant(True)))
+    state = types.SimpleNamespace(rollbacks=tf.Variable(0, dtype=tf.int64))
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
+    for _ in range(8):
+        steps = builders.compile_train_steps(tiny_config(), state)
+        steps((tf.zeros([2]),), 0, 1)
+        steps((tf.zeros([2]),), 0, 1)
+        assert steps.experimental_get_tracing_count() == 1
+    assert not caplog.records
