@@ -35,6 +35,7 @@ CIFAR_FILES = {
     **{f"data_batch_{i}.bin": "train" for i in range(1, 6)},
     "test_batch.bin": "test",
 }
+WIDEST = 8  # bytes of a number: arrays of another type than uint8 are read, and named later
 HEADER = 2**16  # bytes in which the header of an array, an IDX file or a member ends
 CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: a label, then the red, the green and the blue plane
 
@@ -95,7 +96,7 @@ def open_npz(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Iterator[N
 
 def read_npz(path: Path, most: int) -> Arrays:
     """Returns the four arrays of an npz file; labels [n, 1], as Keras has CIFAR-10's, are [n]."""
-    with open_npz(path, most) as file:
+    with open_npz(path, WIDEST * most) as file:
         arrays = {name: file[name] for name in NAMES}
     for name in ("y_train", "y_test"):
         if arrays[name].shape[1:] == (1,):
@@ -105,7 +106,7 @@ def read_npz(path: Path, most: int) -> Arrays:
 
 def read_nameless_npz(path: Path, most: int) -> np.ndarray:
     """Returns the one array of an npz file that holds it without a name, as KMNIST's files do."""
-    with open_npz(path, most) as file:
+    with open_npz(path, WIDEST * most) as file:
         return file["arr_0"]
 
 

@@ -93,18 +93,24 @@ class MetricsLog:
 
     def hyper_parameters(self, values: dict[str, Any]) -> None:
         """Writes hyper-parameters to TensorBoard, whose page HPARAMS compares runs by them."""
+        named = {n: in_utf8(v) if isinstance(v, str) else v for n, v in values.items()}
         with self._writer.as_default(0):
-            hparams(values)
+            hparams(named)
 
     def text(self, name: str, step: int, text: str) -> None:
         """Writes Markdown to TensorBoard."""
         with self._writer.as_default(step):
-            tf.summary.text(name, text)
+            tf.summary.text(name, in_utf8(text))
 
     def close(self) -> None:
         """Closes both files."""
         self._file.close()
         self._writer.close()
+
+
+def in_utf8(text: str) -> str:
+    """Returns a text with escapes for what UTF-8 does not have: odd bytes in a folder's name."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def write_loss_plot(path: Path, records: list[dict[str, Any]]) -> None:

@@ -54,3 +54,14 @@ def test_a_run_says_so_and_completes(tiny_config, tmp_path, monkeypatch, capsys)
     out = capsys.readouterr().out
     assert out.count(f"warning: {path}: was removed, replaced or cut") == 1
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [8, 12]
+
+
+def test_a_folder_whose_name_is_not_utf8_is_told_to_tensorboard(tmp_path):
+    log = MetricsLog(tmp_path, 0)
+    name = os.fsdecode(b"image_folder:caf\xe9")
+    log.text("config", 0, f"| dataset | {name} |\n| steps | 3 |")
+    log.hyper_parameters({"dataset": name, "steps": 3, "conditional": False})
+    log.close()
+    events = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard").iterdir())
+    assert b"| image_folder:caf\\udce9 |\n| steps" in events
+    assert events.count(b"image_folder:caf\\udce9") == 2
