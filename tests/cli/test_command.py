@@ -55,7 +55,8 @@ def test_training_that_fails_ends_with_1_and_one_line(tmp_path, monkeypatch, cap
     assert call(monkeypatch, "--preset=tiny", "--steps=20", rate, where) == 1
     err = capsys.readouterr().err
     assert re.match(r"error: [a-z/_, ]+ not finite at step \d+, in the call of steps ", err)
-    assert err.endswith("newest checkpoint: none yet\n")
+    assert "newest checkpoint: none yet; what usually helps: --on_nan=rollback, or lower" in err
+    assert err.endswith('(README, "When something is wrong", row "Not finite")\n')
     assert err.count("\n") == 1
 
 
