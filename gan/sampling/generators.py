@@ -238,6 +238,11 @@ def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
 
 def find_checkpoints(run_dir: Path, checkpoint: str) -> list[str]:
     """Returns the paths of what may stand for a checkpoint, the best first: of "latest" all."""
+    try:
+        str(run_dir).encode()
+    except UnicodeEncodeError:
+        flag = f"--run_dir={run_dir}"
+        raise UserError(f"{flag}: must be UTF-8, TensorFlow reads no other names") from None
     newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
     best = run_directory.checkpoints(run_dir / run_directory.BEST_DIR)
     paths = {
