@@ -14,7 +14,7 @@ from gan.errors import UserError
 from gan.models.build import build_generator, check_network
 from gan.run import run_directory
 from gan.run.config import Config
-from gan.run.files import MOST_BYTES, BadFile, open_file
+from gan.run.files import MOST_BYTES, open_file
 from gan.run.streams import say
 from gan.sampling.latents import Numbers, latents_of, truncate
 
@@ -202,10 +202,9 @@ def read_generator(path: Path) -> keras.Model:
         check_archive(path)
         # Safe mode is the default; spelled out, because a run may come from anybody.
         generator = keras.models.load_model(path, compile=False, safe_mode=True)
-    except BadFile as error:
-        raise UserError(f"{path}: cannot be loaded ({error.strerror})") from None
     except Exception as error:  # damage has many faces, see zipfile and keras.saving
-        reason = " ".join(str(error).split())[:200]
+        said = (isinstance(error, OSError) and error.strerror) or str(error)
+        reason = " ".join(said.split())[:200]
         raise UserError(f"{path}: cannot be loaded ({reason})") from None
     made, inputs = getattr(generator, "output_shape", None), getattr(generator, "inputs", [])
     shape = made[1:] if isinstance(made, tuple) else ()
