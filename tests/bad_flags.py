@@ -154,7 +154,7 @@ COMBINATIONS = [
     ("evaluate", "--samples=@/samples/good.npz --dataset=gaussian_grid", "--dataset=gaussian_gri"),
     ("evaluate", "--samples=@/run/generator.keras --dataset=stacked_mnist",
      "--samples=@/run/generator.keras: makes [28, 28, 1], must make [28, 28, 3]"),
-    ("evaluate", "--samples=@/nowhere.keras", "@/nowhere.keras: cannot be loaded (File not found"),
+    ("evaluate", "--samples=@/nowhere.keras", "@/nowhere.keras: cannot be loaded (No such file"),
     ("evaluate", "--run_dir=@/run --classification_accuracy", "--classification_accuracy: needs "),
     ("evaluate", "--run_dir=@/runs/points --split=train", "--split=train: is not for gaussian_ri"),
     ("evaluate", "--run_dir=@/runs/points --metrics=fcd", "--metrics=fcd: is not for gaussian_ri"),

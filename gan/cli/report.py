@@ -56,7 +56,7 @@ def main(values: FlagValues) -> int:
         page = render_page(runs, explorer)
     try:
         with replacing(out) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     command.say(f"{out}: {len(page):,} characters")

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from gan.reports.reference_curves import Band, Curves, limits_of
 from gan.run.atomic_files import replacing
 from gan.run.drawing import drawing
+from gan.run.streams import printable
 
 INK = "#010203"  # stands for the page's own colour of text
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
@@ -84,7 +85,7 @@ def chart(
                 steps, means, DASHES[line.dash], color=colour, linewidth=1, marker=marker
             )
             if line.name:
-                legend[line.name] = drawn
+                legend[printable(line.name)] = drawn
         if level is not None:
             axes.axhline(level, color=INK, linewidth=0.6, linestyle=":")
         if logarithmic:
@@ -140,7 +141,7 @@ def write_comparison(path: Path, bands: Mapping[str, Band], runs: Mapping[str, C
             axes.set_title(name, fontsize=9)
             axes.grid(alpha=0.3)
         with matplotlib.rc_context({"text.parse_math": False}):  # a name may have a $
-            names = ["band", "range of the seeds", "their median", *runs]
+            names = ["band", "range of the seeds", "their median", *map(printable, runs)]
             figure.add_subplot(rows, 2, 2 * rows).axis("off")
             figure.axes[-1].legend(lines, names, loc="center", fontsize=9)
             figure.supxlabel("step", fontsize=9)

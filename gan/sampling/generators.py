@@ -15,7 +15,7 @@ from gan.models.build import build_generator
 from gan.models.checks import check_images, check_network, classes_of
 from gan.run import run_directory
 from gan.run.config import Config
-from gan.run.files import MOST_BYTES, BadFile, open_file
+from gan.run.files import MOST_BYTES, open_file
 from gan.run.forks import refuse_fork
 from gan.run.paths import check_pattern, plain_path
 from gan.run.streams import say
@@ -211,10 +211,9 @@ def read_generator(path: Path) -> keras.Model:
         check_archive(path)
         # Safe mode is the default; spelled out, because a run may come from anybody.
         generator = keras.models.load_model(path, compile=False, safe_mode=True)
-    except BadFile as error:
-        raise UserError(f"{path}: cannot be loaded ({error.strerror})") from None
     except Exception as error:  # damage has many faces, see zipfile and keras.saving
-        reason = " ".join(str(error).split())[:200]
+        said = (isinstance(error, OSError) and error.strerror) or str(error)
+        reason = " ".join(said.split())[:200]
         raise UserError(f"{path}: cannot be loaded ({reason})") from None
     made, inputs = getattr(generator, "output_shape", None), getattr(generator, "inputs", [])
     shape = made[1:] if isinstance(made, tuple) else ()
@@ -250,6 +249,11 @@ def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
 def find_checkpoints(run_dir: Path, checkpoint: str) -> list[str]:
     """Returns the paths of what may stand for a checkpoint, the best first: of "latest" all."""
     check_pattern(run_dir, "run_dir")
+    try:
+        str(run_dir).encode()
+    except UnicodeEncodeError:
+        flag = f"--run_dir={run_dir}"
+        raise UserError(f"{flag}: must be UTF-8, TensorFlow reads no other names") from None
     newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
     best = run_directory.checkpoints(run_dir / run_directory.BEST_DIR)
     paths = {

@@ -109,3 +109,11 @@ def test_a_file_of_networks_that_unpacks_to_too_much_is_not_unpacked(run_dir, mo
     pipe(path)
     with pytest.raises(UserError, match=r"keras: cannot be loaded \(Is a pipe, must be a file\)"):
         generators.read_generator(path)
+
+
+def test_a_run_whose_name_tensorflow_cannot_read_is_refused_in_words(run_dir):
+    other = run_dir.with_name(os.fsdecode(b"caf\xe9"))
+    run_dir.rename(other)
+    with pytest.raises(UserError, match=r"caf\udce9: must be UTF-8, TensorFlow reads no other nam"):
+        generators.find_checkpoint(other, "latest")
+    assert generators.load_generator(other).input_shape == (None, 8)
