@@ -4,10 +4,11 @@ import contextlib
 import errno
 import os
 import sys
-import tempfile
 import unicodedata
 from collections.abc import Iterator
-from typing import BinaryIO, TextIO
+from typing import TextIO
+
+from gan.lazy import anonymous_file
 
 # Characters that would break a line, move the cursor, or that no terminal can show.
 ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -87,14 +88,6 @@ def kept_stderr() -> Iterator[list[bytes]]:
                 said.append(kept.read())
     finally:
         os.close(saved)
-
-
-def anonymous_file() -> BinaryIO:
-    """Returns a file without a name: in memory, which needs no directory for temporary files."""
-    try:
-        return os.fdopen(os.memfd_create("stderr"), "w+b")
-    except (AttributeError, OSError):  # not Linux, or not let
-        return tempfile.TemporaryFile()
 
 
 def drop(name: str) -> None:
