@@ -218,7 +218,7 @@ def write_config(
     config: Config,
     environment: Mapping[str, Any],
     own_networks: Mapping[str, Any],
-    data: Mapping[str, Any],
+    data: Mapping[str, Any] | None = None,
 ) -> None:
     """Creates the run directory if needed and writes its configuration.
 
@@ -231,7 +231,7 @@ def write_config(
             "config": dataclasses.asdict(config),
             "own_networks": list(own_networks),
             "architectures": own_networks,
-            "data": data,
+            **({} if data is None else {"data": data}),
             "environment": environment,
         }
         write_json(run_dir / CONFIG_FILE, values)  # first: it makes the directory ours

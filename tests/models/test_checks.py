@@ -74,6 +74,11 @@ class Drawing(layers.Layer):
         return x + keras.random.normal(ops.shape(x), seed=self.seeds)
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(0)
+
+
 IMAGES = np.random.default_rng(1).uniform(-1, 1, (16, SIZE, SIZE, 1)).astype(np.float32)
 
 
@@ -219,7 +224,6 @@ NORMALISED = {"mean": 127.5, "variance": 127.5**2}
     ],
 )  # fmt: skip
 def test_a_discriminator_that_was_built_for_another_range_is_named(network, named):
-    keras.utils.set_random_seed(0)
     (doubt,) = checks.doubts_about_sight("discriminator", network())
     assert re.search(named, doubt), doubt
 
@@ -240,7 +244,6 @@ def test_a_discriminator_that_was_built_for_another_range_is_named(network, name
     ],
 )
 def test_a_discriminator_that_sees_the_range_is_not(network):
-    keras.utils.set_random_seed(0)
     assert checks.doubts_about_sight("discriminator", network()) == []
 
 
