@@ -22,6 +22,12 @@ NARROW = 0.1  # of a range that should be 2 wide
 FLAT = 0.03  # difference of logits over their size, between the ends of the range
 
 
+def check_model(name: str, network: Any) -> None:
+    """Refuses what is no functional model, or a sequential one without an input."""
+    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
+        raise UserError(f"{name}: must be a Keras functional or sequential model")
+
+
 def check_network(
     name: str,
     network: keras.Model,
@@ -33,8 +39,7 @@ def check_network(
 
     A conditional one maps the list of these inputs and of labels [batch] int32.
     """
-    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
-        raise UserError(f"{name}: must be a Keras functional or sequential model")
+    check_model(name, network)
     expected = [(None, *inputs)] + [(None,)] * conditional
     shapes = [tuple(tensor.shape) for tensor in network.inputs]
     if shapes != expected or network.output_shape != (None, *outputs):

@@ -9,6 +9,7 @@ import keras
 from gan.algorithm.objective import Objective
 from gan.data.datasets import Dataset, check_dataset, dataset_from_config
 from gan.data.time_limit import run_unless
+from gan.models.checks import check_model
 from gan.run.config import Config
 from gan.run.reader import check_checkpoints
 from gan.run.records import read_evaluations, read_metrics
@@ -95,6 +96,8 @@ def resolve(
         UserError: It cannot be, or the directory holds something else, or damaged records.
     """
     devices.prepare()
+    for name, network in (own_networks or {}).items():
+        check_model(name, network)
     check_rows(config, [*(own_networks or {}), *["dataset"] * (data is not None)])
     config = devices.resolve(with_saved_choices(run_dir, config), own_networks or {})
     check_run_dir(run_dir, config)

@@ -324,7 +324,7 @@ def test_what_is_too_large_by_its_header_or_no_file_is_named_and_not_decoded(tmp
     (tmp_path / "e.png").write_bytes(b"\x89PNG")
     (tmp_path / "f.png").write_bytes(header((12_000, 12_000)))
     paths, _, _ = find_images(tmp_path)
-    assert check_images(paths, 8, 1, True, print) == [0]
+    assert check_images(paths, 8, 1, True, print)[0] == [0]
     assert capsys.readouterr().out.splitlines() == [
         f"left out {tmp_path}/b.png: has more than 180,000,000 pixels",
         f"left out {tmp_path}/c.png: cannot be read (Is a pipe, must be a file)",

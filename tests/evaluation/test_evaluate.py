@@ -119,7 +119,7 @@ def test_what_is_no_run_or_has_no_checkpoint_is_refused(run_dir, tmp_path):
 def test_a_damaged_checkpoint_is_refused(run_dir):
     (run_dir / "checkpoints/step-12.data-00000-of-00001").write_bytes(b"")
     with pytest.raises(UserError, match=r"step-12: cannot be restored into the generator"):
-        generators.restore_generator(run_dir, DATA, "ema", "latest")
+        generators.restore_generator(run_dir, DATA, "ema", "12")
 
 
 @pytest.fixture

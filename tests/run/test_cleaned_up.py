@@ -19,7 +19,8 @@ def run_dir(tmp_path):
 
 
 def write_records(run_dir, *steps, name="metrics.jsonl"):
-    lines = [json.dumps({"step": n, "kimg": 1.0, "seconds": 1.0, "metrics": {}}) for n in steps]
+    values = {"metrics": {}} if name == "evaluations.jsonl" else {"loss/d": 1.0}
+    lines = [json.dumps({"step": n, "kimg": 1.0, "seconds": 1.0, **values}) for n in steps]
     (run_dir / name).write_text("".join(f"{line}\n" for line in lines))
 
 

@@ -266,6 +266,6 @@ def test_no_path_in_a_configuration_is_written_to(name, text, world, call, monke
     def enough(*arguments, **more):
         raise UserError("drawn")
 
-    monkeypatch.setattr(generators, "sample", enough)
+    monkeypatch.setattr(generators, "draw", enough)
     status, changed, _ = call(evaluate, "--run_dir=a/b/run")
     assert (status, changed) == (2, set())
