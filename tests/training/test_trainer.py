@@ -806,7 +806,7 @@ def test_the_clock_of_a_resumed_run_goes_on(tiny_config, tmp_path, monkeypatch):
 
 def test_a_metric_that_was_not_finite_is_no_best_one(tiny_config, tmp_path):
     config = tiny_config(keep_best="fcd", evaluate_every=4, steps=8)
-    values = {4: np.nan, 8: np.nan, 12: 7.0}
+    values = {4: np.inf, 8: np.nan, 12: 7.0}
     for steps in (8, 12):
         train(
             dataclasses.replace(config, steps=steps),
