@@ -1,6 +1,7 @@
 """Files and directories that users give by mistake, for tests/test_bad_input.py."""
 
 import base64
+import dataclasses
 import gzip
 import os
 import shutil
@@ -10,8 +11,8 @@ import tarfile
 import keras
 import numpy as np
 
+from gan.run.atomic_files import write_json
 from gan.run.presets import from_preset
-from gan.run.run_directory import write_config
 from gan.training.trainer import train
 
 PIXEL = base64.b64decode(  # a grey PNG file of 1x1
@@ -78,10 +79,17 @@ def build(root):
     (root / "features" / "mnist-cnn-a-v1.npz").write_bytes(b"torn")
     (root / "studies" / "tiny").mkdir(parents=True)
     (root / "studies" / "tiny" / "alternating-0").write_text("mine")
-    write_config(root / "studies" / "ring" / "grid-0", from_preset("mlp"), {}, [])
-    write_config(root / "studies" / "ring" / "ring-0", from_preset("mlp"), {}, [])
+    for name in ("grid-0", "ring-0"):
+        (root / "studies" / "ring" / name).mkdir(parents=True)
+        write_config(root / "studies" / "ring" / name, from_preset("mlp"))
     (root / "studies" / "grid" / "grid-0").mkdir(parents=True)
     (root / "studies" / "grid" / "grid-0" / "config.json").write_bytes(b"torn")
+
+
+def write_config(path, config, own_networks=()):
+    """Writes what versions before data and networks were described there wrote."""
+    values = {"config": dataclasses.asdict(config), "own_networks": own_networks, "environment": {}}
+    write_json(path / "config.json", values)
 
 
 def build_runs(root):
@@ -133,7 +141,7 @@ def build_runs(root):
 
     def configured(name, own_networks=(), **changes):
         path = copied(name)
-        write_config(path, from_preset("tiny", {**TINY, **changes}), {}, own_networks)
+        write_config(path, from_preset("tiny", {**TINY, **changes}), own_networks)
         return path
 
     configured("other_networks", generator="mlp")

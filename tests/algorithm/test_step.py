@@ -18,6 +18,8 @@ from gan.algorithm.step import (
     train_steps,
 )
 from gan.data.input_pipeline import Batch
+from gan.rng import STEP
+from gan.training import builders
 from gan.training.builders import build_objective, compile_train_steps
 from gan.training.state import build_state
 from support import differ_everywhere, same, weights_of
@@ -169,6 +171,33 @@ def test_each_update_has_random_points_of_its_own_that_only_seed_and_step_decide
     seen.clear()
     train_steps(build_state(tiny_config(), SHAPE), data, 0, 3, **given)
     assert seen == first
+
+
+@pytest.mark.parametrize("d_steps", [1, 2])
+def test_no_two_updates_of_a_run_have_the_same_key(d_steps, tiny_config, monkeypatch):
+    """Those of G neither, whose augmentation has random numbers too."""
+    seen, data = [], block(3, d_steps=d_steps)
+    for name in ("discriminator_update", "generator_update"):
+        monkeypatch.setattr(
+            step_module, name, lambda s, b, o, key: seen.append(tuple(key.numpy().tolist())) or {}
+        )
+    state = build_state(tiny_config(), SHAPE)
+    for i in range(3):
+        train_step(state, step_of(data, i), **options())
+    assert len(seen) == len(set(seen)) == 3 * (d_steps + 1)
+
+
+def test_after_a_rollback_the_random_numbers_of_a_step_are_others(tiny_config, monkeypatch):
+    keys, config = [], tiny_config(seed=5)
+    monkeypatch.setattr(
+        builders, "train_steps", lambda *a, key, **k: keys.append(key.numpy().tolist())
+    )
+    state = build_state(config, SHAPE)
+    run = compile_train_steps(config, state, run_eagerly=True)
+    for rollbacks in (0, 1):
+        state.rollbacks.assign(rollbacks)
+        run(block(1), 0, 1)
+    assert keys == [[5, STEP], [5 + 2**31, STEP]]
 
 
 def test_the_average_starts_at_the_generator(tiny_config):

@@ -317,7 +317,7 @@ def header(size):
 
 
 def test_what_is_too_large_by_its_header_or_no_file_is_named_and_not_decoded(tmp_path, capsys):
-    Image.new("L", (8, 8), 99).save(tmp_path / "a.png")
+    Image.linear_gradient("L").save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(header((30_000, 17_000)))
     os.mkfifo(tmp_path / "c.png")
     (tmp_path / "d.png").symlink_to("/dev/zero")

@@ -108,6 +108,9 @@ def test_probabilities_are_no_logits(network, named):
         lambda: discriminator(),
         lambda: discriminator(kernel_initializer="zeros"),  # says 0 of everything
         lambda: discriminator(bias_initializer=keras.initializers.Constant(0.5)),
+        lambda: discriminator(
+            layers.Rescaling(0.001), bias_initializer=keras.initializers.Constant(0.5)
+        ),
         lambda: discriminator(layers.LayerNormalization()),
         lambda: discriminator(layers.Conv2D(4, 3, activation="tanh"), layers.BatchNormalization()),
         lambda: discriminator(layers.Conv2D(4, 3, activation="sigmoid")),

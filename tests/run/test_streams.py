@@ -68,3 +68,10 @@ def test_what_goes_to_the_descriptor_is_kept(capfd):
     os.write(2, b"after")
     assert b"".join(said).startswith(b"from C")
     assert capfd.readouterr().err.endswith("after")
+
+
+def test_it_is_kept_too_where_stderr_was_closed(monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stderr", None)
+    with streams.kept_stderr() as said:
+        os.write(2, b"from C")
+    assert said == [b"from C"]

@@ -128,6 +128,26 @@ def test_a_conditional_run_has_a_row_a_class(tmp_path, tiny_config, monkeypatch)
     )
 
 
+def test_the_grid_of_a_conditional_generator_has_a_row_a_class_too(tmp_path):
+    generator = conditional_generator()
+    request = outputs.Request(tmp_path, generator, None, None, 4, 0.0)
+    outputs.write_grid(request, tmp_path / "a.png")
+    cells = picture(tmp_path / "a.png")[::3, ::3, 0]
+    assert cells.shape == (3 * 10 + 2, 4 * 10 + 2)
+    for row, label in enumerate(range(3)):
+        for column, seed in enumerate(range(4)):
+            cell = cells[2 + 10 * row :, 2 + 10 * column :][:8, :8]
+            image = generators.sample(generator, [seed], labels=[label])[0, ..., 0]
+            np.testing.assert_array_equal(cell, image)
+
+
+def test_an_interpolation_has_a_row_a_class(tmp_path):
+    request = outputs.Request(tmp_path, conditional_generator(), None, [0, 1], 4, 0.0)
+    outputs.write_interpolation(request, tmp_path / "a.png")
+    middles = picture(tmp_path / "a.png")[::3, ::3, 0][6::10, 6::10]
+    assert middles.tolist() == [[0] * 10, [128] * 10, [255] * 10]
+
+
 def call(monkeypatch, *arguments):
     return status_of(monkeypatch, sample_command, *arguments)
 
@@ -295,6 +315,7 @@ def test_an_interpolation_has_the_seeds_at_the_ends_of_its_rows(trained, tmp_pat
     assert np.abs(middle - ends[0]).max() > 1
     with Image.open(tmp_path / "a.gif") as animation:
         assert (animation.n_frames, animation.info["loop"]) == (19, 0)
+        assert animation.info["duration"] == 100  # milliseconds
 
 
 def test_an_interpolation_is_truncated_as_images_are(trained, tmp_path, monkeypatch):
@@ -368,6 +389,13 @@ def test_what_a_classifier_learns_from_samples(monkeypatch):
     assert good["num_images"] == 300
     assert good["samples"] > 0.9
     assert good["real"] > 0.9
+    learned = []
+    monkeypatch.setattr(
+        classification_accuracy, "train_and_test", lambda i, labels, d: learned.append(labels) or 1
+    )
+    gap = reference.RealFeatures("test", Dataset(images, labels // 2 * 2, images, labels), None)
+    classification_accuracy.classification_accuracy(conditional_generator(), gap, 5)
+    assert learned[0].tolist() == [0, 2, 0, 2, 0]  # of class 1 a generator has seen nothing
     plain = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
     with pytest.raises(UserError, match="needs a run with --conditional"):
         classification_accuracy.classification_accuracy(plain, found, 300)

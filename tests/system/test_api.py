@@ -45,6 +45,10 @@ def test_a_run_and_its_file_are_the_same_generator(run_dir):
     assert (images.shape, images.dtype) == ((64, 28, 28, 1), np.uint8)
     again = gan.sample(gan.load(run_dir / "generator.keras"), seeds=[3, 0])
     assert np.array_equal(again, images[[3, 0]])
+    last = read_config(run_dir).steps
+    for checkpoint in (last, str(last), "latest"):
+        drawn = gan.sample(gan.load(run_dir, checkpoint), seeds=[3, 0])
+        assert np.array_equal(drawn, images[[3, 0]])
     likelier = gan.sample(gan.load(str(run_dir)), seeds=range(64), truncation=0.1)
     assert likelier.astype(float).var(0).mean() < 0.1 * images.astype(float).var(0).mean()
 

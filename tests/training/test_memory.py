@@ -8,6 +8,7 @@ from gan.run.presets import PRESETS, from_preset
 from gan.training import memory
 from gan.training.memory import check_memory
 from gan.training.trainer import train
+from support import call
 
 MOST = 2**31 - 1
 GB = 10**9
@@ -25,6 +26,12 @@ def test_sizes_that_no_machine_has_are_refused_before_anything_is_written(
     with pytest.raises(UserError, match=rf"^--{name}={MOST}: is too much with --\w+=\d+, "):
         train(tiny_config(**{name: MOST}), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_refuses_them_too(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, f"--batch_size={MOST}", "--dry_run") == 2
+    assert f"error: --batch_size={MOST}: is too much with" in capsys.readouterr().err
 
 
 def test_what_is_needed_is_counted_and_said(machine):
