@@ -28,7 +28,7 @@ RUNS = [
         ("train", "type", " (--steps=many: must be an integer at least 1"),
         ("evaluate", "float", " (--batch_size=64.5: must be an integer at least 1"),
         ("sample", "range", " (--beta_1=7: must be a number at least 0 and below 1"),
-        ("train", "nan", " (--beta_1=nan: must be a number at least 0 and below 1"),
+        ("train", "nan", ", must be JSON (has NaN, which JSON lacks)"),
         ("evaluate", "none", " (--dataset=None: must be text"),
         ("sample", "clash", " (--loss=hinge: --schedule=classic has its own"),
     )),

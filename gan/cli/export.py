@@ -35,11 +35,12 @@ def main(values: FlagValues) -> int:
             raise UserError(f"--formats={name}: must be among {', '.join(FORMATS)}")
     run_dir = Path(values["run_dir"].value)
     with command.silenced():
-        from gan import api
         from gan.run import run_directory
+        from gan.sampling import generators
         from gan.training import devices
     devices.prepare()
-    generator = api.load(run_dir, values["checkpoint"].value, values["weights"].value)
+    checkpoint, weights = values["checkpoint"].value, values["weights"].value
+    generator = generators.load_generator(run_dir, checkpoint, weights)
     home = run_dir.parent if run_dir.is_file() else run_dir
     out = Path(values["out"].value or home / "export")
     if out.is_symlink() and not values["out"].value:  # of a run that may come from anybody
