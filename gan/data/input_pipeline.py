@@ -1,6 +1,7 @@
 """The tf.data pipeline: what each training step gets."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -63,9 +64,9 @@ def example_dataset(data: Dataset, seed: int, first: int, count: int) -> tf.data
         of_index = tf.constant(labels, tf.int32)
         decoded = (images.dataset(indices), indices.map(lambda i: of_index[i]))
         return tf.data.Dataset.zip(decoded).batch(count, drop_remainder=True)
-    if (images.dtype, images.ndim) not in ((np.uint8, 4), (np.float32, 2)):
+    if (images.dtype, images.ndim) not in ((np.uint8, 4), (np.float32, 2), (np.int32, 2)):
         raise ValueError(
-            "images must be uint8 [N, H, W, C], points float32 [N, D], "
+            "images must be uint8 [N, H, W, C], points float32 [N, D], numbers int32 [N, 1], "
             f"got {images.dtype} {images.shape}"
         )
     with tf.device("CPU"):
@@ -85,6 +86,7 @@ def block_dataset(
     seed: int,
     noise_seed: int | None = None,
     first_step: int = 0,
+    threads: int = 1,
 ) -> tf.data.Dataset:
     """Returns the endless pipeline of what training consumes, `steps_per_call` = K steps at a time.
 
@@ -101,6 +103,7 @@ def block_dataset(
         seed: Chooses the order.
         noise_seed: Chooses the latents; the seed if it is not given.
         first_step: The first block starts with this step.
+        threads: So many draw latents, which is most of the work.
 
     Returns:
         Data set of `Batch`: images [K, d_steps, batch_size, ...] as they are stored, labels
@@ -121,7 +124,8 @@ def block_dataset(
         """Those of one step."""
         return draw_latents([d_steps + 1, batch_size, latent_dim], of_noise, TRAINING, step)
 
-    steps = tf.data.Dataset.range(first_step, last).map(latents)
+    steps = tf.data.Dataset.range(first_step, last)
+    steps = steps.map(latents, num_parallel_calls=threads, deterministic=True)
     steps = steps.batch(steps_per_call, drop_remainder=True)
     zipped = tf.data.Dataset.zip((examples.map(in_block), steps))
     blocks = zipped.map(lambda seen, drawn: Batch(seen[0], seen[1], drawn)).prefetch(1)
@@ -130,3 +134,29 @@ def block_dataset(
     options = tf.data.Options()
     options.autotune.enabled = False
     return blocks.with_options(options)
+
+
+def device_blocks(data: Dataset, device: str = "GPU:0", **settings: Any) -> Iterator[Batch]:
+    """Yields the same blocks, with images that stay on the device that trains.
+
+    tf.data says which images a block holds, and the device gathers them: for 50 steps of the
+    default that is 10 MB less to copy. Latents come from the CPU, because neither XLA nor a GPU
+    draws the same bits.
+
+    Args:
+        data: Images or points in memory.
+        device: Where they are copied to, once.
+        **settings: Of `block_dataset`.
+    """
+    numbers = np.arange(len(data.train_images), dtype=np.int32)[:, None]
+    with tf.device(device):
+        stored = tf.constant(data.train_images)
+
+    @tf.function(jit_compile=True)  # TensorFlow itself gathers no uint8 on GPUs
+    def images_at(indices: tf.Tensor) -> tf.Tensor:
+        """Those at [..., stack], one channel on the other."""
+        return tf.concat([tf.gather(stored, of_one) for of_one in tf.unstack(indices, axis=-1)], -1)
+
+    for block in block_dataset(data._replace(train_images=numbers), **settings):
+        with tf.device(device):
+            yield block._replace(images=images_at(block.images))

@@ -66,7 +66,7 @@ LOGGED = tuple(name for name in COMPARED if name != "fcd")  # which light evalua
 
 # What a continuation may change does not change what is trained, and neither do these. But FCD is
 # of the sample weights.
-INDIFFERENT = {"seed", "precision", "jit_compile"} | {
+INDIFFERENT = {"seed", "precision", "jit_compile", "deterministic"} | {
     field.name for field in dataclasses.fields(Config) if field.metadata["resumable"]
 } - {"sample_weights"}
 

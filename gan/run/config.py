@@ -96,6 +96,9 @@ class Config:
     jit_compile: bool | None = option(
         None, "compile the step with XLA; unset: where it is faster (GPUs; dense float32)"
     )
+    deterministic: bool = option(
+        False, "on GPUs too, compute the same bits in each process; slower there"
+    )
     strategy: str = option(
         "auto",
         "devices that share each batch, see docs/distributed.md; auto: all machines of TF_CONFIG, "

@@ -1,5 +1,6 @@
 """What a configuration stands for: the objective, the pipeline, and the compiled step."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -11,9 +12,10 @@ from gan.algorithm.penalties import PENALTIES, WeightedPenalty
 from gan.algorithm.schedules import DECAYS
 from gan.algorithm.step import GanState, train_steps
 from gan.data.datasets import Dataset
-from gan.data.input_pipeline import Batch, block_dataset
+from gan.data.input_pipeline import Batch, block_dataset, device_blocks
 from gan.rng import STEP, noise_seed
 from gan.run.config import Config
+from gan.training import devices
 from gan.training.strategy import Replicas
 
 
@@ -33,10 +35,12 @@ def build_objective(config: Config) -> Objective:
 
 def build_pipeline(
     config: Config, data: Dataset, first_step: int = 0, rollbacks: int = 0
-) -> tf.data.Dataset:
+) -> Iterable[Batch]:
     """Returns the blocks that a run consumes from `first_step` on, after so many rollbacks."""
-    return block_dataset(
+    make = device_blocks if devices.keeps_images(config, data) else block_dataset
+    return make(
         data,
+        threads=devices.pipeline_threads(),
         steps_per_call=config.steps_per_call,
         d_steps=config.d_steps,
         batch_size=config.batch_size,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import tensorflow as tf
 
 from gan.algorithm.objective import Objective
 from gan.data.datasets import Dataset, check_dataset, dataset_from_config
@@ -104,4 +105,7 @@ def resolve(
     read_metrics(run_dir / METRICS_FILE)
     read_evaluations(run_dir / EVALUATIONS_FILE)
     check_checkpoints(run_dir, config.steps)
+    if config.deterministic:
+        # For good: TensorFlow has no way back, and hands it on to XLA when it compiles.
+        tf.config.experimental.enable_op_determinism()
     return config

@@ -1,10 +1,14 @@
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import config as determinism
 
+from gan.data.datasets import Dataset
+from gan.data.image_folder import ImageFiles
 from gan.errors import UserError
 from gan.run.config import Config
-from gan.training import devices
+from gan.training import devices, trainer
 
 
 @pytest.mark.parametrize(
@@ -117,3 +121,48 @@ def test_the_inside_of_a_graph_is_refused():
     with tf.Graph().as_default(), pytest.raises(UserError, match="TensorFlow builds a graph here"):
         devices.prepare()
     devices.prepare()
+
+
+def test_images_stay_on_one_gpu_if_they_are_arrays_that_fit(monkeypatch):
+    images = Dataset(np.zeros([4, 2, 2, 1], np.uint8))
+    assert not devices.keeps_images(Config(), images)  # no GPU
+    monkeypatch.setattr(devices, "compute_capability", lambda: (8, 0))
+    assert devices.keeps_images(Config(), images)
+    assert not devices.keeps_images(Config(), Dataset(object.__new__(ImageFiles)))
+    monkeypatch.setattr(devices, "RESIDENT_BYTES", 15)
+    assert not devices.keeps_images(Config(), images)
+    monkeypatch.setattr(devices, "RESIDENT_BYTES", 16)
+    assert devices.keeps_images(Config(), images)
+    monkeypatch.setattr(devices.cluster, "has_several", lambda config: True)
+    assert not devices.keeps_images(Config(), images)
+
+
+def test_half_of_the_cores_draw_latents_for_a_gpu(monkeypatch):
+    monkeypatch.setattr(devices, "cores", lambda: 16)
+    assert devices.pipeline_threads() == 1
+    monkeypatch.setattr(devices, "compute_capability", lambda: (8, 0))
+    assert devices.pipeline_threads() == 8
+    monkeypatch.setattr(devices, "cores", lambda: 1)
+    assert devices.pipeline_threads() == 1
+
+
+def test_determinism_is_asked_for_before_anything_is_built(tmp_path, tiny_config, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        tf.config.experimental, "enable_op_determinism", lambda: asked.append("determinism")
+    )
+    monkeypatch.setattr(trainer, "build", lambda *given: asked.append("networks") or 1 / 0)
+    for deterministic, expected in ((False, ["networks"]), (True, ["determinism", "networks"])):
+        asked.clear()
+        with pytest.raises(ZeroDivisionError):
+            trainer.train(tiny_config(deterministic=deterministic), tmp_path / "run", quiet=True)
+        assert asked == expected
+
+
+def test_what_a_run_computes_has_deterministic_kernels(tmp_path, tiny_config):
+    try:
+        config = tiny_config(steps=4, deterministic=True, jit_compile=True, evaluate_every=4)
+        assert trainer.train(config, tmp_path, quiet=True)["status"] == "completed"
+        assert determinism.is_op_determinism_enabled()
+    finally:
+        determinism.disable_op_determinism()  # not public: for the tests that follow
