@@ -1,10 +1,12 @@
 """Measures training steps a second, interleaved: ``python -m experiments.benchmark``.
 
-All loops live in one process and take turns, so that a slow minute of the machine hits each of
-them. A ratio is the median over the turns of that turn's ratio. Other tables say how the cost
-grows, what it is made of, and what a start takes.
+Each loop lives in a process of its own, and they take turns, so that a slow minute of the machine
+hits all of them. A ratio is the median over the turns of that turn's ratio. Other tables say how
+the cost grows, what it is made of, and what a start takes.
 """
 
+import contextlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,28 +94,34 @@ def main(values: FlagValues) -> int:
 
 def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, Any], str]:
     """Measures our loops, those of other frameworks, and the limits of the machine."""
-    from experiments.benchmarks.loops import LIMIT, LOOPS, Loop
+    from experiments.benchmarks.loops import LIMIT, LOOPS
+    from experiments.benchmarks.processes import LoopFailed, LoopProcess
 
-    images = mnist()
-    loops: dict[str, Loop] = {}
+    loops: dict[str, LoopProcess] = {}
     losses: dict[str, list[float]] = {}
-    for row in LOOPS:
-        if quick and not row.quick:
-            print(f"skipped: {row.name}, not for --quick")
-            continue
-        print(f"preparing {row.name}", flush=True)
-        try:
-            loop = row.make(images)
-        except ImportError as error:
-            print(f"skipped: {row.name} needs the extra `bench` ({error})")
-            continue
-        loops[row.name] = loop
-        if not quick and row.kind != LIMIT:
-            losses[row.name] = learned(loop)
-    rates = measure(loops, repeats, seconds, {row.name: row.unit for row in LOOPS})
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        images = Path(directory, "images.npy")
+        np.save(images, mnist())
+        for row in LOOPS:
+            if quick and not row.quick:
+                print(f"skipped: {row.name}, not for --quick")
+                continue
+            print(f"preparing {row.name}", flush=True)
+            try:
+                loop = LoopProcess(row.make, images)
+                stack.callback(loop.end)
+                if not quick and row.kind != LIMIT:
+                    losses[row.name] = learned(loop)
+                loops[row.name] = loop
+            except ImportError as error:
+                print(f"skipped: {row.name} needs the extra `bench` ({error})")
+            except LoopFailed as error:
+                print(f"failed: {row.name}: {error}")
+        rates = measure(loops, repeats, seconds, {row.name: row.unit for row in LOOPS})
     result = {
         "batch_size": Config().batch_size,
         "steps_per_second": rates,
+        "also": {row.name: row.also for row in LOOPS if row.name in rates},
         "losses": losses,
         "comparisons": {name: quartiles(ratios) for name, ratios in comparisons(rates)},
     }
@@ -187,20 +195,23 @@ def comparisons(rates: dict[str, list[float]]) -> Iterator[tuple[str, list[float
     from experiments.benchmarks import loops as of
 
     for ours, precision in ((of.DEFAULT, "float32"), (of.BFLOAT16, "bfloat16")):
-        if ours not in rates:
-            continue
-        mine = np.array(rates[ours])
-        if of.MERGED in rates:
-            yield f"{precision} to the {of.MERGED}", list(mine / rates[of.MERGED])
         for kind in (of.PYTORCH, of.JAX):
             others = [
                 row.name
                 for row in of.LOOPS
                 if (row.kind, row.precision) == (kind, precision) and row.name in rates
             ]
-            if others:
-                best = max(others, key=lambda name: np.median(rates[name]))
-                yield f"{precision} to the best of {kind} ({best})", list(mine / rates[best])
+            best = max(others, key=lambda name: np.median(rates[name]), default=None)
+            bare = of.BARE[precision]
+            for name, what in ((ours, precision), (bare, f"{precision}, as little as the peers,")):
+                if best and name in rates:
+                    ratio = np.array(rates[name]) / rates[best]
+                    yield f"{what} to the best of {kind} ({best})", list(ratio)
+        if ours not in rates:
+            continue
+        mine = np.array(rates[ours])
+        if of.MERGED in rates:
+            yield f"{precision} to the {of.MERGED}", list(mine / rates[of.MERGED])
         if of.PRODUCTS[precision] in rates and of.TRAFFIC in rates:
             products, traffic = np.array(rates[of.PRODUCTS[precision]]), np.array(rates[of.TRAFFIC])
             yield f"{precision} to {of.PRODUCTS[precision]}", list(mine / products)
@@ -218,15 +229,16 @@ def report(result: dict[str, Any]) -> str:
     lines = [
         f"Batch {result['batch_size']}; median (quartiles).",
         "",
-        "| loop | steps/s | losses of D and G after 500 steps |",
-        "| --- | --- | --- |",
+        "| loop | also computes | steps/s | losses of D and G after 500 steps |",
+        "| --- | --- | --- | --- |",
     ]
     for name, rates in result["steps_per_second"].items():
         found = result["losses"].get(name, [])
         losses = ", ".join(f"{loss:.2f}" for loss in found)
         if found and not trains(found):
             losses += ", **does not train**"
-        lines.append(f"| {name} | {median_and_quartiles(quartiles(rates), 1)} | {losses} |")
+        rate = median_and_quartiles(quartiles(rates), 1)
+        lines.append(f"| {name} | {result['also'][name]} | {rate} | {losses} |")
     lines += ["", "| comparison | ratio |", "| --- | --- |"]
     lines += [
         f"| {name} | {median_and_quartiles(found, 2)} |"

@@ -1,25 +1,24 @@
 """The training loops that the benchmark compares, and the limits of the machine.
 
 A loop is a function that does n steps and returns the losses of D and G at the last one, when they
-are done; a limit returns None.
+are done; a limit returns None. Each is made in a process of its own, which imports one framework:
+TensorFlow and PyTorch's Triton, one after the other in a process, end it.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import importlib.util
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from experiments.benchmarks import roofline
-from gan.data.datasets import Dataset
 from gan.run.config import Config
-from gan.training import devices
-from gan.training.builders import build_pipeline, compile_train_steps
-from gan.training.state import build_state
+
+if TYPE_CHECKING:
+    import keras
 
 Loop = Callable[[int], tuple[float, float] | None]
 
@@ -33,6 +32,7 @@ class Row(NamedTuple):
     kind: str
     precision: str  # "float32" or "bfloat16"
     make: Callable[[np.ndarray], Loop]
+    also: str = ""  # what it computes besides networks, losses and Adam
     quick: bool = True  # whether --quick measures it
     unit: int = 5  # the fewest steps that are measured: those of a call
 
@@ -40,6 +40,8 @@ class Row(NamedTuple):
 def tape_loop(
     images: np.ndarray,
     networks: tuple[keras.Model, keras.Model] | tuple[None, None] = (None, None),
+    *,
+    bare: bool = False,
     **changes: Any,
 ) -> Loop:
     """Returns what the trainer runs: pipeline, compiled step, a check after each call.
@@ -47,8 +49,20 @@ def tape_loop(
     Args:
         images: [N, 28, 28, 1] uint8.
         networks: G and D, if not those of the configuration.
+        bare: Without norms and checks, for good in this process.
         **changes: To the default configuration.
     """
+    import tensorflow as tf
+
+    from gan.algorithm import step
+    from gan.data.datasets import Dataset
+    from gan.training import devices
+    from gan.training.builders import build_pipeline, compile_train_steps
+    from gan.training.state import build_state
+
+    if bare:
+        step.global_norm = lambda tensors: tf.zeros([])
+        step.all_finite = lambda metrics, state: tf.constant(True)
     config = devices.resolve(dataclasses.replace(Config(), **changes), {})
     state = build_state(config, images.shape[1:], *networks)
     run_steps = compile_train_steps(config, state)
@@ -68,6 +82,9 @@ def tape_loop(
 
 def pipeline_loop(images: np.ndarray) -> Loop:
     """Returns the input pipeline with nothing behind it."""
+    from gan.data.datasets import Dataset
+    from gan.training.builders import build_pipeline
+
     config = Config()
     blocks = iter(build_pipeline(config, Dataset(images)))
 
@@ -117,6 +134,9 @@ def jax_loop(images: np.ndarray, **options: Any) -> Loop:
 
 def widths() -> tuple[list[int], list[int]]:
     """Returns the sizes of the default G, from latents to image, and of D, from image to logit."""
+    from gan.training import devices
+    from gan.training.state import build_state
+
     state = build_state(devices.resolve(Config(), {}), (28, 28, 1))
     g, d = (
         [weight.shape for weight in network.trainable_variables if len(weight.shape) == 2]
@@ -125,13 +145,17 @@ def widths() -> tuple[list[int], list[int]]:
     return [g[0][0], *(n for _, n in g)], [d[0][0], *(n for _, n in d)]
 
 
-def products_limit(images: np.ndarray, dtype: tf.DType) -> Loop:
+def products_limit(images: np.ndarray, dtype: str) -> Loop:
     """Returns the matrix products of the default step."""
+    from experiments.benchmarks import roofline
+
     return roofline.products_loop(roofline.products(*widths(), Config().batch_size), dtype)
 
 
 def traffic_limit(images: np.ndarray) -> Loop:
     """Returns the memory traffic of Adam in the default step."""
+    from experiments.benchmarks import roofline
+
     return roofline.copy_loop(roofline.adam_bytes(*widths()))
 
 
@@ -139,28 +163,34 @@ F32, BF16 = "float32", "bfloat16"
 MERGED = "merged model, Keras 2"
 DEFAULT = "two tapes, float32"
 BFLOAT16 = "two tapes, bfloat16"
+BARE = {F32: f"{DEFAULT}, as little as the peers", BF16: f"{BFLOAT16}, as little as the peers"}
 PRODUCTS = {F32: "matrix products alone, float32", BF16: "matrix products alone, bfloat16"}
 TRAFFIC = "Adam's memory traffic alone"
 PIPELINE = "input pipeline alone"
 
+ALL, AVERAGE = "norms, finite check, average", "average"  # of the weights
+f32, bf16 = partial(tape_loop, precision="float32"), partial(tape_loop, precision="mixed_bfloat16")
+
 LOOPS = (
-    Row(MERGED, SCRIPT, F32, merged_loop),
-    Row(DEFAULT, OURS, F32, partial(tape_loop, precision="float32"), unit=50),
-    Row("two tapes, float32, one step a call", OURS, F32,
-        partial(tape_loop, precision="float32", steps_per_call=1), quick=False),
-    Row("PyTorch, float32", PYTORCH, F32, pytorch_loop),
-    Row("PyTorch compiled, float32", PYTORCH, F32, partial(pytorch_loop, compiled=True),
+    Row(MERGED, SCRIPT, F32, merged_loop, "accuracy"),
+    Row(DEFAULT, OURS, F32, f32, ALL, unit=50),
+    Row(BARE[F32], OURS, F32, partial(f32, bare=True), AVERAGE, unit=50),
+    Row(f"{DEFAULT}, one step a call", OURS, F32, partial(f32, steps_per_call=1), ALL, quick=False),
+    Row("PyTorch, float32", PYTORCH, F32, pytorch_loop, AVERAGE),
+    Row("PyTorch compiled, float32", PYTORCH, F32, partial(pytorch_loop, compiled=True), AVERAGE,
         quick=False),
-    Row("JAX, float32", JAX, F32, jax_loop, unit=50),
-    Row(BFLOAT16, OURS, BF16, partial(tape_loop, precision="mixed_bfloat16"), unit=50),
-    Row("two tapes, bfloat16, one step a call", OURS, BF16,
-        partial(tape_loop, precision="mixed_bfloat16", steps_per_call=1), quick=False),
-    Row("PyTorch, bfloat16", PYTORCH, BF16, partial(pytorch_loop, bfloat16=True)),
+    Row("JAX, float32", JAX, F32, jax_loop, AVERAGE, unit=50),
+    Row(BFLOAT16, OURS, BF16, bf16, ALL, unit=50),
+    Row(BARE[BF16], OURS, BF16, partial(bf16, bare=True), AVERAGE, unit=50),
+    Row(f"{BFLOAT16}, one step a call", OURS, BF16, partial(bf16, steps_per_call=1), ALL,
+        quick=False),
+    Row("PyTorch, bfloat16", PYTORCH, BF16, partial(pytorch_loop, bfloat16=True), AVERAGE),
     Row("PyTorch compiled, bfloat16", PYTORCH, BF16,
-        partial(pytorch_loop, bfloat16=True, compiled=True), quick=False),
-    Row("JAX, bfloat16", JAX, BF16, partial(jax_loop, bfloat16=True), quick=False, unit=50),
-    Row(PRODUCTS[F32], LIMIT, F32, partial(products_limit, dtype=tf.float32)),
-    Row(PRODUCTS[BF16], LIMIT, BF16, partial(products_limit, dtype=tf.bfloat16)),
+        partial(pytorch_loop, bfloat16=True, compiled=True), AVERAGE, quick=False),
+    Row("JAX, bfloat16", JAX, BF16, partial(jax_loop, bfloat16=True), AVERAGE, quick=False,
+        unit=50),
+    Row(PRODUCTS[F32], LIMIT, F32, partial(products_limit, dtype=F32)),
+    Row(PRODUCTS[BF16], LIMIT, BF16, partial(products_limit, dtype=BF16)),
     Row(TRAFFIC, LIMIT, F32, traffic_limit),
     Row(PIPELINE, LIMIT, F32, pipeline_loop, unit=50),
 )  # fmt: skip

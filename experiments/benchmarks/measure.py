@@ -1,17 +1,19 @@
 """Loops that take turns, and the quartiles of what they did."""
 
+import functools
 import time
 from typing import Any
 
 import numpy as np
 
+from experiments.benchmarks.processes import LoopFailed
 from gan.run.config import Config
 
 
 def measure(
     loops: dict[str, Any], repeats: int, seconds: float, units: dict[str, int] | None = None
 ) -> dict[str, list[float]]:
-    """Returns the steps a second of each loop in each turn.
+    """Returns the steps a second of each loop in each turn, of those that do not fail.
 
     Args:
         loops: What to measure.
@@ -20,26 +22,43 @@ def measure(
         units: Steps of a loop's call, if not the default's; a turn has whole calls only.
     """
     counts = {}
-    for name, run in loops.items():
-        count = unit = (units or {}).get(name, Config().steps_per_call)
-        run(unit)  # compiles
-        while True:
-            started = time.perf_counter()
-            run(count)
-            took = time.perf_counter() - started
-            if took >= seconds / 10:
-                break
-            count *= 4
-        counts[name] = max(1, round(count * seconds / took / unit)) * unit
+    for name in list(loops):
+        unit = (units or {}).get(name, Config().steps_per_call)
+        counts[name] = unless_it_fails(loops, name, functools.partial(steps_of, seconds, unit))
     rates: dict[str, list[float]] = {name: [] for name in loops}
     for turn in range(repeats):
         # Forwards, then backwards, so that no loop is always the one after the slowest.
         for name in list(loops)[:: 1 if turn % 2 == 0 else -1]:
-            started = time.perf_counter()
-            loops[name](counts[name])
-            rates[name].append(counts[name] / (time.perf_counter() - started))
+            took = unless_it_fails(loops, name, functools.partial(timed, steps=counts[name]))
+            rates[name].append(counts[name] / took if took else 0.0)
         print(f"turn {turn + 1} of {repeats}", flush=True)
-    return rates
+    return {name: rates[name] for name in loops}
+
+
+def unless_it_fails(loops: dict[str, Any], name: str, work: Any) -> Any:
+    """Returns what `work` does with a loop; one that fails is named and taken out."""
+    try:
+        return work(loops[name])
+    except LoopFailed as error:
+        print(f"failed: {name}: {error}", flush=True)
+        del loops[name]
+        return None
+
+
+def steps_of(seconds: float, unit: int, loop: Any) -> int:
+    """Returns how many steps a loop does in about so many seconds, in whole units."""
+    count = unit
+    loop(unit)  # compiles
+    while (took := timed(loop, count)) < seconds / 10:
+        count *= 4
+    return max(1, round(count * seconds / took / unit)) * unit
+
+
+def timed(loop: Any, steps: int) -> float:
+    """Returns how many seconds so many steps take."""
+    started = time.perf_counter()
+    loop(steps)
+    return time.perf_counter() - started
 
 
 def quartiles(values: Any) -> list[float]:

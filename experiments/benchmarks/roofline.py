@@ -61,7 +61,7 @@ def adam_bytes(g_widths: Sequence[int], d_widths: Sequence[int]) -> float:
     return 7.0 * 4 * weights
 
 
-def products_loop(wanted: Sequence[Product], dtype: tf.DType) -> Callable[[int], None]:
+def products_loop(wanted: Sequence[Product], dtype: str) -> Callable[[int], None]:
     """Returns a function that does the products of n steps with ``tf.matmul`` and nothing else."""
     rng = np.random.default_rng(0)
 

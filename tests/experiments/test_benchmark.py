@@ -2,6 +2,10 @@
 
 import importlib
 import json
+import os
+import pickle
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -9,6 +13,8 @@ import pytest
 
 from experiments import benchmark
 from experiments.benchmarks import loops, measure, operations, roofline, scaling, startup
+from experiments.benchmarks.processes import LoopFailed, LoopProcess
+from gan.algorithm import step
 from gan.cli import command
 from gan.data.datasets import load_dataset
 from gan.models.registry import GENERATORS
@@ -20,6 +26,7 @@ def test_ratios_are_taken_turn_by_turn_and_to_the_best():
     rates = {
         loops.MERGED: [8.0, 4.0, 6.0],
         loops.DEFAULT: [40.0, 20.0, 60.0],
+        loops.BARE["float32"]: [50.0, 25.0, 75.0],
         "PyTorch, float32": [20.0, 10.0, 15.0],
         "PyTorch compiled, float32": [25.0, 12.5, 12.0],
         loops.PRODUCTS["float32"]: [80.0, 40.0, 120.0],
@@ -31,6 +38,11 @@ def test_ratios_are_taken_turn_by_turn_and_to_the_best():
         "float32 to the merged model, Keras 2": [5.0, 5.0, 10.0],
         # 15 in the median, against 12.5.
         "float32 to the best of PyTorch (PyTorch, float32)": [2.0, 2.0, 4.0],
+        "float32, as little as the peers, to the best of PyTorch (PyTorch, float32)": [
+            2.5,
+            2.5,
+            5.0,
+        ],
         "float32 to matrix products alone, float32": [0.5, 0.5, 0.5],
         # 1 / 80 + 1 / 240 = 1 / 60.
         "float32 to the roofline (products and traffic)": [pytest.approx(2 / 3)] * 3,
@@ -47,12 +59,13 @@ def test_the_report_has_medians_quartiles_and_losses():
     result = {
         "batch_size": 256,
         "steps_per_second": {"ours": [40.0, 20.0, 60.0], "limit": [100.0, 100.0, 101.0]},
+        "also": {"ours": "norms, average", "limit": ""},
         "losses": {"ours": [1.184, 0.806]},
         "comparisons": {"ours to limit": [0.4, 0.5, 0.625]},
     }  # fmt: skip
     lines = benchmark.report(result).splitlines()
-    assert "| ours | 40.0 (30.0 to 50.0) | 1.18, 0.81 |" in lines
-    assert "| limit | 100.0 (100.0 to 100.5) |  |" in lines
+    assert "| ours | norms, average | 40.0 (30.0 to 50.0) | 1.18, 0.81 |" in lines
+    assert "| limit |  | 100.0 (100.0 to 100.5) |  |" in lines
     assert lines[-1] == "| ours to limit | 0.50 (0.40 to 0.62) |"
 
 
@@ -92,7 +105,7 @@ def test_a_loop_that_does_not_train_is_marked():
     for losses in ([1.386, 0.693], [0.02, 5.0]):  # D learns nothing; G does not
         assert not benchmark.trains(losses)
     result = {
-        "batch_size": 256, "comparisons": {},
+        "batch_size": 256, "comparisons": {}, "also": {"bad": ""},
         "steps_per_second": {"bad": [40.0, 40.0]}, "losses": {"bad": [1.386, 0.693]},
     }  # fmt: skip
     assert "| 1.39, 0.69, **does not train** |" in benchmark.report(result)
@@ -127,13 +140,79 @@ def test_the_product_loop_does_every_product_of_every_step(dtype, monkeypatch):
         return result
 
     monkeypatch.setattr(roofline.tf, "matmul", counted)
-    loop = roofline.products_loop(wanted, roofline.tf.as_dtype(dtype))
+    loop = roofline.products_loop(wanted, dtype)
     assert loop(2) is None
     assert sum(done) == sum(product.flops for product in wanted)  # once, in the traced loop
 
 
 def missing(images):
     raise ImportError("No module named 'other'")
+
+
+def wrong(images):
+    raise ValueError("a product\n  of other sizes")
+
+
+def dying(images):
+    """Does what it is asked for, and then ends as Triton's beside TensorFlow does."""
+    done = []
+
+    def run(steps):
+        done.append(steps)
+        if len(done) == 3:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return float(images.sum()), float(sum(done))
+
+    return run
+
+
+@pytest.fixture
+def images(tmp_path):
+    np.save(tmp_path / "images.npy", np.full([2, 3], 7, np.uint8))
+    return tmp_path / "images.npy"
+
+
+def test_a_process_gets_the_images_and_does_the_steps_that_it_is_told(images):
+    loop = LoopProcess(dying, images)
+    assert loop(5) == (42.0, 5.0)
+    assert loop(2) == (42.0, 7.0)
+    with pytest.raises(LoopFailed, match="its process was ended by SIGSEGV"):
+        loop(1)
+    with pytest.raises(LoopFailed, match="SIGSEGV"):  # and no BrokenPipeError
+        loop(1)
+    loop.end()
+
+
+def test_what_a_process_cannot_do_is_said_in_a_line(images):
+    with pytest.raises(ImportError, match="No module named 'other'"):
+        LoopProcess(missing, images)
+    with pytest.raises(LoopFailed, match=r"^ValueError: a product of other sizes$"):
+        LoopProcess(wrong, images)
+
+
+def test_a_process_of_another_framework_has_no_tensorflow():
+    code = "import sys, experiments.benchmarks.loops; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    for row in loops.LOOPS:
+        pickle.dumps(row.make)  # as it is sent to its process
+
+
+def test_a_loop_that_fails_in_its_turn_is_named_and_the_others_go_on(monkeypatch, capsys):
+    timer, turns = [0.0], []
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: timer[0])
+
+    def good(steps):
+        timer[0] += steps * 0.1
+
+    def bad(steps):
+        turns.append(steps)
+        timer[0] += steps * 0.1
+        if len(turns) > 3:  # in its first turn
+            raise LoopFailed("its process was ended by SIGKILL")
+
+    made = {"bad": bad, "good": good}
+    assert measure.measure(made, 3, 1.0, {"bad": 1, "good": 1}) == {"good": [pytest.approx(10)] * 3}
+    assert "failed: bad: its process was ended by SIGKILL" in capsys.readouterr().out
 
 
 def call(monkeypatch, *arguments):
@@ -148,6 +227,7 @@ def test_the_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys):
     others = (
         loops.Row("slow", loops.PYTORCH, "float32", missing, quick=False),
         loops.Row("other", loops.JAX, "float32", missing),
+        loops.Row("broken", loops.JAX, "float32", wrong),
     )
     rows = (real[loops.DEFAULT], real[loops.PIPELINE], real[loops.TRAFFIC], *others)
     monkeypatch.setattr(loops, "LOOPS", rows)
@@ -158,10 +238,26 @@ def test_the_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys):
     assert list(result["steps_per_second"]) == [loops.DEFAULT, loops.PIPELINE, loops.TRAFFIC]
     for name, rates in result["steps_per_second"].items():
         assert min(rates) > 0
-        assert f"| {name} |" in printed
+        assert f"| {name} | {real[name].also} |" in printed
     assert list(result["comparisons"]) == ["input pipeline alone to float32"]
     assert "skipped: slow, not for --quick" in printed
     assert "skipped: other needs the extra `bench` (No module named 'other')" in printed
+    assert "failed: broken: ValueError: a product of other sizes" in printed
+
+
+def test_as_little_as_the_peers_is_the_same_step_without_norms_and_checks():
+    """In this process, so that what is patched must be put back."""
+    images = load_dataset("mnist", "", print).train_images[:600]
+    kept = step.global_norm, step.all_finite
+    try:
+        small = {"generator": "tiny", "discriminator": "tiny", "precision": "float32"}
+        full = loops.tape_loop(images, **small)(10)
+        bare = loops.tape_loop(images, bare=True, **small)
+        assert bare(10) == pytest.approx(full, rel=1e-5)
+        assert step.global_norm([1.0]) == 0
+        assert step.all_finite({"loss/d": np.nan}, None)
+    finally:
+        step.global_norm, step.all_finite = kept
 
 
 def test_the_second_table_says_how_cost_grows(tmp_path, monkeypatch, capsys):
