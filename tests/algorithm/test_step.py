@@ -549,3 +549,14 @@ def test_what_layers_add_is_part_of_the_loss_of_the_generator(update, adding):
     metrics = update(adding, SEEN, OBJECTIVE, KEY)
     found = float(metrics["loss/g"]), float(metrics["grads/g_norm"])
     assert found == pytest.approx((float(loss), norm), rel=1e-4)
+
+
+def test_the_global_norm_counts_every_entry_once():
+    repeated = tf.IndexedSlices(
+        tf.constant([[1.0], [2.0]]), tf.constant([0, 0]), (2, 1)
+    )  # [[3], [0]]
+    tensors = [tf.constant(3.0), None, tf.constant([[0.0, 4.0], [12.0, 0.0]]), repeated]
+    assert float(step_module.global_norm(tensors)) == pytest.approx(178**0.5, rel=1e-6)
+    half = tf.fill([300, 3], tf.constant(16.0, tf.float16))  # the squares' sum is beyond float16
+    assert float(step_module.global_norm([half])) == 480.0
+    assert np.isnan(step_module.global_norm([tf.constant([1.0, np.nan])]))
