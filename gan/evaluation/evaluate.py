@@ -116,7 +116,7 @@ def evaluate(
     return record, None
 
 
-def check_enough(dataset: str, data: Dataset, split: str = "test") -> None:
+def check_enough(dataset: str, data: Dataset, split: str) -> None:
     """Refuses a labelled data set that is too small to compare with."""
     if data.labelled and (reason := too_few(data.labelled, split)):
         raise UserError(f"--dataset={dataset}: {reason}")

@@ -118,6 +118,19 @@ def test_what_libraries_say_is_shown_when_something_breaks_and_not_beside_our_ow
         assert capfd.readouterr().err == shown
 
 
+def test_a_full_disk_under_a_file_is_not_blamed_on_stdout(monkeypatch, capsys):
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/full/records.jsonl")
+
+    def write(values):
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["train"])
+    with pytest.raises(OSError, match=r"records\.jsonl") as end:
+        command.run("usage", train.define, write)
+    assert end.value is error
+    assert capsys.readouterr().err == ""
+
+
 @pytest.fixture
 def full():
     with contextlib.suppress(OSError), open("/dev/full", "w") as stream:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl.flags import FlagValues
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -349,7 +350,8 @@ def test_a_record_can_be_written_as_json():
 
 @pytest.fixture
 def mnist_run(tiny_config, tmp_path):
-    train(tiny_config(dataset="mnist", ema_half_life=10**6), tmp_path / "run", quiet=True)
+    config = tiny_config(dataset="mnist", d_steps=2, ema_half_life=10**6)
+    train(config, tmp_path / "run", quiet=True)
     return tmp_path / "run"
 
 
@@ -364,7 +366,7 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     assert {name: first[name] for name in ("step", "weights", "checkpoint", "seed", "source")} == {
         "step": 12, "weights": "ema", "checkpoint": "latest", "seed": 0, "source": "evaluate",
     }  # fmt: skip
-    assert first["kimg"] == pytest.approx(12 * 16 / 1000)
+    assert first["kimg"] == pytest.approx(12 * 2 * 16 / 1000)  # two updates of D a step
     assert first["floors"].keys() == first["ideals"].keys() == first["metrics"].keys()
     assert (second["step"], second["weights"], list(second["metrics"])) == (6, "raw", ["fcd"])
     assert (first["features"]["name"], second["features"]["name"], second["seed"]) == (
@@ -441,6 +443,23 @@ def test_the_split_is_that_of_the_flag(mnist_run, monkeypatch):
     flags = (f"--run_dir={mnist_run}", "--split=train", "--num_images=1500", "--metrics=fcd")
     assert call(monkeypatch, *flags) == 2
     assert judged == [(1500, "train")]
+
+
+@pytest.mark.parametrize(
+    ("flags", "tag"),
+    [
+        ((), ""),
+        (("--weights=ema", "--num_images=10000", "--metrics=fcd", "--checkpoint=6"), ""),
+        (("--split=train",), "train"),
+        (("--seed=5", "--split=train", "--weights=raw"), "raw_train_seed5"),
+        (("--features=cnn-b", "--num_images=2000"), "cnn-b_2000"),
+    ],
+)
+def test_curves_of_other_evaluations_have_other_names(flags, tag):
+    values = FlagValues()
+    command_line.define(values)
+    values(["evaluate", *flags])
+    assert command_line.tag_of(values) == tag
 
 
 @pytest.mark.parametrize(("name", "kind"), [("evaluations.jsonl", "file"), ("tensorboard", "dir")])

@@ -9,7 +9,15 @@ import pytest
 import gan
 from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
-from gan.evaluation import evaluate, features, metrics, records, reference
+from gan.evaluation import (
+    classification_accuracy,
+    evaluate,
+    features,
+    metrics,
+    records,
+    reference,
+    samples,
+)
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import Features
 from gan.run.config import Config
@@ -175,7 +183,12 @@ def test_floors_are_computed_once(seen, tmp_path):
     assert computed() == 1
     reference.floors(seen.reference(count=200), 200)  # other counts have floors of their own
     assert computed() == 2
-    assert len(json.loads(path.read_text())) == 2
+    reference.floors(seen.reference("train", 200), 200)  # and so has the other split
+    assert computed() == 3
+    assert set(json.loads(path.read_text())) == {
+        "floors of 400 against 400 test", "floors of 200 against 200 test",
+        "floors of 200 against 200 train",
+    }  # fmt: skip
     path.write_text("{torn")
     assert reference.floors(seen.reference(), COUNT) == first
 
@@ -204,6 +217,20 @@ def test_constants_are_those_of_the_very_images_and_labels(part, seen):
         assert reference.cached(real, "key", lambda values=values: values) == {"value": found}
 
 
+def test_each_number_of_real_images_has_an_accuracy_of_its_own(seen, monkeypatch):
+    learned = []
+
+    def train(images, labels, data):
+        learned.append(len(images))
+        return len(images) / 1000
+
+    monkeypatch.setattr(classification_accuracy, "train_and_test", train)
+    for count, accuracy in ((300, 0.3), (200, 0.2), (300, 0.3), (200, 0.2)):
+        found = classification_accuracy.real_accuracy(seen, count)
+        assert found == {"real": accuracy}
+    assert learned == [300, 200]
+
+
 def test_ideals_are_those_of_so_many_samples_beside_so_many_real_images(seen):
     """150 samples beside 400 real images; neither count stands for the other."""
     ideals = seen.reference(count=COUNT).ideals(150)
@@ -227,9 +254,13 @@ def test_small_data_are_evaluated_without_floors(seen):
         train_images=seen.data.train_images[:1500], train_labels=seen.data.train_labels[:1500]
     )
     real = reference.RealFeatures("few", small, seen.extractor)
-    record, _ = evaluate.evaluate(pictures(2, 1000), real.reference(count=1000), ["fcd", "classes"])
+    names = ["fcd", "classes", "coverage"]
+    record, _ = evaluate.evaluate(pictures(2, 1000), real.reference(count=1000), names)
     assert (record["floors"], record["suspicious"]) == ({}, [])
     assert (record["num_images"], record["reference"]["num_images"]) == (1000, COUNT)
+    others = np.arange(399, 394, -1)  # of the other real images the five nearest
+    ceiling = 1 - np.prod(others / (others + 1000))
+    assert record["ideals"]["coverage"] == pytest.approx(ceiling, rel=1e-12)
     table = records.markdown_table(record).splitlines()
     assert table[3] == "| classes ↑ | 3 | - | 3 |  |"
     large = reference.RealFeatures("many", seen.data, seen.extractor)
@@ -254,8 +285,11 @@ def test_what_is_too_small_is_refused_before_a_network_is_trained(
     assert reference.too_few(data.labelled, split).startswith(reason)
     if reason:
         monkeypatch.setattr(evaluate, "load_real_features", None)
+        drawn = samples.Samples(pictures(2, 1000), "few", data, {}, None)
         with pytest.raises(UserError, match=f"^--dataset=few: {reason}"):
-            evaluate.check_enough("few", data, split)
+            evaluate.evaluate_samples(
+                drawn, ["fcd"], network="cnn-a", split=split, with_accuracy=False, print_fn=print
+            )
     if reason and split == "test":
         said = []
         config = Config(dataset="few", evaluate_every=5)

@@ -15,7 +15,14 @@ from gan.cli import sample as sample_command
 from gan.data.datasets import Dataset, load_dataset
 from gan.data.images import CAPTION_HEIGHT, image_grid
 from gan.errors import UserError
-from gan.evaluation import classification_accuracy, features, nearest, reference
+from gan.evaluation import (
+    classification_accuracy,
+    evaluate,
+    features,
+    nearest,
+    reference,
+    samples,
+)
 from gan.run.config import Config
 from gan.run.presets import from_preset
 from gan.sampling import generators, outputs
@@ -399,3 +406,24 @@ def test_what_a_classifier_learns_from_samples(monkeypatch):
     plain = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
     with pytest.raises(UserError, match="needs a run with --conditional"):
         classification_accuracy.classification_accuracy(plain, found, 300)
+
+
+def test_a_classifier_learns_from_samples_of_the_seed_of_the_evaluation(monkeypatch):
+    labels = np.arange(300) % 3
+    images = np.zeros([300, 8, 8, 1], np.uint8)
+    data = Dataset(images, labels, images, labels)
+    learned = []
+    monkeypatch.setattr(
+        classification_accuracy, "train_and_test", lambda images, *_: learned.append(images) or 1
+    )
+    monkeypatch.setattr(classification_accuracy, "cached", lambda real, key, compute: {"real": 1})
+    real = reference.RealFeatures("test", data.labelled, None)
+    monkeypatch.setattr(evaluate, "load_real_features", lambda *_: real)
+    monkeypatch.setattr(evaluate, "evaluate", lambda *_: ({}, None))
+    generator = conditional_generator()
+    drawn = samples.Samples(images, "test", data, {"seed": 5}, generator)
+    evaluate.evaluate_samples(
+        drawn, ["fcd"], network="cnn-a", split="test", with_accuracy=True, print_fn=print
+    )
+    outputs = generator([latents_of(range(300), 4, 5), labels.astype(np.int32)]).numpy()
+    np.testing.assert_array_equal(learned[0], np.round(np.clip(outputs, -1, 1) * 127.5 + 127.5))

@@ -12,6 +12,7 @@ import pytest
 
 import gan
 from gan.errors import UserError
+from gan.evaluation import evaluate as evaluation
 from gan.run import forks
 from gan.run.run_directory import read_config
 from gan.training import devices, loop, setup, trainer
@@ -63,7 +64,29 @@ def test_images_and_generators_are_evaluated(run_dir):
     assert same["metrics"]["fcd"] == pytest.approx(record["metrics"]["fcd"])
 
 
+def test_samples_are_compared_with_as_many_real_images(monkeypatch):
+    generator = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(784, activation="tanh"),
+         keras.layers.Reshape((28, 28, 1))]
+    )  # fmt: skip
+    judged = []
+
+    def stop(images, against, names):
+        judged.append((len(images), against.count, against.split))
+        raise UserError("enough")
+
+    monkeypatch.setattr(evaluation, "evaluate", stop)
+    for images in (generator, NOISE):
+        with pytest.raises(UserError, match="enough"):
+            gan.evaluate(images, num_images=1200)
+    assert judged == [(1200, 1200, "test"), (1000, 1000, "test")]
+
+
 NOISE = np.random.default_rng(0).integers(0, 256, (1000, 28, 28, 1), np.uint8)
+SIGMOID = keras.Sequential(
+    [keras.Input((3,)), keras.layers.Dense(784, activation="sigmoid"),
+     keras.layers.Reshape((28, 28, 1))]
+)  # fmt: skip
 CRITIC = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
 
 
@@ -76,6 +99,7 @@ CRITIC = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), ker
         (lambda g: gan.sample(g, []), "seeds: must be a list of whole numbers from 0 on"),
         (lambda g: gan.sample(g, 64), "seeds: must be a list of whole numbers"),
         (lambda g: gan.sample(g, [[1]]), "seeds: must be a list of whole numbers"),
+        (lambda g: gan.sample(SIGMOID, [1]), "^generator: ends in sigmoid, its images lie in 0..1"),
         (lambda g: gan.sample("runs/mlp", [1]), "generator: is str, must be a Keras model, as gan"),
         (lambda g: gan.sample(g, [1], truncation="0.7"), "truncation='0.7': must be a number at "),
         (lambda g: gan.evaluate(g, names="fcd"), "names: are 'fcd', must be a list such as ..fcd"),

@@ -10,8 +10,11 @@ from PIL import Image
 from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
 from gan.run.config import Config
+from gan.run.presets import from_preset
 from gan.run.run_directory import write_config
 from gan.training.identity import check_same, describe
+from gan.training.setup import resolve
+from support import call
 
 RNG = np.random.default_rng(0)
 IMAGES, LABELS = RNG.integers(0, 256, (60, 8, 8, 1), np.uint8), np.arange(60) % 3
@@ -108,6 +111,19 @@ def test_a_folder_that_changed_is_refused(change, named, folder, tmp_path):
     change(folder)
     with pytest.raises(UserError, match=named):
         go_on(tmp_path / "run", *read(folder))
+
+
+def test_a_dry_run_refuses_other_data_too(folder, tmp_path, monkeypatch, capsys):
+    data, config = read(folder)
+    fields = {"dataset": config.dataset, "image_size": 8, "image_channels": 1, "batch_size": 4}
+    run_dir = tmp_path / "run"
+    write_run(run_dir, data, resolve(from_preset("tiny", fields), run_dir))
+    flags = [f"--{name}={value}" for name, value in fields.items()]
+    flags += ["--preset=tiny", f"--run_dir={run_dir}", "--dry_run"]
+    assert call(monkeypatch, *flags) == 0
+    (folder / "dog/1.png").unlink()
+    assert call(monkeypatch, *flags) == 2
+    assert "was trained on other data (9 examples, now 8" in capsys.readouterr().err
 
 
 def test_a_folder_that_moved_goes_on(folder, tmp_path, monkeypatch):
