@@ -8,7 +8,7 @@ from gan.data.datasets import Dataset
 from gan.data.image_folder import ImageFiles
 from gan.errors import UserError
 from gan.run.config import Config
-from gan.training import devices, trainer
+from gan.training import builders, devices, trainer
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,20 @@ def test_images_stay_on_one_gpu_if_they_are_arrays_that_fit(monkeypatch):
     assert devices.keeps_images(Config(), images)
     monkeypatch.setattr(devices.cluster, "has_several", lambda config: True)
     assert not devices.keeps_images(Config(), images)
+
+
+def test_the_pipeline_of_a_gpu_starts_where_a_run_does(monkeypatch):
+    given = {}
+    monkeypatch.setattr(builders, "device_blocks", lambda data, **more: given.update(more) or "its")
+    images = Dataset(np.zeros([4, 2, 2, 1], np.uint8))
+    assert builders.build_pipeline(Config(), images, 7, 1) != "its"
+    monkeypatch.setattr(devices, "compute_capability", lambda: (8, 0))
+    monkeypatch.setattr(devices, "cores", lambda: 6)
+    assert builders.build_pipeline(Config(seed=3, latent_dim=5, d_steps=2), images, 7, 1) == "its"
+    assert given == {
+        "threads": 3, "steps_per_call": 50, "d_steps": 2, "batch_size": 256, "latent_dim": 5,
+        "seed": 3, "noise_seed": 3 + 2**31, "first_step": 7,
+    }  # fmt: skip
 
 
 def test_half_of_the_cores_draw_latents_for_a_gpu(monkeypatch):
