@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from gan.lazy import silenced
+
 READY, MISSING, FAILED = "ready", "missing", "failed"  # or the result of so many steps
 
 
@@ -87,7 +89,8 @@ def serve(make: Callable[[np.ndarray], Any], images: Path, connection: Connectio
     """Makes a loop and does what the other end of the pipe asks for, until that is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to handle
     try:
-        loop = make(np.load(images))
+        with silenced(Exception):  # what frameworks print while they load; an error is sent
+            loop = make(np.load(images))
         connection.send((READY, None))
         while True:
             connection.send((READY, loop(connection.recv())))

@@ -56,6 +56,32 @@ class Registered(layers.Layer):
         return ops.tanh(x)
 
 
+@keras.saving.register_keras_serializable("test_checks")
+class Forgetful(layers.Layer):
+    """Has a layer that its configuration does not know of."""
+
+    def __init__(self, scaled=False, **kwargs):
+        super().__init__(**kwargs)
+        self.scaled = scaled
+        if scaled:
+            self.inner = Scale()
+
+    def call(self, x):
+        return ops.tanh(self.inner(x) if self.scaled else x)
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+@keras.saving.register_keras_serializable("test_checks")
+class Scale(layers.Layer):
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, x):
+        return self.factor * x
+
+
 class Unregistered(layers.Layer):
     def call(self, x):
         return ops.tanh(x)
@@ -172,10 +198,11 @@ def test_networks_say_how_many_classes_they_know(encode):
     assert checks.classes_of(network) == 4
 
 
-def test_more_classes_than_the_data_have_are_doubted():
-    network = conditional(lambda labels: layers.Embedding(10, 4)(labels))
+@pytest.mark.parametrize("rows", [5, 10])
+def test_more_classes_than_the_data_have_are_doubted(rows):
+    network = conditional(lambda labels: layers.Embedding(rows, 4)(labels))
     (doubt,) = checks.check_labels("generator", network, 4)
-    assert "10 rows" in doubt
+    assert f"{rows} rows" in doubt
     assert "4 classes" in doubt
 
 
@@ -272,6 +299,7 @@ def test_frozen_networks_and_layers_are_named():
         (lambda: generator("linear", keras.Sequential([layers.Lambda(ops.tanh, name="inner")])),
          "Lambda layer inner"),
         (lambda: generator(lambda x: ops.tanh(x)), "could not be loaded again"),
+        (lambda: generator("linear", Forgetful(scaled=True)), "it has 2 of 3 weights"),
     ],
 )  # fmt: skip
 def test_what_could_not_be_loaded_again_is_refused(network, named):

@@ -148,3 +148,8 @@ def test_links_to_other_places_are_not(tmp_path):
     check_run_dir(tmp_path / "alias", Config())
     write_config(tmp_path / "run/inner", Config(), {}, {}, {})
     check_run_dir(tmp_path / "run/inner", Config())
+
+
+def test_a_new_run_may_lie_inside_of_another_one(tmp_path):
+    write_config(tmp_path / "outer", Config(), {}, {}, {})
+    check_run_dir(tmp_path / "outer" / "inner", Config())

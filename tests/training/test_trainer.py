@@ -398,6 +398,32 @@ def own_generator():
     return keras.Model(latents, x)
 
 
+def maker(activation, *after):
+    return keras.Sequential([
+        keras.Input((8,)), keras.layers.Dense(784, activation=activation),
+        keras.layers.Reshape((28, 28, 1)), *after,
+    ])  # fmt: skip
+
+
+def judge(activation, *first, trainable=True):
+    network = keras.Sequential([
+        keras.Input((28, 28, 1)), *first, keras.layers.Flatten(),
+        keras.layers.Dense(1, activation=activation),
+    ])  # fmt: skip
+    network.trainable = trainable
+    return network
+
+
+def test_doubts_about_own_networks_are_said_before_the_first_step(tiny_config, tmp_path, capsys):
+    blinded = judge(None, keras.layers.Rescaling(1 / 127.5, offset=-1))
+    frozen = maker("tanh", keras.layers.Conv2D(1, 3, padding="same", activation="tanh"))
+    frozen.layers[0].trainable = False
+    train(tiny_config(steps=4), tmp_path, generator=frozen, discriminator=blinded)
+    said = capsys.readouterr().out
+    for doubt in ("is a Rescaling meant for 0..255?", "are frozen, they do not learn"):
+        assert 0 < said.index(doubt) < said.index("D loss")
+
+
 @pytest.mark.parametrize("schedule", ["alternating", "simultaneous", "classic"])
 def test_any_pair_of_keras_models_can_be_trained(schedule, tiny_config, tmp_path):
     g, d = own_generator(), own_discriminator()
@@ -421,6 +447,12 @@ def test_any_pair_of_keras_models_can_be_trained(schedule, tiny_config, tmp_path
          "discriminator: returns bfloat16, must return float32"),
         ({"generator": keras.Sequential([keras.layers.Dense(3)])}, "generator: must be a Keras"),
         ({"generator": lambda latents: latents}, "generator: must be a Keras"),
+        ({"generator": maker("sigmoid")}, "generator: ends in sigmoid, its images lie in 0..1"),
+        ({"discriminator": judge("sigmoid")}, "discriminator: ends in sigmoid, must return logits"),
+        ({"discriminator": judge(None, trainable=False)},
+         "discriminator: has no trainable weights"),
+        ({"generator": maker("linear", keras.layers.Lambda(keras.ops.tanh))},
+         "generator: has the Lambda layer"),
     ],
 )  # fmt: skip
 def test_networks_that_do_not_fit_are_refused(networks, message, tiny_config, tmp_path):
