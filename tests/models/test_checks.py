@@ -263,6 +263,14 @@ def test_frozen_networks_and_layers_are_named():
         checks.check_trainable("discriminator", network)
 
 
+def test_frozen_layers_of_submodels_are_named():
+    first = layers.Conv2D(2, 3, name="first")
+    network = discriminator(keras.Sequential([first, layers.Conv2D(2, 3)]))
+    first.trainable = False
+    (doubt,) = checks.doubts_about_frozen_layers("discriminator", network)
+    assert "the weights of first are frozen" in doubt
+
+
 @pytest.mark.parametrize(
     ("network", "named"),
     [
