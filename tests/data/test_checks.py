@@ -15,6 +15,9 @@ from gan.data.datasets import (
 )
 from gan.errors import UserError
 from gan.run.config import Config
+from gan.training.setup import set_up
+from gan.training.signals import StopRequest
+from gan.training.timing import Timer
 from gan.training.trainer import train
 
 RNG = np.random.default_rng(0)
@@ -171,6 +174,16 @@ def test_rows_and_arguments_pass_the_same_door_before_anything_is_written(
         with pytest.raises(UserError, match=r"mine: train_images are uint8 .12, 8, 10., must"):
             train(config, tmp_path / "run", quiet=True, **more)
     assert not (tmp_path / "run").exists()
+
+
+def test_arguments_that_are_hardly_meant_get_their_warning_in_training_too(tiny_config, tmp_path):
+    said = []
+    set_up(
+        tiny_config(dataset="mine"), tmp_path / "run", {}, labelled(LABELS + 1), None,
+        stop=StopRequest(), timer=Timer(), print_fn=said.append,
+    )  # fmt: skip
+    (line,) = said
+    assert line.startswith("warning: data set mine: no image has class 0, which nothing can be")
 
 
 @pytest.mark.parametrize(

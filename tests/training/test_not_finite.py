@@ -179,5 +179,11 @@ def test_loss_scaling_skips_and_counts_overflows(inject, tiny_config, tmp_path):
     assert summary["loss/d"] < 10
 
 
+def test_steps_in_which_the_generator_waits_are_no_skipped_updates(tiny_config, tmp_path):
+    config = tiny_config(precision="mixed_float16", steps=2, d_warmup_steps=1)
+    summary = train(config, tmp_path, run_eagerly=True, quiet=True)
+    assert summary["skipped_updates"] == {"d": 0, "g": 0}
+
+
 def test_other_precisions_have_nothing_to_skip(tiny_config, tmp_path):
     assert train(tiny_config(), tmp_path, quiet=True)["skipped_updates"] == {}

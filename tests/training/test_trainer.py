@@ -408,6 +408,15 @@ def test_any_pair_of_keras_models_can_be_trained(schedule, tiny_config, tmp_path
     assert drawn.count_params() == g.count_params()
 
 
+def test_an_own_discriminator_may_see_several_images_at_once(tiny_config, tmp_path):
+    d = keras.Sequential([
+        keras.Input((28, 28, 3)), keras.layers.Flatten(), keras.layers.Dense(1)
+    ])  # fmt: skip
+    config = tiny_config(pack=3, batch_size=6, steps=1)
+    summary = train(config, tmp_path, discriminator=d, run_eagerly=True, quiet=True)
+    assert (summary["status"], summary["step"]) == ("completed", 1)
+
+
 @pytest.mark.parametrize(
     ("networks", "message"),
     [
