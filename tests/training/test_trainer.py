@@ -18,6 +18,7 @@ from gan.algorithm.penalties import PENALTIES
 from gan.algorithm.step import STEP_METRICS
 from gan.data.images import image_grid
 from gan.errors import TrainingFailed, UserError
+from gan.models.registry import DISCRIMINATORS, Network
 from gan.run import jsonl, run_directory
 from gan.training import builders, collapse, console, devices, loop, metrics_log, trainer
 from gan.training.builders import build_objective
@@ -435,6 +436,19 @@ def test_an_own_discriminator_may_see_several_images_at_once(tiny_config, tmp_pa
 def test_networks_that_do_not_fit_are_refused(networks, message, tiny_config, tmp_path):
     with pytest.raises(UserError, match=message):
         train(tiny_config(), tmp_path / "run", **networks)
+    assert not (tmp_path / "run").exists()
+
+
+def test_networks_of_a_row_that_somebody_added_are_looked_at_too(
+    tiny_config, tmp_path, monkeypatch
+):
+    def build(spec):
+        d = own_discriminator()
+        return keras.Model(d.inputs, keras.layers.Activation("sigmoid")(d.outputs[0]))
+
+    monkeypatch.setitem(DISCRIMINATORS, "mine", Network(build))
+    with pytest.raises(UserError, match="discriminator: ends in sigmoid, must return logits"):
+        train(tiny_config(discriminator="mine"), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
