@@ -113,6 +113,17 @@ def test_evaluations_by_hand_stay_and_are_none_of_the_run(tmp_path):
     assert records.read_evaluations(path) == rows[:3]
 
 
+@pytest.mark.parametrize(
+    ("things", "most", "chosen"),
+    [
+        ("abcdefghij", 4, "adgj"), ("abcdefghij", 2, "aj"), ("abcdefghij", 9, "abcdeghij"),
+        ("abcd", 4, "abcd"), ("ab", 4, "ab"), ("", 4, ""),
+    ],
+)  # fmt: skip
+def test_of_many_the_first_and_the_last_are_shown_and_some_between(things, most, chosen):
+    assert "".join(reader.evenly_spaced(things, most)) == chosen
+
+
 def test_what_ours_have_written_is_let_in(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text(f"{line(GOOD)}\r\n{line(GOOD, step=5)}\n" + '{"step": 6, "kim')  # torn

@@ -671,6 +671,9 @@ def test_a_torn_line_is_taken_off_before_the_next_one(tmp_path):
     path.write_text('{"a": 1}\n{"a": 2')
     jsonl.append_record(path, {"a": 3})
     assert path.read_text() == '{"a": 1}\n{"a": 3}\n'
+    path.write_text('{"a": 2')  # the first one
+    jsonl.append_record(path, {"a": 3})
+    assert path.read_text() == '{"a": 3}\n'
 
 
 def test_the_best_checkpoint_is_kept_beside_the_newest(tiny_config, tmp_path):
