@@ -109,6 +109,23 @@ def test_what_does_not_fit_is_refused_in_a_line(data, message):
     assert said == []
 
 
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        (UNIT, IMAGES), (UNIT - 0.5, IMAGES), (2 * UNIT - 1, IMAGES), (IMAGES * 1.0, IMAGES),
+        (IMAGES * np.uint16(257), IMAGES), (IMAGES[..., 0], IMAGES),
+        (COLOUR.transpose(0, 3, 1, 2), COLOUR), (COLOUR.transpose(1, 2, 3, 0), COLOUR),
+        (COLOUR.reshape(12, -1), COLOUR),
+    ],
+)  # fmt: skip
+def test_what_the_message_proposes_makes_the_images_right(given, right):
+    with pytest.raises(UserError) as error:
+        check_dataset("mine", Dataset(given))
+    expression = str(error.value).rpartition(": ")[2].removesuffix(")")
+    names = {"np": np, "images": given, **dict(zip("HWC", right.shape[1:], strict=True))}
+    np.testing.assert_array_equal(eval(expression, names), right)
+
+
 DARK = np.array([[[[0], [16]]]], np.uint8)
 GAPS = labelled(np.where(LABELS == 2, 3, LABELS), class_names=("ant", "bee", "cow", "dog"))
 WARNED = [
