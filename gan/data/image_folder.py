@@ -136,6 +136,10 @@ def pixels_of(data: tf.Tensor) -> tf.Tensor:
         powers = 256.0 ** np.arange(size, dtype=np.float32)
         return tf.reduce_sum(places * (powers if little else powers[::-1]))
 
+    def bmp() -> tf.Tensor:
+        height = tf.io.decode_raw(tf.strings.substr(head, 22, 4), tf.int32)[0]
+        return number(18, 4) * tf.abs(tf.cast(height, tf.float32))  # negative: from the top down
+
     def jpeg() -> tf.Tensor:
         height, width, _ = tf.unstack(tf.cast(tf.io.extract_jpeg_shape(data), tf.float32))
         return height * width
@@ -143,7 +147,7 @@ def pixels_of(data: tf.Tensor) -> tf.Tensor:
     formats = {  # what a file begins with, from which byte on: height times width
         (0, b"\xff\xd8\xff"): jpeg,
         (1, b"PNG"): lambda: number(16, 4, False) * number(20, 4, False),
-        (0, b"BM"): lambda: number(18, 4) * number(22, 3),  # a top-down height is negative
+        (0, b"BM"): bmp,
         (0, b"GIF8"): lambda: number(6, 2) * number(8, 2),
         # A canvas, a lossy or a lossless picture; the last two have at most 2^28 pixels.
         (8, b"WEBPVP8X"): lambda: (number(24, 3) + 1) * (number(27, 3) + 1),

@@ -97,8 +97,8 @@ def check_links(run_dir: Path) -> None:
     own = Path(os.path.realpath(run_dir))
     for name in (*FILES, *DIRECTORIES):
         place = Path(os.path.realpath(run_dir / name))
-        other = next((parent for parent in place.parents if is_run(parent)), own)
-        if other != own and own not in place.parents:
+        other = next((parent for parent in place.parents if parent == own or is_run(parent)), own)
+        if other != own:
             raise UserError(f"{run_dir / name}: leads into the run {other}, must be its own")
 
 

@@ -107,3 +107,25 @@ def test_a_run_saves_evaluates_and_draws_an_average_with_its_own_statistics(
         assert same(weights_of(average), weights_of(raw))
     assert same(seen[-1], weights_of(average))  # of the last evaluation, or picture
     assert same(seen[-2], weights_of(average))
+
+
+def test_statistics_are_measured_closely_for_evaluations_and_checkpoints_only(
+    tiny_config, tmp_path, monkeypatch
+):
+    """A picture at every step; closely is with two batches here, else with one."""
+    monkeypatch.setattr(loop, "ROUGHLY", 1)
+    close, draw = [], loop.sample_grids.sample_picture
+
+    def picture(config, generator, data):
+        measured = keras.models.clone_model(generator)
+        measured.set_weights(generator.get_weights())
+        measure_statistics(measured, statistics_inputs(config.latent_dim, 0))
+        pairs = zip(weights_of(generator), weights_of(measured), strict=True)
+        close.append(all(np.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in pairs))
+        return draw(config, generator, data)
+
+    monkeypatch.setattr(loop.sample_grids, "sample_picture", picture)
+    config = tiny_config(steps=7, sample_every=1, checkpoint_every=3, evaluate_every=4)
+    train(config, tmp_path, run_eagerly=True, quiet=True)
+    assert [step for step, closely in enumerate(close) if closely] == [3, 4, 6, 7]
+    assert len(close) == 8

@@ -294,7 +294,10 @@ def test_mirroring_one_device_is_no_strategy():
 
 def test_batch_norm_is_synchronized_where_it_is_asked_for():
     for asked in (False, True):
-        state = build_state(configured(g_norm="batch", sync_batch_norm=asked), SHAPE)
-        for network in (state.generator, state.ema_generator):
+        config = configured(g_norm="batch", d_norm="batch", sync_batch_norm=asked)
+        state = build_state(config, SHAPE)
+        for network, count in (
+            (state.generator, 2), (state.ema_generator, 2), (state.discriminator, 1),
+        ):  # fmt: skip
             found = [layer.synchronized for layer in collectives.batch_norm_layers(network)]
-            assert found == [asked, asked]
+            assert found == [asked] * count

@@ -12,6 +12,7 @@ import pytest
 
 from gan.cli import command, train
 from gan.errors import UserError
+from gan.run import cache
 from gan.run.config import Config
 from gan.run.run_directory import write_config
 from gan.training import devices
@@ -175,6 +176,16 @@ def test_names_are_printed_so_that_they_move_nothing(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: a\\x1b[2J b\\xe9: is bad\n"
 
 
+def test_brackets_in_names_are_no_markup_above_the_progress_bar(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    console = Console()
+    with console.progress(0, 2):
+        console.print("left out [red]/a[/blue].png")
+    out = capsys.readouterr().out
+    assert "step 0 of 2" in out
+    assert "left out [red]/a[/blue].png" in out
+
+
 def test_without_a_working_directory_there_is_one_line_and_help(tmp_path, monkeypatch, capsys):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
@@ -214,3 +225,19 @@ def test_without_a_home_none_is_made_and_matplotlib_has_one_place(tmp_path):
         "/.cache/tapegan", f"{tmp_path}/tapegan-matplotlib-{os.getuid()}"
     ], done.stderr  # fmt: skip
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "writable", "expected"),
+    [("/mine", False, "/mine"), ("/mine", True, "/mine"), (None, True, None)],
+)
+def test_matplotlib_keeps_its_place_where_it_has_one(given, writable, expected, monkeypatch):
+    """What the user says is the place, else the home if it can be written."""
+    monkeypatch.setenv("MPLCONFIGDIR", "")  # so that it is as before after the test
+    if given is None:
+        monkeypatch.delenv("MPLCONFIGDIR")
+    else:
+        monkeypatch.setenv("MPLCONFIGDIR", given)
+    monkeypatch.setattr(os, "access", lambda path, mode: writable)
+    cache.prepare_matplotlib()
+    assert os.environ.get("MPLCONFIGDIR") == expected

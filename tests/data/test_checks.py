@@ -15,6 +15,9 @@ from gan.data.datasets import (
 )
 from gan.errors import UserError
 from gan.run.config import Config
+from gan.training.setup import set_up
+from gan.training.signals import StopRequest
+from gan.training.timing import Timer
 from gan.training.trainer import train
 
 RNG = np.random.default_rng(0)
@@ -67,6 +70,8 @@ REFUSED = [
     (Dataset(POINTS[:, :1], mixture=MIXTURE), "train_images are float32 [12, 1], points must be"),
     (Dataset(POINTS[:0], mixture=MIXTURE), "train_images are float32 [0, 2], points must be"),
     (Dataset(POINTS * np.float32("nan"), mixture=MIXTURE), "train_images are float32 [12, 2], wi"),
+    (Dataset(np.append(POINTS, np.float32([[1, "inf"]]), 0), mixture=MIXTURE),
+     "train_images are float32 [13, 2], with points that are NaN or infinite"),
     (Dataset(POINTS), "has points, and must say as mixture what they are drawn from"),
     (Dataset(IMAGES, mixture=MIXTURE), "has a mixture, and must have points float32 [N, 2]"),
     (labelled(LABELS.tolist()), "train_labels are list, must be a NumPy array of integers"),
@@ -104,6 +109,23 @@ def test_what_does_not_fit_is_refused_in_a_line(data, message):
     assert said == []
 
 
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        (UNIT, IMAGES), (UNIT - 0.5, IMAGES), (2 * UNIT - 1, IMAGES), (IMAGES * 1.0, IMAGES),
+        (IMAGES * np.uint16(257), IMAGES), (IMAGES[..., 0], IMAGES),
+        (COLOUR.transpose(0, 3, 1, 2), COLOUR), (COLOUR.transpose(1, 2, 3, 0), COLOUR),
+        (COLOUR.reshape(12, -1), COLOUR),
+    ],
+)  # fmt: skip
+def test_what_the_message_proposes_makes_the_images_right(given, right):
+    with pytest.raises(UserError) as error:
+        check_dataset("mine", Dataset(given))
+    expression = str(error.value).rpartition(": ")[2].removesuffix(")")
+    names = {"np": np, "images": given, **dict(zip("HWC", right.shape[1:], strict=True))}
+    np.testing.assert_array_equal(eval(expression, names), right)
+
+
 DARK = np.array([[[[0], [16]]]], np.uint8)
 GAPS = labelled(np.where(LABELS == 2, 3, LABELS), class_names=("ant", "bee", "cow", "dog"))
 WARNED = [
@@ -130,6 +152,8 @@ RIGHT = {
     "colour": Dataset(COLOUR, LABELS.astype(np.int64), COLOUR, LABELS.astype(np.int16)),
     "two channels": Dataset(RNG.integers(0, 256, (5, 4, 4, 2), np.uint8)),
     "alpha": Dataset(RNG.integers(0, 256, (5, 4, 4, 4), np.uint8)),
+    "alpha that hides nothing": Dataset(np.insert(COLOUR, 3, 255, axis=3)),
+    "no blue": Dataset(COLOUR * np.array([1, 1, 0], np.uint8)),
     "one image": Dataset(IMAGES[:1], LABELS[:1]),
     "one row": Dataset(RNG.integers(0, 256, (5, 1, 9, 3), np.uint8)),
     "Fortran's order": Dataset(np.asfortranarray(COLOUR)),
@@ -167,6 +191,16 @@ def test_rows_and_arguments_pass_the_same_door_before_anything_is_written(
         with pytest.raises(UserError, match=r"mine: train_images are uint8 .12, 8, 10., must"):
             train(config, tmp_path / "run", quiet=True, **more)
     assert not (tmp_path / "run").exists()
+
+
+def test_arguments_that_are_hardly_meant_get_their_warning_in_training_too(tiny_config, tmp_path):
+    said = []
+    set_up(
+        tiny_config(dataset="mine"), tmp_path / "run", {}, labelled(LABELS + 1), None,
+        stop=StopRequest(), timer=Timer(), print_fn=said.append,
+    )  # fmt: skip
+    (line,) = said
+    assert line.startswith("warning: data set mine: no image has class 0, which nothing can be")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.data.datasets import draw_mixture, grid, load_dataset, ring
+from gan.data.datasets import (
+    DATASETS,
+    Dataset,
+    DataSource,
+    dataset_from_config,
+    draw_mixture,
+    grid,
+    load_dataset,
+    ring,
+)
+from gan.run.config import Config
 from support import call
 
 
@@ -19,7 +29,7 @@ def folder(tmp_path):
             image = np.full((12, 20, 3), value + i, np.uint8)
             path = tmp_path / "images" / name / f"{i}.png"
             path.write_bytes(tf.io.encode_png(image).numpy())
-    (tmp_path / "images" / "dark" / "torn.png").write_bytes(b"\x89PNG")
+    (tmp_path / "images" / "bright" / "torn.png").write_bytes(b"\x89PNG")
     return tmp_path / "images"
 
 
@@ -54,6 +64,18 @@ def test_classes_are_the_subfolders_in_order(folder):
     assert data.train_images.read(np.arange(8))[:, 0, 0, 0].tolist() == [
         *range(200, 204), *range(10, 14),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("of_run", "given", "read"), [("a", "", "a"), ("", "b", "b"), ("a", "b", "b"), ("", "", "")]
+)
+def test_a_directory_that_is_given_comes_before_that_of_the_run(of_run, given, read, monkeypatch):
+    """The data of a run may have moved since."""
+    images, asked = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1), []
+    source = DataSource(lambda data_dir, print_fn: asked.append(data_dir) or Dataset(images))
+    monkeypatch.setitem(DATASETS, "mine", source)
+    dataset_from_config(Config(dataset="mine", data_dir=of_run), print, given)
+    assert asked == [read]
 
 
 def test_where_the_gaussians_are():

@@ -310,6 +310,27 @@ def test_the_header_of_every_format_tells_how_many_pixels_it_has(name, size, tmp
     assert float(pixels) == size[0] * size[1]
 
 
+@pytest.mark.parametrize("size", [(1, 1), (300, 7), (513, 258)])
+def test_a_bmp_may_have_its_first_row_at_the_top(size, tmp_path):
+    """Its height is negative then; Pillow writes the last row first."""
+    width, height = size
+    image = noise(height, width)
+    data = encoded(Image.fromarray(image[::-1]), "BMP")
+    (tmp_path / "a.bmp").write_bytes(data[:22] + struct.pack("<i", -height) + data[26:])
+    assert float(image_folder.pixels_of(tf.constant((tmp_path / "a.bmp").read_bytes()))) == (
+        width * height
+    )
+    path, side = str(tmp_path / "a.bmp"), min(size)
+    assert check_images([path], side, 3, False)[0] == [0]
+    top, left = (height - side) // 2, (width - side) // 2
+    assert np.array_equal(
+        decode(tf.constant(path), side, 3), image[top : top + side, left : left + side]
+    )
+    large = data[:18] + struct.pack("<ii", 30_000, -17_000) + data[26:]
+    (tmp_path / "a.bmp").write_bytes(large)
+    assert describe_flaw(path) == "has more than 180,000,000 pixels"
+
+
 def header(size):
     """A PNG file that has nothing else."""
     width, height = size

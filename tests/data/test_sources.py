@@ -84,6 +84,13 @@ def test_real_mnist():
     assert digest(arrays["x_test"]).startswith("6d87418d")
 
 
+def test_no_file_may_hold_more_than_its_data_set():
+    assert {name: row.bytes for name, row in sources.ROWS.items()} == {
+        **dict.fromkeys(("mnist", "fashion_mnist", "kmnist"), 70_000 * (28 * 28 + 1)),
+        "cifar10": 60_000 * (32 * 32 * 3 + 1),
+    }
+
+
 @pytest.mark.parametrize("form", ["idx", "idx.gz", "npz"])
 def test_data_dir(form, small, tmp_path):
     if form == "npz":

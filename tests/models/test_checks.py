@@ -100,6 +100,11 @@ class Drawing(layers.Layer):
         return x + keras.random.normal(ops.shape(x), seed=self.seeds)
 
 
+class DrawingInTraining(layers.Layer):
+    def call(self, x, training=False):
+        return x + tf.random.normal(tf.shape(x)) if training else x
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     keras.utils.set_random_seed(0)
@@ -151,6 +156,7 @@ def test_logits_of_any_kind_are_logits(network):
     ("network", "named"),
     [
         (lambda: generator("sigmoid"), "ends in sigmoid, its images lie in 0..1"),
+        (lambda: generator("softmax"), "ends in softmax, its images lie in 0..1"),
         (lambda: generator("sigmoid", layers.Rescaling(255.0)), r"images in \d.*\.\.[12]\d\d"),
         (lambda: generator("tanh", layers.Rescaling(127.5, 127.5)), r"must be in -1\.\.1"),
     ],
@@ -172,6 +178,8 @@ def test_images_that_are_never_dark_are_doubted():
     [
         (lambda labels: layers.Embedding(2, 4)(labels), "an Embedding of 2 rows, .* 4 classes"),
         (lambda labels: in_submodel(layers.Embedding(3, 4))(labels), "an Embedding of 3 rows"),
+        (lambda labels: layers.Add()([layers.Embedding(n, 4)(labels) for n in (9, 3)]),
+         "an Embedding of 3 rows"),
         (lambda labels: ops.one_hot(labels, 2), "does not tell the classes 2, 3 apart"),
         (lambda labels: layers.CategoryEncoding(2, "one_hot")(layers.Reshape((1,))(labels)),
          r"cannot take the labels 0 to 3|does not tell the classes 2, 3 apart"),
@@ -189,6 +197,9 @@ def test_each_class_of_the_data_needs_a_place(encode, named):
         lambda labels: layers.Embedding(4, 4, embeddings_initializer="zeros")(labels),
         lambda labels: in_submodel(layers.Embedding(4, 4))(labels),
         lambda labels: ops.one_hot(labels, 4),
+        lambda labels: layers.Concatenate()(
+            [layers.Embedding(4, 4)(labels), ops.one_hot(labels, 9)]
+        ),
         lambda labels: layers.CategoryEncoding(4, "one_hot")(layers.Reshape((1,))(labels)),
     ],
 )
@@ -290,6 +301,14 @@ def test_frozen_networks_and_layers_are_named():
         checks.check_trainable("discriminator", network)
 
 
+def test_frozen_layers_of_submodels_are_named():
+    first = layers.Conv2D(2, 3, name="first")
+    network = discriminator(keras.Sequential([first, layers.Conv2D(2, 3)]))
+    first.trainable = False
+    (doubt,) = checks.doubts_about_frozen_layers("discriminator", network)
+    assert "the weights of first are frozen" in doubt
+
+
 @pytest.mark.parametrize(
     ("network", "named"),
     [
@@ -324,6 +343,11 @@ def test_random_numbers_that_do_not_resume_are_named(draw, named):
     (doubt,) = checks.doubts_about_resuming("discriminator", discriminator(Drawing(draw)))
     assert named in doubt
     assert "SeedGenerator" in doubt
+
+
+def test_random_numbers_of_training_alone_are_named_too():
+    (doubt,) = checks.doubts_about_resuming("generator", generator("tanh", DrawingInTraining()))
+    assert "RandomStandardNormal" in doubt
 
 
 def test_random_numbers_that_resume_are_not():

@@ -190,6 +190,16 @@ def test_the_default_normalisation_is_that_of_the_paper():
 
 
 @pytest.mark.parametrize(
+    ("name", "momentum"),
+    [("tiny", 0.8), ("dcgan_tiny", 0.9), ("infogan_tiny", 0.9), ("toy_tiny", 0.9)],
+)
+def test_how_long_batch_norm_remembers(name, momentum):
+    for network in pair(name, norm="batch"):
+        norms = [x for x in network.layers if isinstance(x, keras.layers.BatchNormalization)]
+        assert {layer.momentum for layer in norms} == {momentum}
+
+
+@pytest.mark.parametrize(
     ("name", "norm", "message"),
     [
         ("resnet_tiny", "batch", "must be one of default, none$"),

@@ -139,6 +139,23 @@ def test_links_into_another_run_are_refused(name, tmp_path):
         check_run_dir(tmp_path / "b", Config())
 
 
+def test_links_into_a_run_inside_of_it_are_refused_too(tmp_path):
+    for run in (tmp_path, tmp_path / "inner"):
+        write_config(run, Config(), {}, {}, {})
+    (tmp_path / "inner/checkpoints").mkdir()
+    (tmp_path / "checkpoints").symlink_to(tmp_path / "inner/checkpoints")
+    with pytest.raises(UserError, match=r"/checkpoints: leads into the run .*/inner, must be its"):
+        check_run_dir(tmp_path, Config())
+
+
+def test_a_damaged_run_inside_of_another_one_has_no_links_into_it(tmp_path):
+    for run in (tmp_path, tmp_path / "inner"):
+        write_config(run, Config(), {}, {}, {})
+    (tmp_path / "inner/config.json").write_text("{")
+    with pytest.raises(UserError, match=r"inner/config\.json: is not a configuration"):
+        check_run_dir(tmp_path / "inner", Config())
+
+
 def test_links_to_other_places_are_not(tmp_path):
     write_config(tmp_path / "run", Config(), {}, {}, {})
     (tmp_path / "scratch").mkdir()

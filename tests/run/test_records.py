@@ -101,6 +101,29 @@ def test_an_evaluation_has_metrics_that_are_numbers(changes, message, tmp_path):
     assert str(error.value).startswith(f"{path}: line 2 {message}")
 
 
+def test_evaluations_by_hand_stay_and_are_none_of_the_run(tmp_path):
+    """They neither warn of a collapse nor choose the best checkpoint."""
+    path = tmp_path / "evaluations.jsonl"
+    rows = [
+        EVALUATION, {**EVALUATION, "source": "evaluate"}, {"step": 9, "metrics": {"fcd": 0.0}},
+        {**EVALUATION, "step": 5},
+    ]  # fmt: skip
+    path.write_text("".join(f"{line(row)}\n" for row in rows))
+    assert records.drop_evaluations(path, 4) == rows[:1]
+    assert records.read_evaluations(path) == rows[:3]
+
+
+@pytest.mark.parametrize(
+    ("things", "most", "chosen"),
+    [
+        ("abcdefghij", 4, "adgj"), ("abcdefghij", 2, "aj"), ("abcdefghij", 9, "abcdeghij"),
+        ("abcd", 4, "abcd"), ("ab", 4, "ab"), ("", 4, ""),
+    ],
+)  # fmt: skip
+def test_of_many_the_first_and_the_last_are_shown_and_some_between(things, most, chosen):
+    assert "".join(reader.evenly_spaced(things, most)) == chosen
+
+
 def test_what_ours_have_written_is_let_in(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text(f"{line(GOOD)}\r\n{line(GOOD, step=5)}\n" + '{"step": 6, "kim')  # torn

@@ -65,6 +65,18 @@ def test_a_row_is_a_class_and_a_column_a_latent():
     np.testing.assert_allclose(corner[0][shown] + 128, corner[1][shown], atol=1)
 
 
+def test_the_seed_of_a_run_decides_the_latents_of_its_pictures():
+    generator = keras.Sequential([keras.Input([4]), keras.layers.Reshape([2, 2, 1])])
+    for draw in (
+        lambda seed: sample_grids.sample_images(Config(latent_dim=4, seed=seed), generator, 5),
+        lambda seed: sample_grids.class_rows(
+            Config(latent_dim=4, seed=seed), conditional_generator()
+        ),
+    ):
+        np.testing.assert_array_equal(draw(1), draw(1))
+        assert not np.array_equal(draw(1), draw(2))
+
+
 def test_at_most_ten_classes_are_shown():
     images = sample_grids.class_rows(Config(latent_dim=4), conditional_generator(1000))
     middle = images[::10, 4, 4, 0].astype(int)

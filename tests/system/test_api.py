@@ -257,10 +257,12 @@ def test_a_fork_after_tensorflow_has_started_is_refused(run_dir):
 
 
 def test_before_tensorflow_has_started_a_fork_may_use_it():
+    """Settings such as a number of threads do not start it."""
     code = """
 import os, sys
 import gan, tensorflow
 from gan.run import forks
+tensorflow.config.threading.set_intra_op_parallelism_threads(1)
 assert not forks.started()
 if child := os.fork():
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

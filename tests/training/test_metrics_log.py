@@ -4,7 +4,7 @@ import os
 import pytest
 
 from gan.run.files import BadFile
-from gan.training.metrics_log import MetricsLog
+from gan.training.metrics_log import MetricsLog, write_loss_plot
 from gan.training.trainer import train
 from support import once_more
 
@@ -65,3 +65,10 @@ def test_a_folder_whose_name_is_not_utf8_is_told_to_tensorboard(tmp_path):
     events = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard").iterdir())
     assert b"| image_folder:caf\\udce9 |\n| steps" in events
     assert events.count(b"image_folder:caf\\udce9") == 2
+
+
+def test_a_picture_for_which_there_is_no_place_is_not_taken_for_one_that_cannot_be_drawn(tmp_path):
+    """A warning would say that its numbers are too large; a full disk ends the run instead."""
+    record = {"step": 1, "loss/d": 1.0, "loss/g": 2.0}
+    with pytest.raises(FileNotFoundError):
+        write_loss_plot(tmp_path / "nowhere/losses.png", [record])

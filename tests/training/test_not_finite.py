@@ -17,7 +17,7 @@ from gan.errors import NotFinite
 from gan.run.jsonl import read_records
 from gan.training import trainer
 from gan.training.trainer import train
-from support import checkpoint
+from support import checkpoint, once_more
 
 BAD = 9  # steps done before the bad one
 
@@ -150,6 +150,26 @@ def test_a_run_can_be_rolled_back_to_its_start(inject, tiny_config, tmp_path):
     assert train(config, tmp_path, quiet=True)["rollbacks"] == 1
 
 
+def test_the_end_names_the_checkpoint_that_it_went_back_to(
+    state, tiny_config, tmp_path, monkeypatch
+):
+    """The newest one is damaged before the first rollback; a run then fails before the next."""
+    pair = LOSSES["non_saturating"]
+
+    def discriminator(*logits):
+        bad = state().step == tf.where(state().rollbacks == 0, np.int64(BAD), np.int64(2))
+        return tf.where(bad, np.nan, pair.discriminator(*logits))
+
+    def damage():
+        (tmp_path / "checkpoints/step-6.index").write_bytes(b"")
+
+    monkeypatch.setitem(LOSSES, "poisoned", pair._replace(discriminator=discriminator))
+    monkeypatch.setattr(trainer, "restore", once_more(trainer.restore, damage))
+    with pytest.raises(NotFinite, match=r"^loss/d is not finite at step 3, .* step 0; "):
+        train(tiny_config(loss="poisoned", on_nan="rollback"), tmp_path, quiet=True)
+    assert json.loads((tmp_path / "summary.json").read_text())["step"] == 0
+
+
 def test_loss_scaling_skips_and_counts_overflows(inject, tiny_config, tmp_path):
     inject("overflow")
     config = tiny_config(loss="poisoned", precision="mixed_float16", on_nan="rollback")
@@ -157,6 +177,12 @@ def test_loss_scaling_skips_and_counts_overflows(inject, tiny_config, tmp_path):
     assert (summary["status"], summary["rollbacks"]) == ("completed", 0)
     assert summary["skipped_updates"] == {"d": 1, "g": 0}
     assert summary["loss/d"] < 10
+
+
+def test_steps_in_which_the_generator_waits_are_no_skipped_updates(tiny_config, tmp_path):
+    config = tiny_config(precision="mixed_float16", steps=2, d_warmup_steps=1)
+    summary = train(config, tmp_path, run_eagerly=True, quiet=True)
+    assert summary["skipped_updates"] == {"d": 0, "g": 0}
 
 
 def test_other_precisions_have_nothing_to_skip(tiny_config, tmp_path):

@@ -18,6 +18,7 @@ from gan.algorithm.penalties import PENALTIES
 from gan.algorithm.step import STEP_METRICS
 from gan.data.images import image_grid
 from gan.errors import TrainingFailed, UserError
+from gan.models.registry import DISCRIMINATORS, Network
 from gan.run import jsonl, run_directory
 from gan.training import builders, collapse, console, devices, loop, metrics_log, trainer
 from gan.training.builders import build_objective
@@ -434,6 +435,15 @@ def test_any_pair_of_keras_models_can_be_trained(schedule, tiny_config, tmp_path
     assert drawn.count_params() == g.count_params()
 
 
+def test_an_own_discriminator_may_see_several_images_at_once(tiny_config, tmp_path):
+    d = keras.Sequential([
+        keras.Input((28, 28, 3)), keras.layers.Flatten(), keras.layers.Dense(1)
+    ])  # fmt: skip
+    config = tiny_config(pack=3, batch_size=6, steps=1)
+    summary = train(config, tmp_path, discriminator=d, run_eagerly=True, quiet=True)
+    assert (summary["status"], summary["step"]) == ("completed", 1)
+
+
 @pytest.mark.parametrize(
     ("networks", "message"),
     [
@@ -458,6 +468,19 @@ def test_any_pair_of_keras_models_can_be_trained(schedule, tiny_config, tmp_path
 def test_networks_that_do_not_fit_are_refused(networks, message, tiny_config, tmp_path):
     with pytest.raises(UserError, match=message):
         train(tiny_config(), tmp_path / "run", **networks)
+    assert not (tmp_path / "run").exists()
+
+
+def test_networks_of_a_row_that_somebody_added_are_looked_at_too(
+    tiny_config, tmp_path, monkeypatch
+):
+    def build(spec):
+        d = own_discriminator()
+        return keras.Model(d.inputs, keras.layers.Activation("sigmoid")(d.outputs[0]))
+
+    monkeypatch.setitem(DISCRIMINATORS, "mine", Network(build))
+    with pytest.raises(UserError, match="discriminator: ends in sigmoid, must return logits"):
+        train(tiny_config(discriminator="mine"), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -680,6 +703,9 @@ def test_a_torn_line_is_taken_off_before_the_next_one(tmp_path):
     path.write_text('{"a": 1}\n{"a": 2')
     jsonl.append_record(path, {"a": 3})
     assert path.read_text() == '{"a": 1}\n{"a": 3}\n'
+    path.write_text('{"a": 2')  # the first one
+    jsonl.append_record(path, {"a": 3})
+    assert path.read_text() == '{"a": 3}\n'
 
 
 def test_the_best_checkpoint_is_kept_beside_the_newest(tiny_config, tmp_path):
