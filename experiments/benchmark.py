@@ -99,6 +99,7 @@ def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, An
 
     loops: dict[str, LoopProcess] = {}
     losses: dict[str, list[float]] = {}
+    failed: list[str] = []
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         images = Path(directory, "images.npy")
         np.save(images, mnist())
@@ -117,12 +118,16 @@ def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, An
                 print(f"skipped: {row.name} needs the extra `bench` ({error})")
             except LoopFailed as error:
                 print(f"failed: {row.name}: {error}")
+                failed.append(row.name)
+        prepared = list(loops)
         rates = measure(loops, repeats, seconds, {row.name: row.unit for row in LOOPS})
+        failed += [name for name in prepared if name not in rates]
     result = {
         "batch_size": Config().batch_size,
         "steps_per_second": rates,
         "also": {row.name: row.also for row in LOOPS if row.name in rates},
         "losses": losses,
+        "failed": failed,
         "comparisons": {name: quartiles(ratios) for name, ratios in comparisons(rates)},
     }
     return result, report(result)
@@ -239,6 +244,7 @@ def report(result: dict[str, Any]) -> str:
             losses += ", **does not train**"
         rate = median_and_quartiles(quartiles(rates), 1)
         lines.append(f"| {name} | {result['also'][name]} | {rate} | {losses} |")
+    lines += [f"| {name} | | **failed** | |" for name in result["failed"]]
     lines += ["", "| comparison | ratio |", "| --- | --- |"]
     lines += [
         f"| {name} | {median_and_quartiles(found, 2)} |"

@@ -61,11 +61,13 @@ def test_the_report_has_medians_quartiles_and_losses():
         "steps_per_second": {"ours": [40.0, 20.0, 60.0], "limit": [100.0, 100.0, 101.0]},
         "also": {"ours": "norms, average", "limit": ""},
         "losses": {"ours": [1.184, 0.806]},
+        "failed": ["theirs"],
         "comparisons": {"ours to limit": [0.4, 0.5, 0.625]},
     }  # fmt: skip
     lines = benchmark.report(result).splitlines()
     assert "| ours | norms, average | 40.0 (30.0 to 50.0) | 1.18, 0.81 |" in lines
     assert "| limit |  | 100.0 (100.0 to 100.5) |  |" in lines
+    assert "| theirs | | **failed** | |" in lines
     assert lines[-1] == "| ours to limit | 0.50 (0.40 to 0.62) |"
 
 
@@ -105,7 +107,7 @@ def test_a_loop_that_does_not_train_is_marked():
     for losses in ([1.386, 0.693], [0.02, 5.0]):  # D learns nothing; G does not
         assert not benchmark.trains(losses)
     result = {
-        "batch_size": 256, "comparisons": {}, "also": {"bad": ""},
+        "batch_size": 256, "comparisons": {}, "also": {"bad": ""}, "failed": [],
         "steps_per_second": {"bad": [40.0, 40.0]}, "losses": {"bad": [1.386, 0.693]},
     }  # fmt: skip
     assert "| 1.39, 0.69, **does not train** |" in benchmark.report(result)
@@ -228,6 +230,7 @@ def test_the_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys):
         loops.Row("slow", loops.PYTORCH, "float32", missing, quick=False),
         loops.Row("other", loops.JAX, "float32", missing),
         loops.Row("broken", loops.JAX, "float32", wrong),
+        loops.Row("dying", loops.JAX, "float32", dying),
     )
     rows = (real[loops.DEFAULT], real[loops.PIPELINE], real[loops.TRAFFIC], *others)
     monkeypatch.setattr(loops, "LOOPS", rows)
@@ -240,6 +243,7 @@ def test_the_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys):
         assert min(rates) > 0
         assert f"| {name} | {real[name].also} |" in printed
     assert list(result["comparisons"]) == ["input pipeline alone to float32"]
+    assert result["failed"] == ["broken", "dying"]
     assert "skipped: slow, not for --quick" in printed
     assert "skipped: other needs the extra `bench` (No module named 'other')" in printed
     assert "failed: broken: ValueError: a product of other sizes" in printed
