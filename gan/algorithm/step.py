@@ -20,6 +20,7 @@ import tensorflow as tf
 from gan.algorithm import collectives
 from gan.algorithm.losses import cross_entropy
 from gan.algorithm.objective import Objective, discriminator_inputs
+from gan.algorithm.per_example import per_example
 from gan.data.images import to_float
 from gan.data.input_pipeline import Batch
 from gan.rng import fold_in
@@ -74,10 +75,15 @@ def discriminator_update(
         fake_images = generator(batch.latents, training=True)
     real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
     with tf.GradientTape() as tape:
-        real_logits = discriminator(real_images, training=True)
-        added = [state.discriminator.losses]
-        fake_logits = discriminator(fake_images, training=True)
-        added += [state.discriminator.losses]
+        if per_example(state.discriminator):  # one pass over its weights
+            both = discriminator(tf.concat([real_images, fake_images], 0), training=True)
+            real_logits, fake_logits = tf.split(both, 2)
+            added = [state.discriminator.losses]
+        else:
+            real_logits = discriminator(real_images, training=True)
+            added = [state.discriminator.losses]
+            fake_logits = discriminator(fake_images, training=True)
+            added += [state.discriminator.losses]
         d_loss = tf.reduce_mean(objective.loss.discriminator(real_logits, fake_logits))
         d_loss = with_added(d_loss, added)
         d_penalty = objective.penalty(discriminator, real_images, fake_images, state.step, key)
@@ -175,12 +181,18 @@ def bind_labels(state: GanState, batch: Batch) -> tuple[Player, Player]:
     """Returns G and D as functions of latents and of images; conditional ones know the labels.
 
     A fake image has the label of the real one at its place, so fakes are distributed as the data.
+    Inputs may be several batches, one after the other.
     """
 
     def of_one_input(network: keras.Model) -> Player:
         if len(network.inputs) == 1:
             return network
-        return lambda inputs, training: network([inputs, batch.labels], training=training)
+
+        def of_labels(inputs: tf.Tensor, training: bool) -> tf.Tensor:
+            labels = tf.tile(batch.labels, [inputs.shape[0] // batch.labels.shape[0]])
+            return network([inputs, labels], training=training)
+
+        return of_labels
 
     return of_one_input(state.generator), of_one_input(state.discriminator)
 
@@ -340,8 +352,8 @@ def train_steps(
 ) -> tuple[Metrics, tf.Tensor]:
     """Does the steps `first` to `last` - 1 of a block, fewer if one of them is not finite.
 
-    The bounds are tensors, so that one trace does any number of steps. A ``while`` without a known
-    bound, because XLA compiles a loop over ``tf.range`` anew for each length.
+    The bounds are tensors, so that one trace does any number of steps. The loop has no known bound,
+    because XLA compiles one that has anew for each length.
 
     Args:
         state: What is trained.
@@ -359,12 +371,15 @@ def train_steps(
     def step_at(block: Batch, number: tf.Tensor) -> Metrics:
         return train_step(state, Batch(*(part[number] for part in block)), **options)
 
-    metrics = {name: tf.zeros([]) for name in STEP_METRICS}
-    finite = tf.constant(True)
-    while first < last and finite:
-        metrics = run(step_at, block, first)
-        finite = all_finite(metrics, state)
-        first += 1
+    def goes_on(number: tf.Tensor, finite: tf.Tensor, _: Metrics) -> tf.Tensor:
+        return tf.logical_and(number < last, finite)
+
+    def do(number: tf.Tensor, *_: Any) -> tuple[tf.Tensor, tf.Tensor, Metrics]:
+        metrics = run(step_at, block, number)
+        return number + 1, all_finite(metrics, state), metrics
+
+    nothing = {name: tf.zeros([]) for name in STEP_METRICS}
+    _, _, metrics = tf.while_loop(goes_on, do, (first, tf.constant(True), nothing))
     for name, network in (("d", state.discriminator), ("g", state.generator)):
         metrics[f"weights/{name}_norm"] = global_norm(network.trainable_variables)
     return metrics, all_finite(metrics, state)
