@@ -124,7 +124,8 @@ class Replicas:
         if self.strategy is None:
             return work
 
-        @tf.function  # eagerly the replicas would wait for each other at every operation
+        # Eagerly the replicas would wait for each other at every operation.
+        @tf.function(autograph=False)
         def work_everywhere() -> None:
             self.strategy.run(work)
 
@@ -153,7 +154,7 @@ class Replicas:
             row = tf.identity(row)  # on this replica's device
             return tf.distribute.get_replica_context().all_gather(row, 0)
 
-        @tf.function
+        @tf.function(autograph=False)
         def gather_all(rows: Any) -> tf.Tensor:
             return self.strategy.experimental_local_results(self.strategy.run(gather, (rows,)))[0]
 
