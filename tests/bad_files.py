@@ -174,7 +174,7 @@ DATA = [
     for name, skip, file, what in (
         ("empty_image", "false", "a.jpg", "is empty"),
         ("text", "true", "a.jpeg", "is no image"),
-        ("palette", "true", "a.bmp", "is a BMP with a palette, must have 24 or 32 bits a pixel"),
+        ("floats", "true", "a.tif", "has floating-point pixels, must have 8 or 16 bits"),
         ("gone", "false", "a.png", "cannot be read (No such file or directory)"),
     )
 ]  # fmt: skip
