@@ -176,7 +176,7 @@ def mnist() -> np.ndarray:
     """Returns MNIST's training images."""
     from gan.data.datasets import load_dataset
 
-    return load_dataset("mnist", "", print).train_array
+    return load_dataset("mnist", "", print).train_images
 
 
 def learned(loop: Any) -> list[float]:

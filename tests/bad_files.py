@@ -161,9 +161,9 @@ DATA = [
 ] + [
     ("train", f"--dataset=image_folder:@/{name}", f"--dataset=image_folder:@/{name}: {what}")
     for name, what in (
-        ("nowhere", "not a directory; must hold images (.jpg .jpeg .png"),
-        ("file", "not a directory; must hold images (.jpg .jpeg .png"),
-        ("empty", "holds no images, must hold some (.jpg .jpeg .png"),
+        ("nowhere", "not a directory; must hold images (.jpg .jpeg .jpe"),
+        ("file", "not a directory; must hold images (.jpg .jpeg .jpe"),
+        ("empty", "holds no images, must hold some (.jpg .jpeg .jpe"),
         ("folders/hidden", "holds no images, must hold some"),
         ("folders/other", "holds no images, must hold some"),
         ("folders/directory", "holds no images, must hold some"),
@@ -173,8 +173,8 @@ DATA = [
      f"@/folders/{name}/{file}: {what}; 1 of 1 images is bad, there must be good ones")
     for name, skip, file, what in (
         ("empty_image", "false", "a.jpg", "is empty"),
-        ("text", "true", "a.jpeg", "is no image"),
-        ("palette", "true", "a.bmp", "is a BMP with a palette, must have 24 or 32 bits a pixel"),
+        ("text", "true", "a.jpeg", "is no image, or damaged at its beginning"),
+        ("floats", "true", "a.tif", "has floating-point pixels, must have 8 or 16 bits"),
         ("gone", "false", "a.png", "cannot be read (No such file or directory)"),
     )
 ]  # fmt: skip

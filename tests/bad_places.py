@@ -3,13 +3,14 @@
 import base64
 import dataclasses
 import gzip
+import io
 import os
 import shutil
-import struct
 import tarfile
 
 import keras
 import numpy as np
+from PIL import Image
 
 from gan.run.atomic_files import write_json
 from gan.run.presets import from_preset
@@ -21,9 +22,6 @@ PIXEL = base64.b64decode(  # a grey PNG file of 1x1
 PIXELS = base64.b64decode(  # two black and two white ones
     "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGNg+M/wnwEABgAB/4/x/JoAAAAASUVORK5CYII="
 )
-PALETTE = b"BM" + struct.pack(  # a BMP file of 1x1 with 8 bits a pixel
-    "<IIIIiiHHIIiiII", 62, 0, 58, 40, 1, 1, 1, 8, 0, 4, 0, 0, 1, 0
-) + bytes(8)  # fmt: skip
 SAMPLES = np.zeros((1000, 28, 28), np.uint8)
 DIGITS = {  # in the shapes of MNIST, but blank
     "x_train": np.zeros((60000, 28, 28), np.uint8),
@@ -245,10 +243,12 @@ def build_data(directory):
 
 def build_folders(directory):
     """Makes folders that --dataset=image_folder:PATH cannot be."""
+    floats = io.BytesIO()
+    Image.new("F", (1, 1)).save(floats, "TIFF")
     for name, file, content in (
         ("flat", "a.png", PIXELS), ("hidden", ".a.png", PIXEL), ("other", "a.txt", b"mine"),
         ("torn", "a.png", PIXEL[:40]), ("empty_image", "a.jpg", b""), ("text", "a.jpeg", b"mine"),
-        ("palette", "a.bmp", PALETTE),
+        ("floats", "a.tif", floats.getvalue()),
     ):  # fmt: skip
         (directory / name).mkdir(parents=True)
         (directory / name / file).write_bytes(content)

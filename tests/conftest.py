@@ -12,6 +12,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def cache_of_folders(tmp_path_factory, monkeypatch):
+    """Keeps what tests read out of the user's cache, where MNIST stays."""
+    from gan.data import image_cache
+
+    monkeypatch.setattr(image_cache, "cache_directory", lambda: tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def synthetic(monkeypatch):
     """Registers a data set of 96 random images under the name "synthetic" and returns it."""

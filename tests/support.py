@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from experiments import benchmark, launch, reference, soak, study, train_features
-from gan.cli import compare, evaluate, export, report, sample, train
+from gan.cli import compare, data, evaluate, export, report, sample, train
 
 ROOT = Path(__file__).parent.parent
 
 COMMANDS = {
-    "train": train, "evaluate": evaluate, "sample": sample, "study": study,
+    "data": data, "train": train, "evaluate": evaluate, "sample": sample, "study": study,
     "benchmark": benchmark, "train_features": train_features, "soak": soak,
     "launch": launch, "export": export, "report": report, "compare": compare,
     "reference": reference,

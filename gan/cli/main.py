@@ -4,12 +4,13 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from gan.cli import command, compare, evaluate, export, report, sample, train
+from gan.cli import command, compare, data, evaluate, export, report, sample, train
 from gan.errors import UserError
 from gan.run import streams
 from gan.version import __version__
 
 COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
+    "data": (data.USAGE, data.run),
     "train": (train.USAGE, train.run),
     "evaluate": (evaluate.USAGE, evaluate.run),
     "sample": (sample.USAGE, sample.run),

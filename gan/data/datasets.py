@@ -5,6 +5,8 @@ A data set is one function and one row of `DATASETS`.
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,12 +14,16 @@ from typing import Any, NamedTuple
 
 from gan.data import checks, sources
 from gan.data.digests import array_digest
-from gan.data.image_folder import ImageFiles, check_images, find_images, image_files
+from gan.data.image_cache import VERSION, Pixels, Settings, cached_pixels
+from gan.data.image_folder import find_images
+from gan.data.image_reader import FORMATS, colour
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.config import FOLDER, Config
 from gan.run.fields import lookup
 from gan.run.paths import user_path
+
+CLASSES_NAMED = 20  # in the line about a folder
 
 
 class Mixture(NamedTuple):
@@ -36,37 +42,38 @@ class Labelled(NamedTuple):
     test_labels: np.ndarray
 
 
+class Folder(NamedTuple):
+    """The files that images [N] come from."""
+
+    names: np.ndarray  # [N] of bytes objects, paths below the folder
+    sizes: np.ndarray  # [N] int64, bytes
+    shorter_sides: np.ndarray  # [N] int64, pixels of the files' images
+    flaw: str  # why they show nothing, in a line; there is nothing to learn then
+
+
 class Dataset(NamedTuple):
     """What is learned, and what it is compared with; None for what a data set lacks.
 
-    Images are [N, H, W, C] uint8, in memory or in files, and points [N, D] float32; labels [N]
-    are integers from 0.
+    Images are [N, H, W, C] uint8, those of a folder mapped from a file, and points [N, D] float32;
+    labels [N] are integers from 0.
     """
 
-    train_images: np.ndarray | ImageFiles
+    train_images: np.ndarray
     train_labels: np.ndarray | None = None
     test_images: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     stack: int = 1  # so many images are the channels of one example
     mixture: Mixture | None = None  # what points are drawn from
     class_names: tuple[str, ...] = ()  # of the labels 0, 1, ..., where they have names
-
-    @property
-    def train_array(self) -> np.ndarray:
-        """The training images, for what needs them in memory."""
-        if isinstance(self.train_images, ImageFiles):
-            raise TypeError("the images are in files")
-        return self.train_images
+    folder: Folder | None = None
 
     @property
     def labelled(self) -> Labelled | None:
-        """The images with their labels, None if some are missing or in files."""
-        images, labels = self.train_images, self.train_labels
-        if isinstance(images, ImageFiles) or labels is None:
+        """The images with their labels, None if some are missing."""
+        labels, test_images, test_labels = self.train_labels, self.test_images, self.test_labels
+        if labels is None or test_images is None or test_labels is None:
             return None
-        if self.test_images is None or self.test_labels is None:
-            return None
-        return Labelled(images, labels, self.test_images, self.test_labels)
+        return Labelled(self.train_images, labels, test_images, test_labels)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,11 +96,13 @@ class Dataset(NamedTuple):
     def digest(self) -> str:
         """Returns a SHA-256 of what is learned: images or points, and labels; not where they lie.
 
-        Images in files count by the names and sizes of the files.
+        Images of a folder count by the names and sizes of the files, and by how they are read:
+        decoders of two machines may differ in a last bit.
         """
-        images = self.train_images
-        parts = images.identity() if isinstance(images, ImageFiles) else [images]
-        return array_digest(*parts, self.train_labels)
+        if self.folder is None:
+            return array_digest(self.train_images, self.train_labels)
+        how = np.array([VERSION])
+        return array_digest(self.folder.names, self.folder.sizes, self.train_labels, how)
 
     def random_labels(self, count: int, seed: int) -> np.ndarray:
         """Returns labels [count] int64 as frequent as among examples; more begin with the same."""
@@ -181,18 +190,53 @@ DATASETS: dict[str, DataSource] = {
 
 
 def load_folder(
-    directory: Path, size: int, channels: int, skip_bad: bool, print_fn: Callable[[str], None]
+    directory: Path,
+    settings: Settings,
+    cache: str,
+    skip_bad: bool,
+    print_fn: Callable[[str], None],
 ) -> Dataset:
-    """Returns the images below a directory, which stay in their files."""
-    paths, labels, classes = find_images(directory)
-    good, flaw = check_images(paths, size, channels, skip_bad, print_fn)
-    of_classes = f"{len(classes)} classes" if classes else "no classes"
-    print_fn(f"{directory}: {len(good):,} images, {of_classes}")
-    return Dataset(
-        image_files([paths[i] for i in good], size, channels, directory, flaw),
-        None if labels is None else np.array([labels[i] for i in good]),
-        class_names=tuple(classes),
+    """Returns the images below a directory, read once into a file that is mapped."""
+    found = find_images(directory, print_fn)
+    read = cached_pixels(found.paths, settings, cache, skip_bad, print_fn)
+    labels, classes = None, found.classes
+    if found.labels is not None:
+        labels = np.array(found.labels)[read.kept]
+        there, labels = np.unique(labels, return_inverse=True)
+        if len(there) < len(classes):
+            lost = checks.named(set(range(len(classes))) - set(there.tolist()), tuple(classes))
+            print_fn(f"warning: left out {lost}, without a sound image; the others move up")
+        classes = [classes[i] for i in there]
+    print_fn(f"{directory}: {described(read, labels, classes)}")
+    low, high = (
+        facts[:, : settings.channels] for facts in (read.facts["darkest"], read.facts["brightest"])
     )
+    what = f"the images in {directory}"
+    if flaw := checks.contrast_flaw(low.min(0), high.max(0)):
+        flaw = f"{what} {flaw}"
+        print_fn(f"warning: {flaw}")
+    elif warning := checks.range_warning(what, low.min(0), high.max(0)):
+        print_fn(warning)
+    names = [os.fsencode(os.path.relpath(found.paths[i], directory)) for i in read.kept]
+    shorter = np.minimum(read.facts["width"], read.facts["height"]).astype(np.int64)
+    folder = Folder(np.array(names, object), read.sizes, shorter, flaw)
+    return Dataset(read.images, labels, class_names=tuple(classes), folder=folder)
+
+
+def described(read: Pixels, labels: np.ndarray | None, classes: list[str]) -> str:
+    """Returns in a line how many images there are, of which formats and sizes, and the classes."""
+    kinds = Counter(FORMATS[i] for i in read.facts["format"])
+    formats = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    order = np.argsort(read.facts["width"].astype(np.int64) * read.facts["height"])
+    ends = [read.facts[order[i]] for i in (0, -1)]
+    sizes = dict.fromkeys(f"{end['width']} x {end['height']}" for end in ends)
+    line = f"{len(read.images):,} images ({formats}; {' to '.join(sizes)} pixels)"
+    if labels is None:
+        return f"{line}, no classes"
+    counts = np.bincount(labels, minlength=len(classes))
+    shown = [f"{name} {count:,}" for name, count in zip(classes, counts, strict=True)]
+    more = ["..."] if len(classes) > CLASSES_NAMED else []
+    return f"{line}, {len(classes)} classes: {', '.join(shown[:CLASSES_NAMED] + more)}"
 
 
 def load_dataset(
@@ -202,6 +246,8 @@ def load_dataset(
     *,
     image_size: int = 32,
     image_channels: int = 3,
+    background: str = "white",
+    data_cache: str = "",
     skip_bad_images: bool = False,
 ) -> Dataset:
     """Returns a data set by its name; see `DataSource`. The other arguments are for image folders.
@@ -211,7 +257,10 @@ def load_dataset(
     """
     if name.startswith(FOLDER):
         directory = user_path(name.removeprefix(FOLDER), "dataset")
-        data = load_folder(directory, image_size, image_channels, skip_bad_images, print_fn)
+        settings = Settings(image_size, image_channels, background)
+        colour(background)
+        cache = str(user_path(data_cache, "data_cache")) if data_cache else ""
+        data = load_folder(directory, settings, cache, skip_bad_images, print_fn)
     else:
         source: DataSource = lookup(DATASETS, "dataset", name)
         data = source.load(str(user_path(data_dir, "data_dir")) if data_dir else "", print_fn)
@@ -240,7 +289,7 @@ def check_dataset(
             raise UserError(f"{what} has points, and must say as mixture what they are drawn from")
     elif data.mixture is not None:
         raise UserError(f"{what} has a mixture, and must have points float32 [N, 2]")
-    elif not isinstance(images, ImageFiles):  # their files were looked at one by one
+    elif data.folder is None:  # else its files were looked at one by one
         checks.check_images(f"{what} train_images", images)
         if images.shape[3] * data.stack > checks.MOST_CHANNELS:
             raise UserError(f"{what} stack={data.stack} makes pictures of more than 4 channels")
@@ -301,8 +350,10 @@ def dataset_from_config(
         print_fn,
         image_size=config.image_size,
         image_channels=config.image_channels,
+        background=config.background,
+        data_cache=config.data_cache,
         skip_bad_images=config.skip_bad_images,
     )
-    if isinstance(data.train_images, ImageFiles) and data.train_images.flaw:
-        raise UserError(f"--dataset={config.dataset}: {data.train_images.flaw}")
+    if data.folder and data.folder.flaw:
+        raise UserError(f"--dataset={config.dataset}: {data.folder.flaw}")
     return data

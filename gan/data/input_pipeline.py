@@ -1,13 +1,13 @@
 """The tf.data pipeline: what each training step gets."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from gan.data.datasets import Dataset
-from gan.data.image_folder import ImageFiles
 from gan.rng import TRAINING, draw_latents, shuffled_indices
 
 
@@ -19,8 +19,6 @@ class Batch(NamedTuple):
     latents: tf.Tensor  # [batch, latent_dim] float32
 
 
-ORDER_BATCH = 1000  # positions of files that are looked up at once
-
 # There is no control flow on tensors here. AutoGraph would take 0.4 s, and leave files in the
 # temporary directory if the process is killed.
 plain = tf.autograph.experimental.do_not_convert
@@ -29,8 +27,6 @@ plain = tf.autograph.experimental.do_not_convert
 def real_examples(data: Dataset, count: int, seed: int) -> np.ndarray:
     """Returns examples to look at, [count, H, W, C] uint8 or [count, D] float32."""
     indices = np.arange(count) % len(data.train_images)
-    if isinstance(data.train_images, ImageFiles):
-        return data.train_images.read(indices)
     if data.stack == 1:
         return data.train_images[indices]
     return examples_at(data.train_images, indices, data, seed)[0].numpy()
@@ -62,13 +58,6 @@ def example_dataset(data: Dataset, seed: int, first: int, count: int) -> tf.data
         Data set of what `examples_at` returns.
     """
     images, last = data.train_images, np.iinfo(np.int64).max
-    if isinstance(images, ImageFiles):
-        positions = tf.data.Dataset.range(first, last).batch(ORDER_BATCH)
-        indices = positions.map(lambda p: shuffled_indices(p, len(images), seed)).unbatch()
-        labels = np.zeros(len(images)) if data.train_labels is None else data.train_labels
-        of_index = tf.constant(labels, tf.int32)
-        decoded = (images.dataset(indices), indices.map(lambda i: of_index[i]))
-        return tf.data.Dataset.zip(decoded).batch(count, drop_remainder=True)
     if (images.dtype, images.ndim) not in ((np.uint8, 4), (np.float32, 2), (np.int32, 2)):
         raise ValueError(
             "images must be uint8 [N, H, W, C], points float32 [N, D], numbers int32 [N, 1], "
@@ -100,8 +89,8 @@ def block_dataset(
     changes it, and starting anywhere costs nothing.
 
     Args:
-        data: Its training part: images [N, H, W, C] uint8, or points [N, D] float32. Images that
-            are in files are decoded as they are needed.
+        data: Its training part: images [N, H, W, C] uint8, or points [N, D] float32. They are
+            copied once.
         steps_per_call: K, steps in a block.
         d_steps: Real batches a step.
         batch_size: Images a batch.
@@ -154,7 +143,6 @@ def device_blocks(data: Dataset, device: str = "GPU:0", **settings: Any) -> Iter
         device: Where they are copied to, once.
         **settings: Of `block_dataset`.
     """
-    numbers = np.arange(len(data.train_images), dtype=np.int32)[:, None]
     with tf.device(device):
         stored = tf.constant(data.train_images)
 
@@ -164,6 +152,35 @@ def device_blocks(data: Dataset, device: str = "GPU:0", **settings: Any) -> Iter
         """Those at [..., stack], one channel on the other."""
         return tf.concat([tf.gather(stored, of_one) for of_one in tf.unstack(indices, axis=-1)], -1)
 
-    for block in block_dataset(data._replace(train_images=numbers), **settings):
+    for block in number_blocks(data, **settings):
         with tf.device(device):
             yield block._replace(images=images_at(block.images))
+
+
+def mapped_blocks(data: Dataset, **settings: Any) -> Iterator[Batch]:
+    """Yields the same blocks of images that are mapped from a file, and reads no others.
+
+    NumPy gathers them: TensorFlow would copy all into memory. A thread does, one block ahead.
+
+    Args:
+        data: Images in an ``np.memmap``, not stacked.
+        **settings: Of `block_dataset`.
+    """
+    blocks = iter(number_blocks(data, **settings))
+
+    def read() -> Batch:
+        block = next(blocks)
+        return block._replace(images=tf.constant(data.train_images[block.images[..., 0].numpy()]))
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(read)
+        while True:
+            block = coming.result()
+            coming = pool.submit(read)
+            yield block
+
+
+def number_blocks(data: Dataset, **settings: Any) -> tf.data.Dataset:
+    """Returns the blocks with the numbers of images, [..., stack] int32, in place of images."""
+    numbers = np.arange(len(data.train_images), dtype=np.int32)[:, None]
+    return block_dataset(data._replace(train_images=numbers), **settings)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 
 from gan.data.datasets import Dataset
-from gan.data.image_folder import ImageFiles
 from gan.data.images import image_grid
 from gan.errors import UserError
 from gan.evaluation.metrics import Comparison, flatten, nearest
@@ -39,8 +38,8 @@ def nearest_rows(
 
     Nearest in pixels, and where the data set has a feature network also in features.
     """
-    if data.has_modes or isinstance(data.train_images, ImageFiles):
-        raise UserError(f"--nearest: {dataset} has no training images in memory to compare with")
+    if data.has_modes:
+        raise UserError(f"--nearest: {dataset} has no training images to compare with")
     training_images = data.train_images
     _, indices = nearest(flatten(images), flatten(training_images))
     rows = {"samples": images, "nearest in pixels": training_images[indices]}

@@ -31,7 +31,14 @@ class Config:
     )
     image_size: int = option(32, "side of the images of a folder, in pixels", low=8, below=4096)
     image_channels: int = option(3, "their channels: 1 for grey, 3 for colour", low=1, below=4)
+    background: str = option("white", "colour behind what is transparent in them")
     skip_bad_images: bool = option(False, "leave out files of a folder that are no sound images")
+    data_cache: str = option(
+        "",
+        "directory that keeps the pixels of folders; empty: the user's cache",
+        resumable=True,
+        path_after="",
+    )
     generator: str = option("mlp", "generator network")
     discriminator: str = option("mlp", "discriminator network")
     g_norm: str = option(
@@ -166,7 +173,7 @@ class Config:
             )
         if self.fake_label >= self.real_label:
             raise UserError(f"--fake_label={self.fake_label}: must be below --real_label")
-        for name in ("image_size", "image_channels", "skip_bad_images"):
+        for name in ("image_size", "image_channels", "background", "skip_bad_images"):
             is_default = getattr(self, name) == getattr(type(self), name)
             if not is_default and not self.dataset.startswith(FOLDER):
                 raise UserError(

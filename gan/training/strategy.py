@@ -199,7 +199,8 @@ class Replicas:
         """Compares how the workers were started, which would make them wait for each other."""
         if self.workers == 1:
             return
-        flags = {k: v for k, v in dataclasses.asdict(config).items() if k != "data_dir"}
+        places = ("data_dir", "data_cache")  # of each worker's machine
+        flags = {k: v for k, v in dataclasses.asdict(config).items() if k not in places}
         mine = [zlib.crc32(json.dumps(flags, sort_keys=True).encode()), step]
         rows = self.all_gather(lambda replica: mine)
         if len(set(rows[:, 0])) > 1:

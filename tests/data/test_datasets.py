@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from gan.data.datasets import (
     DATASETS,
     Dataset,
     DataSource,
+    check_dataset,
     dataset_from_config,
     draw_mixture,
     grid,
@@ -46,7 +48,7 @@ def test_a_folder_is_trained_on_without_its_bad_files(folder, tmp_path, monkeypa
     assert not (tmp_path / "run").exists()
     assert call(monkeypatch, *flags, "--skip_bad_images") == 0
     out = capsys.readouterr().out
-    assert "8 images, 2 classes" in out
+    assert "8 images (8 PNG; 20 x 12 pixels), 2 classes: bright 4, dark 4\n" in out
     assert "no evaluation while training" in out
     assert json.loads((tmp_path / "run/summary.json").read_text())["status"] == "completed"
     grid = tf.io.decode_png((tmp_path / "run/samples/step_00000004.png").read_bytes())
@@ -61,9 +63,49 @@ def test_classes_are_the_subfolders_in_order(folder):
     )
     assert (data.shape, data.classes, len(data.train_images)) == ((12, 12, 3), 2, 8)
     assert data.train_labels.tolist() == [0] * 4 + [1] * 4
-    assert data.train_images.read(np.arange(8))[:, 0, 0, 0].tolist() == [
+    assert data.train_images[:, 0, 0, 0].tolist() == [
         *range(200, 204), *range(10, 14),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lost", "classes", "said"),
+    [
+        ("b", ("a", "c"), "class 1 (b)"), ("c", ("a", "b"), "class 2 (c)"),
+        ("ab", ("c",), "classes 0 (a), 1 (b)"),
+    ],
+)  # fmt: skip
+def test_a_class_that_lost_its_images_is_left_out_of_the_numbers(lost, classes, said, tmp_path):
+    for number, name in enumerate("abc"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8 + number), 90 + number).save(tmp_path / name / "x.png")
+        if name in lost:
+            (tmp_path / name / "x.png").write_bytes(b"")
+    lines = []
+    data = load_dataset(
+        f"image_folder:{tmp_path}", "", lines.append, image_size=8, skip_bad_images=True
+    )
+    assert data.class_names == classes
+    assert data.train_labels.tolist() == list(range(len(classes)))
+    kept = [name for name in "abc" if name not in lost]
+    assert data.train_images[:, 0, 0, 0].tolist() == [90 + "abc".index(name) for name in kept]
+    assert data.folder.names.tolist() == [f"{name}/x.png".encode() for name in kept]
+    assert f"warning: left out {said}, without a sound image; the others move up" in lines
+    sizes = [f"8 x {8 + 'abc'.index(name)}" for name in kept]
+    line = next(line for line in lines if line.startswith(f"{tmp_path}: "))
+    assert line == (
+        f"{tmp_path}: {len(kept)} images ({len(kept)} PNG; {' to '.join(sizes)} pixels), "
+        f"{len(kept)} classes: {', '.join(f'{name} 1' for name in kept)}"
+    )
+
+
+def test_a_mapped_folder_is_a_data_set_like_others(folder):
+    """A run from Python may take it, or a part of it, which is no folder any more."""
+    data = load_dataset(f"image_folder:{folder}", "", print, image_size=8, skip_bad_images=True)
+    digest = data.digest()
+    part = Dataset(data.train_images[2:6], data.train_labels[2:6])
+    assert check_dataset("part", part).train_labels.tolist() == [0, 0, 1, 1]
+    assert part.digest() != data._replace(folder=None).digest() != digest
 
 
 @pytest.mark.parametrize(

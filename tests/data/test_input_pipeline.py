@@ -1,14 +1,18 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from gan.data.datasets import Dataset
-from gan.data.image_folder import image_files
+from gan.data.datasets import Dataset, load_dataset
 from gan.data.images import to_float, to_stored, to_uint8
-from gan.data.input_pipeline import block_dataset, examples_at, real_examples
+from gan.data.input_pipeline import block_dataset, examples_at, mapped_blocks, real_examples
 from gan.rng import SAMPLES, TRAINING, draw_latents, shuffled_indices
+from gan.run.config import Config
+from gan.training.builders import build_pipeline
 
 NUMBERED = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)  # image i is the pixel i
 
@@ -157,21 +161,41 @@ def test_points_are_not_scaled():
     assert to_stored(tf.ones([1, 2, 2, 1])).dtype == np.uint8
 
 
-def test_files_come_in_the_same_order_as_arrays(tmp_path):
+def test_a_folder_comes_in_the_same_order_as_arrays(tmp_path):
     """File i holds the grey value 10 i, its label is i; resumed in the middle of a block."""
     for i in range(10):
-        image = np.full((8, 8, 3), 10 * i, np.uint8)
-        (tmp_path / f"{i}.png").write_bytes(tf.io.encode_png(image).numpy())
-    paths = [str(tmp_path / f"{i}.png") for i in range(10)]
-    data = Dataset(image_files(paths, 8, 1), np.arange(10))
+        (tmp_path / str(i)).mkdir()
+        Image.new("L", (8, 8), 10 * i).save(tmp_path / str(i) / "a.png")
+    data = load_dataset(f"image_folder:{tmp_path}", "", print, image_size=8, image_channels=1)
     settings = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
     for first in (0, 4):
-        block = next(block_dataset(data, **settings, first_step=first).as_numpy_iterator())
-        assert block.images.shape == (3, 2, 4, 8, 8, 1)
-        expected = stream(5, first * 8, 24, 10)
-        np.testing.assert_array_equal(block.images[..., 0, 0, 0].ravel(), 10 * expected)
-        np.testing.assert_array_equal(block.labels.ravel(), expected)
+        blocks = mapped_blocks(data, **settings, first_step=first)
+        others = block_dataset(data, **settings, first_step=first).as_numpy_iterator()
+        pairs = zip(itertools.islice(blocks, 3), itertools.islice(others, 3), strict=True)
+        for number, (block, other) in enumerate(pairs):
+            assert block.images.shape == (3, 2, 4, 8, 8, 1)
+            expected = stream(5, (first + 3 * number) * 8, 24, 10)
+            np.testing.assert_array_equal(np.ravel(block.images[..., 0, 0, 0]), 10 * expected)
+            np.testing.assert_array_equal(np.ravel(block.labels), expected)
+            for a, b in zip(block, other, strict=True):
+                np.testing.assert_array_equal(a, b)
+        blocks.close()
     np.testing.assert_array_equal(real_examples(data, 12, 0)[10:, 0, 0, 0], [0, 10])
+
+
+def test_of_a_mapped_file_only_what_is_wanted_is_read(tmp_path):
+    """Of 64 GB without content but for the last picture."""
+    count, shape = 2**20, (128, 128, 4)
+    with open(tmp_path / "pixels", "wb") as file:
+        file.truncate(count * 2**16)
+        file.seek(-1, 2)
+        file.write(b"\x07")
+    data = Dataset(np.memmap(tmp_path / "pixels", np.uint8, "r", shape=(count, *shape)))
+    position = int(np.flatnonzero(stream(5, 0, count, count) == count - 1)[0])
+    config = Config(batch_size=4, steps_per_call=2, latent_dim=5, seed=5)
+    block = next(iter(build_pipeline(config, data, position // 4)))
+    seen = block.images.numpy().reshape(8, -1)
+    assert seen.max(1).tolist() == [7 * (i == position % 4) for i in range(8)]
 
 
 def test_real_examples_are_the_first_ones():

@@ -12,7 +12,8 @@ from gan.run.config import Config
 # Spelled out once more: a default that changes by mistake changes all runs, and says so nowhere.
 DEFAULTS = {
     "dataset": "mnist", "data_dir": "", "image_size": 32, "image_channels": 3,
-    "skip_bad_images": False, "generator": "mlp", "discriminator": "mlp", "g_norm": "default",
+    "background": "white", "skip_bad_images": False, "data_cache": "",
+    "generator": "mlp", "discriminator": "mlp", "g_norm": "default",
     "d_norm": "default", "conditional": False, "latent_dim": 100, "loss": "non_saturating",
     "real_label": 1.0, "fake_label": 0.0, "penalty": "none", "penalty_weight": 10.0,
     "penalty_decay": 1.0, "penalty_decay_steps": 0, "schedule": "alternating", "d_steps": 1,
@@ -27,7 +28,7 @@ DEFAULTS = {
     "sample_weights": "ema",
 }  # fmt: skip
 RESUMABLE = {
-    "data_dir", "steps", "strategy", "steps_per_call", "log_every", "sample_every",
+    "data_dir", "data_cache", "steps", "strategy", "steps_per_call", "log_every", "sample_every",
     "checkpoint_every", "keep_checkpoints", "evaluate_every", "keep_best", "on_collapse", "on_nan",
     "sample_weights",
 }  # fmt: skip
@@ -35,7 +36,8 @@ RESUMABLE = {
 # Another valid value of each field, with what it needs.
 OTHERS = {
     "dataset": "fashion_mnist", "data_dir": "elsewhere", "image_size": 64, "image_channels": 1,
-    "skip_bad_images": True, "generator": "dcgan", "discriminator": "dcgan", "g_norm": "none",
+    "background": "black", "skip_bad_images": True, "data_cache": "kept",
+    "generator": "dcgan", "discriminator": "dcgan", "g_norm": "none",
     "d_norm": "batch", "conditional": True, "latent_dim": 99, "loss": "minimax",
     "real_label": 0.9, "fake_label": 0.1, "penalty": "r1", "penalty_weight": 9.0,
     "penalty_decay": 0.5, "penalty_decay_steps": 10, "schedule": "simultaneous", "d_steps": 2,
@@ -53,6 +55,7 @@ BASES = {
     "image_size": {"dataset": "image_folder:here"}, "penalty_decay": {"penalty_decay_steps": 5},
     "image_channels": {"dataset": "image_folder:here"},
     "skip_bad_images": {"dataset": "image_folder:here"},
+    "background": {"dataset": "image_folder:here"},
 }  # fmt: skip
 
 

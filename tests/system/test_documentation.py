@@ -19,7 +19,12 @@ from support import COMMANDS, ROOT, status_of
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OF_MAKE = {"bench": "benchmark"}  # targets that are called otherwise than their command
 RUN_FLAG = {"report": "runs", "compare": "runs"}  # where RUN goes, if not to run_dir
-ONE_RUN = ("sample", "export", "evaluate")  # as a plain argument; those above take several
+ONE_PLACE = (
+    "sample",
+    "export",
+    "evaluate",
+    "data",
+)  # as a plain argument; those above take several
 NO_FLAGS = ("test", "lint", "help", "format", "clean", "tensorboard", "explorer")
 
 MODULE = re.compile(r"(?:.* )?python -m experiments\.(\w+)(?![\w/.])(.*)")
@@ -78,7 +83,7 @@ def check(name, arguments):
     COMMANDS[name].define(values)
     absl_flags.DEFINE_boolean("help", False, "", flag_values=values)
     extra = values([name, *arguments])[1:]
-    assert not extra or name in RUN_FLAG or (name in ONE_RUN and len(extra) == 1)
+    assert not extra or name in RUN_FLAG or (name in ONE_PLACE and len(extra) == 1)
     if name == "train":
         flags.config_from_flags(values)
     if name == "sample":

@@ -1,0 +1,58 @@
+"""What a folder of images holds: ``tapegan data DIR``."""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+from absl.flags import FlagValues
+
+from gan.cli import command, flags
+from gan.data.datasets import load_dataset
+from gan.errors import UserError
+from gan.run.config import FOLDER, Config
+from gan.run.fields import option
+
+USAGE = "Shows what a folder of images holds, and the images as networks will see them."
+
+OF_CONFIG = ("image_size", "image_channels", "background", "skip_bad_images", "data_cache")
+COLUMNS = 10  # of the picture, and as many rows at most
+
+
+def define(values: FlagValues) -> None:
+    """Defines the flags."""
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    flags.define(
+        values,
+        folder=option("", "directory of images; also as an argument", path_after=""),
+        **{name: fields[name] for name in OF_CONFIG},
+        out=option("data.png", "PNG file: the first images as networks will see them",
+                   path_after=""),
+    )  # fmt: skip
+
+
+def main(values: FlagValues) -> int:
+    """Prints what was found, writes the picture, and returns the exit status."""
+    flag = {name: values[name].value for name in (*OF_CONFIG, "folder", "out")}
+    if not flag["folder"]:
+        raise UserError("--folder=: must be a directory of images")
+    out, name = Path(flag["out"]), f"{FOLDER}{flag['folder']}"
+    settings = {name: flag[name] for name in OF_CONFIG}
+    Config(dataset=name, **settings)  # checks them
+    with command.silenced():
+        from gan.data.folder_doubts import doubts
+        from gan.data.images import image_grid, write_png
+        from gan.run import run_directory
+    run_directory.check_output(out, ".png")
+    data = load_dataset(name, "", command.say, **settings)
+    command.say(*(f"warning: {doubt}" for doubt in doubts(data)))
+    count = min(len(data.train_images), COLUMNS**2)
+    shown = data.train_images[: count // COLUMNS * COLUMNS or count]
+    try:
+        write_png(out, image_grid(shown, min(count, COLUMNS)))
+    except OSError as error:
+        raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+    command.say(f"{out}: the first {len(shown)} images as networks will see them")
+    return command.DONE
+
+
+run = partial(command.run, USAGE, define, main, positional="folder")

@@ -1,0 +1,235 @@
+"""Image files, read once into a file of pixels that is mapped into memory from then on.
+
+It lies in the user's cache directory, or where --data_cache says, under a digest of what was read
+and how. What an interruption left is gone on with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import PIL
+from PIL import Image
+
+from gan.data.image_reader import FORMATS, BadImage, flaw_of, read_image
+from gan.errors import UserError
+from gan.lazy import np
+from gan.run.cache import cache_directory
+
+VERSION = 1  # of the files in the cache
+PIXELS_FILE, FACTS_FILE = "pixels", "facts"
+GOOD, BAD = 1, 2  # states of a file
+WINDOW = 256  # files that are being read at a time
+SAFE_SECONDS = 5.0  # an interruption loses so much work
+PROGRESS_SECONDS = 10.0  # between two lines about a long reading
+NAMED = 10  # bad files that are named one by one
+
+if TYPE_CHECKING:
+    import numpy
+
+FACTS: Any = [  # of a file: what it is, and the extremes of its pixels by channel
+    ("state", "u1"), ("format", "u1"), ("width", "<u4"), ("height", "<u4"),
+    ("darkest", "u1", 3), ("brightest", "u1", 3),
+]  # fmt: skip
+
+
+class Settings(NamedTuple):
+    """How images are read, see `read_image`."""
+
+    side: int
+    channels: int
+    background: str
+
+
+class Pixels(NamedTuple):
+    """Images that were read, and what the files were."""
+
+    images: numpy.ndarray  # [n, side, side, channels] uint8, mapped, read-only
+    kept: numpy.ndarray  # [n] int64, their places among the files
+    sizes: numpy.ndarray  # [n] int64, bytes of their files
+    facts: numpy.ndarray  # [n] of `FACTS`
+
+
+def cached_pixels(
+    paths: Sequence[str],
+    settings: Settings,
+    cache: str,
+    skip_bad: bool,
+    print_fn: Callable[[str], None],
+) -> Pixels:
+    """Returns the images in files, in their order, from the cache or read into it.
+
+    Args:
+        paths: Of the files, at least one.
+        settings: How they are read.
+        cache: Directory, "" for the user's.
+        skip_bad: Files that are no sound images are named and left out.
+        print_fn: Is told how far a long reading is, and what is left out.
+
+    Raises:
+        UserError: There are bad files and not `skip_bad`, or no others; or the cache cannot be
+            written.
+    """
+    root = Path(cache) if cache else cache_directory() / "folders"
+    status = [stat_of(path) for path in paths]
+    place = root / key_of(paths, status, settings)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with alone_in(place, print_fn):
+            if not complete(place, len(paths), settings):
+                read_all(paths, settings, place, print_fn)
+            sizes = [size for size, _ in status]
+            return open_pixels(paths, sizes, settings, place, skip_bad, print_fn)
+    except OSError as error:
+        raise UserError(
+            f"{place}: cannot be written ({error.strerror or error}), where images are kept once "
+            "they are read; --data_cache=DIR names another place"
+        ) from None
+
+
+def stat_of(path: str) -> tuple[int, int]:
+    """Returns the size of a file in bytes and its time in nanoseconds; -1 where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def key_of(paths: Sequence[str], status: Sequence[tuple[int, int]], settings: Settings) -> str:
+    """Returns a digest of all that pixels depend on, 32 hexadecimal digits."""
+    sha256 = hashlib.sha256(json.dumps([VERSION, PIL.__version__, *settings]).encode())
+    for path, (size, changed) in zip(paths, status, strict=True):
+        sha256.update(os.fsencode(os.path.abspath(path)) + b"\0%d %d\n" % (size, changed))
+    return sha256.hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def alone_in(place: Path, print_fn: Callable[[str], None]) -> Iterator[None]:
+    """Holds a directory of the cache; waits for a process that reads the same files."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print_fn("another process reads these images; waiting for it")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def read_all(
+    paths: Sequence[str], settings: Settings, place: Path, print_fn: Callable[[str], None]
+) -> None:
+    """Reads the files that were not read yet, on all cores, and appends what they hold.
+
+    Facts are written after the pixels that they speak of are on the disk.
+    """
+    facts, row = facts_left(place, len(paths)), settings.side**2 * settings.channels
+
+    def read(path: str) -> tuple[bytes, tuple[Any, ...]]:
+        try:
+            found = read_image(path, *settings)
+        except BadImage:
+            return b"", (BAD, 0, 0, 0, 0, 0)
+        low, high = found.pixels.min((0, 1)), found.pixels.max((0, 1))
+        kind = FORMATS.index(found.format)
+        ends = [np.broadcast_to(end, 3) for end in (low, high)]
+        return found.pixels.tobytes(), (GOOD, kind, found.width, found.height, *ends)
+
+    with (
+        open(place / PIXELS_FILE, "ab") as pixels,
+        open(place / FACTS_FILE, "ab") as told,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS is checked
+        if os.path.getsize(pixels.name) < row * (facts["state"] == GOOD).sum():
+            facts = facts[:0]
+        pixels.truncate(row * (facts["state"] == GOOD).sum())
+        told.truncate(facts.nbytes)
+        started = saved = said = time.monotonic()
+        waiting = []
+        for first in range(len(facts), len(paths), WINDOW):
+            for data, fact in pool.map(read, paths[first : first + WINDOW]):
+                pixels.write(data)
+                waiting.append(fact)
+            now, done = time.monotonic(), min(first + WINDOW, len(paths))
+            if now - saved > SAFE_SECONDS or done == len(paths):
+                pixels.flush()
+                os.fsync(pixels.fileno())
+                told.write(np.array(waiting, FACTS).tobytes())
+                told.flush()
+                waiting, saved = [], now
+            if now - said > PROGRESS_SECONDS:
+                left = (now - started) / (done - len(facts)) * (len(paths) - done)
+                print_fn(f"read {done:,} of {len(paths):,} images, {in_words(left)} left")
+                said = now
+
+
+def complete(place: Path, count: int, settings: Settings) -> bool:
+    """Tells whether all of `count` files were read."""
+    facts = facts_left(place, count)
+    good = int((facts["state"] == GOOD).sum())
+    size = os.path.getsize(place / PIXELS_FILE) if len(facts) == count else -1
+    return size == good * settings.side**2 * settings.channels
+
+
+def facts_left(place: Path, count: int) -> numpy.ndarray:
+    """Returns the facts [n] of the files that were read, n <= `count`; none of anything else."""
+    try:
+        left = (place / FACTS_FILE).read_bytes()
+    except OSError:
+        left = b""
+    whole = len(left) // np.dtype(FACTS).itemsize
+    return np.frombuffer(left, FACTS, whole)[:count]
+
+
+def open_pixels(
+    paths: Sequence[str],
+    sizes: Sequence[int],
+    settings: Settings,
+    place: Path,
+    skip_bad: bool,
+    print_fn: Callable[[str], None],
+) -> Pixels:
+    """Returns what was read, and tells or refuses what is bad."""
+    facts = facts_left(place, len(paths))
+    good, bad = (np.flatnonzero(facts["state"] == state) for state in (GOOD, BAD))
+    if len(bad):
+        tell_bad([paths[i] for i in bad[:NAMED]], len(bad), len(paths), skip_bad, print_fn)
+    shape = (len(good), settings.side, settings.side, settings.channels)
+    images = np.memmap(place / PIXELS_FILE, np.uint8, "r", shape=shape)
+    return Pixels(images, good, np.array(sizes, np.int64)[good], facts[good])
+
+
+def tell_bad(
+    first: Sequence[str], bad: int, count: int, skip_bad: bool, print_fn: Callable[[str], None]
+) -> None:
+    """Tells which files are bad and left out, or refuses them."""
+    named = [f"{path}: {flaw_of(path)}" for path in first]
+    total = f"{bad} of {count} images {'is' if bad == 1 else 'are'} bad"
+    if bad == count:
+        raise UserError(f"{named[0]}; {total}, there must be good ones")
+    if not skip_bad:
+        raise UserError(f"{named[0]}; {total}, --skip_bad_images=true leaves them out")
+    for line in named:
+        print_fn(f"left out {line}")
+    print_fn(f"{total} and left out")
+
+
+def in_words(seconds: float) -> str:
+    """Returns a time in words."""
+    return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan.cli import data
+from gan.data.datasets import Dataset, load_dataset
+from gan.data.folder_doubts import doubts
+from support import status_of
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two classes, of 13 red and 2 blue images of 16 pixels, and a file of something else."""
+    for name, colour, count in (("red", (255, 0, 0), 13), ("blue", (0, 0, 255), 2)):
+        for i in range(count):
+            image = Image.new("RGB", (16, 16), colour)
+            image.putpixel((0, 0), (i, i, i))
+            write(tmp_path / "pictures" / name / f"{i:02}.png", image)
+    (tmp_path / "pictures/notes.txt").write_text("mine")
+    return tmp_path / "pictures"
+
+
+def test_the_command_says_what_a_folder_holds_and_draws_it(pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert status_of(monkeypatch, data, pictures, "--image_size=16") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "left out 1 other file (1 .txt)",
+        f"{pictures}: 15 images (15 PNG; 16 x 16 pixels), 2 classes: blue 2, red 13",
+        "warning: 15 images are few: networks learn them by heart below some 1,000",
+        "data.png: the first 10 images as networks will see them",
+    ]
+    drawn = np.asarray(Image.open(tmp_path / "data.png"))
+    assert drawn.shape == ((16 + 4) * 3, (10 * 18 + 2) * 3, 3)
+    assert drawn[20, 20].tolist() == [0, 0, 255]
+    assert drawn[20, -20].tolist() == [255, 0, 0]
+
+
+def read(folder, **options):
+    said = doubts(load_dataset(f"image_folder:{folder}", "", lambda line: None, **options))
+    return [line for line in said if "are few" not in line]
+
+
+def test_what_looks_right_is_not_doubted(pictures):
+    assert read(pictures, image_size=16) == []
+    assert doubts(Dataset(np.zeros([3, 8, 8, 1], np.uint8))) == []
+
+
+def test_doubts(tmp_path):
+    for i in range(20):
+        image = Image.new("L", (31, 40 + i), min(i, 18))
+        write(tmp_path / "a" / ("few" if i == 0 else "many") / f"{i}.png", image)
+    assert read(tmp_path / "a") == [
+        "20 images have a side below 32 pixels and are enlarged",
+        "1 image is a copy of another, pixel by pixel",
+        "all images are grey: --image_channels=1 makes smaller networks",
+        "class many has 19 images, few has 1",
+    ]
+    assert read(tmp_path / "a", image_size=31, image_channels=1) == [
+        "1 image is a copy of another, pixel by pixel",
+        "class many has 19 images, few has 1",
+    ]
+
+
+def test_few_images_are_doubted():
+    for count in (999, 1000):
+        images = np.zeros([count, 8, 8, 1], np.uint8)
+        images[:, 0, 0, 0], images[:, 0, 1, 0] = np.arange(count) % 256, np.arange(count) // 256
+        sides = np.full(count, 8)
+        folder = load_folder_of(sides)
+        said = doubts(Dataset(images, folder=folder))
+        assert [line for line in said if "few" in line] == [
+            "999 images are few: networks learn them by heart below some 1,000"
+        ][: 1000 - count]  # fmt: skip
+
+
+def load_folder_of(sides):
+    from gan.data.datasets import Folder
+
+    return Folder(np.array([], object), np.array([]), sides, "")
