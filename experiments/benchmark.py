@@ -33,6 +33,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "operations": ("repeats", "seconds", "quick"),
     "startup": ("seconds",),
     "losses": ("repeats", "seconds", "quick"),
+    "folders": ("repeats", "seconds", "quick"),
 }
 
 
@@ -47,9 +48,11 @@ def define(values: FlagValues) -> None:
             "loops",
             "loops: beside other frameworks; scaling: by batch, width, steps a call and model; "
             "operations: what a step is made of; startup: from the command to the first step; "
-            "losses: of ten seeds, for what the first table calls training",
+            "losses: of ten seeds, for what the first table calls training; "
+            "folders: reading images",
             choices=tuple(TABLES),
         ),
+        images=option(100_000, "files of --table=folders", low=1, below=INT32),
         out=option("runs/benchmark.json", "where to write JSON", path_after=""),
     )
 
@@ -57,7 +60,8 @@ def define(values: FlagValues) -> None:
 def main(values: FlagValues) -> int:
     """Prints the tables, writes JSON and returns the exit status."""
     table, quick = values["table"].value, values["quick"].value
-    for name in TABLES[table]:
+    nothing = (*TABLES[table], *["images"] * (table != "folders"))
+    for name in nothing:
         if values[name].present:
             raise UserError(f"--{name}={values[name].value}: means nothing to --table={table}")
     repeats, seconds = values["repeats"].value, values["seconds"].value
@@ -85,6 +89,7 @@ def main(values: FlagValues) -> int:
         "operations": operations_table,
         "startup": lambda: startup_table(repeats),
         "losses": losses_table,
+        "folders": lambda: folders_table(values["images"].value),
     }[table]
     found, text = make()
     print(f"{', '.join(result['environment']['device'])}\n\n{text}")
@@ -156,6 +161,14 @@ def startup_table(repeats: int) -> tuple[dict[str, Any], str]:
 
     found = startup.measure(repeats)
     return {"startup": found}, startup.table(found)
+
+
+def folders_table(count: int) -> tuple[dict[str, Any], str]:
+    """Measures how a folder of so many images is read."""
+    from experiments.benchmarks import folders
+
+    found = folders.measure(count)
+    return {"images": count, "folders": found}, folders.table(found, count)
 
 
 def losses_table() -> tuple[dict[str, Any], str]:

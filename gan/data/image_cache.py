@@ -29,7 +29,7 @@ from gan.run.cache import cache_directory
 VERSION = 1  # of the files in the cache
 PIXELS_FILE, FACTS_FILE = "pixels", "facts"
 GOOD, BAD = 1, 2  # states of a file
-WINDOW = 256  # files that are being read at a time
+WINDOW, WINDOW_BYTES = 256, 2**27  # files that are being read at a time, and their pixels
 SAFE_SECONDS = 5.0  # an interruption loses so much work
 PROGRESS_SECONDS = 10.0  # between two lines about a long reading
 NAMED = 10  # bad files that are named one by one
@@ -161,12 +161,12 @@ def read_all(
         pixels.truncate(row * (facts["state"] == GOOD).sum())
         told.truncate(facts.nbytes)
         started = saved = said = time.monotonic()
-        waiting = []
-        for first in range(len(facts), len(paths), WINDOW):
-            for data, fact in pool.map(read, paths[first : first + WINDOW]):
+        waiting, window = [], min(WINDOW, max(1, WINDOW_BYTES // row))
+        for first in range(len(facts), len(paths), window):
+            for data, fact in pool.map(read, paths[first : first + window]):
                 pixels.write(data)
                 waiting.append(fact)
-            now, done = time.monotonic(), min(first + WINDOW, len(paths))
+            now, done = time.monotonic(), min(first + window, len(paths))
             if now - saved > SAFE_SECONDS or done == len(paths):
                 pixels.flush()
                 os.fsync(pixels.fileno())

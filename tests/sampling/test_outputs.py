@@ -378,7 +378,9 @@ def test_the_nearest_training_images(trained, tmp_path, monkeypatch, capsys):
     assert shown.shape == (6 * 30 + 2, 20 * 30 + 2, 1)  # 20 columns, then the last one
     drawn = generators.sample(generators.load_saved_generator(trained), [0, 19, 20])
     for image, row, column in zip(drawn, (0, 0, 3), (0, 19, 0), strict=True):
-        np.testing.assert_array_equal(shown[2 + 30 * row :, 2 + 30 * column :][:28, :28], image)
+        found = shown[2 + 30 * row :, 2 + 30 * column :][:28, :28]
+        # In a batch of another size, so a last digit may be rounded otherwise.
+        np.testing.assert_allclose(found.astype(int), image.astype(int), atol=1)
     assert shown[3 * 30 + 2 :, 32:].min() == 255
 
 
@@ -389,7 +391,7 @@ def test_nearest_is_nearest():
     rows = nearest.nearest_rows(images, "mine", Dataset(training), print)
     assert list(rows) == ["samples", "nearest in pixels"]  # no labels, no network of features
     np.testing.assert_array_equal(rows["nearest in pixels"], training[[7, 3]])
-    with pytest.raises(UserError, match="has no training images in memory"):
+    with pytest.raises(UserError, match="has no training images to compare"):
         nearest.nearest_rows(images, "stacked_mnist", Dataset(training, stack=3), print)
 
 
