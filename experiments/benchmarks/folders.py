@@ -17,11 +17,12 @@ from PIL import Image
 SIDE, SEEN, CLASSES, KINDS = 64, 32, 10, 200  # of the files, of the networks, and of made pictures
 
 READ = """
-import json, resource, sys, time
+import json, re, sys, time
 from gan.data.datasets import load_dataset
 started = time.perf_counter()
 data = load_dataset("image_folder:" + sys.argv[1], "", lambda line: None, data_cache=sys.argv[2])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+with open("/proc/self/status") as file:  # getrusage counts what the parent had before exec
+    peak = int(re.search(r"VmHWM:\\s+(\\d+)", file.read())[1]) * 1024 / 1e6
 print(json.dumps([len(data.train_images), time.perf_counter() - started, peak]))
 """
 
