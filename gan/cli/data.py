@@ -9,6 +9,7 @@ from absl.flags import FlagValues
 from gan.cli import command, flags
 from gan.data.datasets import load_dataset
 from gan.errors import UserError
+from gan.lazy import np
 from gan.run.config import FOLDER, Config
 from gan.run.fields import option
 
@@ -25,9 +26,8 @@ def define(values: FlagValues) -> None:
         values,
         folder=option("", "directory of images; also as an argument", path_after=""),
         **{name: fields[name] for name in OF_CONFIG},
-        out=option("data.png", "PNG file: the first images as networks will see them",
-                   path_after=""),
-    )  # fmt: skip
+        out=option("data.png", "PNG file: images as networks will see them", path_after=""),
+    )
 
 
 def main(values: FlagValues) -> int:
@@ -45,13 +45,15 @@ def main(values: FlagValues) -> int:
     run_directory.check_output(out, ".png")
     data = load_dataset(name, "", command.say, **settings)
     command.say(*(f"warning: {doubt}" for doubt in doubts(data)))
-    count = min(len(data.train_images), COLUMNS**2)
-    shown = data.train_images[: count // COLUMNS * COLUMNS or count]
+    images, columns = data.train_images, min(len(data.train_images), COLUMNS)
+    count = min(len(images), COLUMNS**2) // columns * columns
+    # At equal distances, so that every class is seen.
+    shown = images[np.linspace(0, len(images) - 1, count).astype(np.int64)]
     try:
-        write_png(out, image_grid(shown, min(count, COLUMNS)))
+        write_png(out, image_grid(shown, columns))
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    command.say(f"{out}: the first {len(shown)} images as networks will see them")
+    command.say(f"{out}: {count} of the images as networks will see them")
     return command.DONE
 
 

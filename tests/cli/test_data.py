@@ -33,7 +33,7 @@ def test_the_command_says_what_a_folder_holds_and_draws_it(pictures, tmp_path, m
         "left out 1 other file (1 .txt)",
         f"{pictures}: 15 images (15 PNG; 16 x 16 pixels), 2 classes: blue 2, red 13",
         "warning: 15 images are few: networks learn them by heart below some 1,000",
-        "data.png: the first 10 images as networks will see them",
+        "data.png: 10 of the images as networks will see them",
     ]
     drawn = np.asarray(Image.open(tmp_path / "data.png"))
     assert drawn.shape == ((16 + 4) * 3, (10 * 18 + 2) * 3, 3)
