@@ -4,13 +4,14 @@ from typing import Any
 
 import keras
 
-# Layers and functions of Keras. Left out are those that draw random numbers, and those whose
-# weights or results depend on the batch.
-PER_EXAMPLE = {
-    "Activation", "Add", "AveragePooling2D", "Concatenate", "Conv2D", "Cos", "Dense", "Dot",
-    "Embedding", "Flatten", "GlobalAveragePooling2D", "InputLayer", "LeakyReLU", "MaxPooling2D",
-    "ReLU", "Rescaling", "Reshape", "Sin",
+# Left out are those that draw random numbers, and those whose weights or results depend on the
+# batch.
+LAYERS = {
+    "Activation", "Add", "AveragePooling2D", "Concatenate", "Conv2D", "Dense", "Dot", "Embedding",
+    "Flatten", "GlobalAveragePooling2D", "InputLayer", "LeakyReLU", "MaxPooling2D", "ReLU",
+    "Rescaling", "Reshape",
 }  # fmt: skip
+FUNCTIONS = {"Cos", "Sin"}  # of keras.ops
 
 
 def per_example(operation: Any) -> bool:
@@ -23,14 +24,17 @@ def per_example(operation: Any) -> bool:
         operation: A functional or sequential network; or one of its layers, or a function on
             Keras tensors.
     """
-    if not type(operation).__module__.startswith("keras.src."):
+    kind = type(operation)
+    if kind.__module__.startswith("keras.src.ops."):
+        return kind.__name__ in FUNCTIONS
+    if not kind.__module__.startswith("keras.src."):
         return False
     if isinstance(operation, keras.Model):
         return all(map(per_example, getattr(operation, "operations", operation.layers)))
     activation = getattr(operation, "activation", keras.activations.linear)
     return (
-        type(operation).__name__ in PER_EXAMPLE
+        kind.__name__ in LAYERS
         and activation.__module__.startswith("keras.src.activations.")
         and getattr(operation, "activity_regularizer", None) is None
-        and getattr(operation, "axis", -1) != 0
+        and getattr(operation, "axis", None) not in (0, -len(operation.output.shape))
     )

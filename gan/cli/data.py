@@ -16,7 +16,7 @@ from gan.run.fields import option
 USAGE = "Shows what a folder of images holds, and the images as networks will see them."
 
 OF_CONFIG = ("image_size", "image_channels", "background", "skip_bad_images", "data_cache")
-COLUMNS = 10  # of the picture, and as many rows at most
+COLUMNS, WIDEST = 10, 3000  # of the picture, and as many rows at most; screen pixels
 
 
 def define(values: FlagValues) -> None:
@@ -40,13 +40,16 @@ def main(values: FlagValues) -> int:
     Config(dataset=name, **settings)  # checks them
     with command.silenced():
         from gan.data.folder_doubts import doubts
-        from gan.data.images import image_grid, write_png
+        from gan.data.images import cell_size, image_grid, write_png
         from gan.run import run_directory
     run_directory.check_output(out, ".png")
+    if Path(flag["folder"]).resolve() in out.resolve().parents:
+        raise UserError(f"--out={out}: must not lie in the folder, it would be one of its images")
     data = load_dataset(name, "", command.say, **settings)
     command.say(*(f"warning: {doubt}" for doubt in doubts(data)))
-    images, columns = data.train_images, min(len(data.train_images), COLUMNS)
-    count = min(len(images), COLUMNS**2) // columns * columns
+    images = data.train_images
+    columns = min(len(images), COLUMNS, max(1, WIDEST // cell_size(images.shape[2])))
+    count = min(len(images) // columns, columns) * columns
     # At equal distances, so that every class is seen.
     shown = images[np.linspace(0, len(images) - 1, count).astype(np.int64)]
     try:

@@ -27,7 +27,7 @@ from gan.lazy import np
 from gan.run.cache import cache_directory
 
 VERSION = 1  # of the files in the cache
-PIXELS_FILE, FACTS_FILE = "pixels", "facts"
+PIXELS_FILE, FACTS_FILE, LOCK_FILE = "pixels", "facts", "lock"
 GOOD, BAD = 1, 2  # states of a file
 WINDOW, WINDOW_BYTES = 256, 2**27  # files that are being read at a time, and their pixels
 SAFE_SECONDS = 5.0  # an interruption loses so much work
@@ -88,8 +88,12 @@ def cached_pixels(
         with alone_in(place, print_fn):
             if not complete(place, len(paths), settings):
                 read_all(paths, settings, place, print_fn)
+            if not complete(place, len(paths), settings):
+                raise UserError(f"{place}: something else changed it; repeat the command")
             sizes = [size for size, _ in status]
             return open_pixels(paths, sizes, settings, place, skip_bad, print_fn)
+    except BrokenPipeError:  # of `print_fn`
+        raise
     except OSError as error:
         raise UserError(
             f"{place}: cannot be written ({error.strerror or error}), where images are kept once "
@@ -98,12 +102,12 @@ def cached_pixels(
 
 
 def stat_of(path: str) -> tuple[int, int]:
-    """Returns the size of a file in bytes and its time in nanoseconds; -1 where there is none."""
+    """Returns the size of a file in bytes and its time in nanoseconds; -1 if it cannot be read."""
     try:
         status = os.stat(path)
     except OSError:
         return -1, -1
-    return status.st_size, status.st_mtime_ns
+    return (status.st_size, status.st_mtime_ns) if os.access(path, os.R_OK) else (-1, -1)
 
 
 def key_of(paths: Sequence[str], status: Sequence[tuple[int, int]], settings: Settings) -> str:
@@ -116,18 +120,19 @@ def key_of(paths: Sequence[str], status: Sequence[tuple[int, int]], settings: Se
 
 @contextlib.contextmanager
 def alone_in(place: Path, print_fn: Callable[[str], None]) -> Iterator[None]:
-    """Holds a directory of the cache; waits for a process that reads the same files."""
-    handle = os.open(place, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems have no locks
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print_fn("another process reads these images; waiting for it")
-                fcntl.flock(handle, fcntl.LOCK_EX)
+    """Holds a directory of the cache; waits for a process that reads the same files.
+
+    Raises:
+        OSError: The file system has no locks, or nothing can be written.
+    """
+    # Open for writing, or network file systems do not lock it for other machines.
+    with open(place / LOCK_FILE, "ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print_fn("another process reads these images; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
 
 
 def read_all(
@@ -172,6 +177,7 @@ def read_all(
                 os.fsync(pixels.fileno())
                 told.write(np.array(waiting, FACTS).tobytes())
                 told.flush()
+                os.fsync(told.fileno())
                 waiting, saved = [], now
             if now - said > PROGRESS_SECONDS:
                 left = (now - started) / (done - len(facts)) * (len(paths) - done)
@@ -193,8 +199,9 @@ def facts_left(place: Path, count: int) -> numpy.ndarray:
         left = (place / FACTS_FILE).read_bytes()
     except OSError:
         left = b""
-    whole = len(left) // np.dtype(FACTS).itemsize
-    return np.frombuffer(left, FACTS, whole)[:count]
+    facts = np.frombuffer(left, FACTS, len(left) // np.dtype(FACTS).itemsize)[:count]
+    other = ~np.isin(facts["state"], (GOOD, BAD))  # what a disk left that lost its power
+    return facts[: int(other.argmax())] if other.any() else facts
 
 
 def open_pixels(

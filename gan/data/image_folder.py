@@ -37,7 +37,11 @@ def find_images(directory: Path, print_fn: Callable[[str], None] = lambda line: 
             subfolders are parts of a data set, such as train and test.
     """
     flag = f"--dataset=image_folder:{directory}"
-    if not directory.is_dir():
+    try:
+        there = directory.is_dir()
+    except OSError as error:
+        raise UserError(f"{flag}: cannot be read ({error.strerror})") from None
+    if not there:
         raise UserError(f"{flag}: not a directory; must hold images ({' '.join(EXTENSIONS)})")
     paths: list[str] = []
     others: list[str] = []

@@ -57,6 +57,12 @@ def images_and_labels():
         lambda: network(layers.Dense(4, kernel_regularizer="l2")),
         lambda: network(keras.Sequential([keras.Input((784,)), layers.Dense(3)])),
         lambda: functional(lambda x: layers.Concatenate()([keras.ops.sin(x), keras.ops.cos(x)])),
+        lambda: keras.Sequential([
+            keras.Input(SHAPE), layers.Conv2D(4, 3), layers.AveragePooling2D(2),
+            layers.Conv2D(2, 2), layers.MaxPooling2D(), layers.Rescaling(0.5),
+            layers.Reshape((2, -1)), layers.Flatten(), layers.Dense(1),
+        ]),
+        lambda: functional(lambda x: layers.Add()([x, layers.ReLU()(x)])),
     ],
 )  # fmt: skip
 def test_networks_whose_examples_are_alone(make):
@@ -86,6 +92,8 @@ def test_networks_whose_examples_are_alone(make):
         lambda: network(keras.Sequential([keras.Input((784,)), layers.BatchNormalization()])),
         lambda: functional(lambda x: x - keras.ops.mean(x, axis=0, keepdims=True)),
         lambda: functional(lambda x: layers.Concatenate(axis=0)([x, x])),
+        lambda: functional(lambda x: layers.Concatenate(axis=-2)([x, x])),
+        lambda: functional(lambda x: keras.ops.reshape(x, (-1, 6))),
         lambda: functional(lambda x: x, OwnModel),
     ],
 )

@@ -41,6 +41,21 @@ def test_the_command_says_what_a_folder_holds_and_draws_it(pictures, tmp_path, m
     assert drawn[20, -20].tolist() == [255, 0, 0]
 
 
+def test_the_picture_may_not_lie_in_the_folder(pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(pictures)
+    assert status_of(monkeypatch, data, ".") == 2
+    assert (
+        "--out=data.png: must not lie in the folder, it would be one of" in capsys.readouterr().err
+    )
+    assert not (pictures / "data.png").exists()
+
+
+def test_a_picture_of_large_images_is_no_larger(pictures, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "a.png"
+    assert status_of(monkeypatch, data, pictures, "--image_size=256", f"--out={out}") == 0
+    assert Image.open(out).size == ((3 * 258 + 2) * 3, (3 * 258 + 2) * 3)
+
+
 def read(folder, **options):
     said = doubts(load_dataset(f"image_folder:{folder}", "", lambda line: None, **options))
     return [line for line in said if "are few" not in line]

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import os
 import threading
@@ -127,6 +128,58 @@ def test_pixels_that_were_lost_are_read_again(many, tmp_path, reads):
     assert len(reads) == 120
 
 
+def test_facts_that_were_lost_are_read_again(many, tmp_path, reads):
+    """A disk may leave zeros for what it was about to write."""
+    place = Path(cached(many, tmp_path).images.filename).parent
+    facts = (place / FACTS_FILE).read_bytes()
+    row = len(facts) // 60
+    (place / FACTS_FILE).write_bytes(facts[: 20 * row] + bytes(len(facts) - 20 * row))
+    assert levels(cached(many, tmp_path)) == list(range(60))
+    assert sorted(reads[60:]) == many[20:]
+
+
+def test_a_cache_that_is_taken_away_meanwhile_is_named(many, tmp_path, monkeypatch):
+    def read_all(paths, settings, place, print_fn):
+        read(paths, settings, place, print_fn)
+        os.truncate(place / FACTS_FILE, 100)
+
+    read = image_cache.read_all
+    monkeypatch.setattr(image_cache, "read_all", read_all)
+    with pytest.raises(UserError, match=r"something else changed it; repeat the command$"):
+        cached(many, tmp_path)
+
+
+def test_a_file_system_without_locks_is_refused(many, tmp_path, monkeypatch):
+    """Two processes that append at once would mix their images."""
+
+    def flock(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(UserError, match=r"cannot be written \(No locks available\)"):
+        cached(many, tmp_path)
+
+
+def test_a_file_that_may_be_read_later_is_read_later(many, tmp_path, monkeypatch):
+    """Its size and time stay the same."""
+    real = os.access
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, mode: path != many[3] and real(path, mode))
+        patched.setattr(image_cache, "read_image", lambda path, *how: (
+            read_image(path + "gone" * (path == many[3]), *how)))  # fmt: skip
+        assert len(cached(many, tmp_path, skip_bad=True).images) == 59
+    assert len(cached(many, tmp_path, skip_bad=True).images) == 60
+
+
+def test_nobody_who_reads_what_is_said_is_no_error_of_the_cache(many, tmp_path, monkeypatch):
+    def say(line):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(image_cache, "PROGRESS_SECONDS", -1.0)
+    with pytest.raises(BrokenPipeError):
+        cached(many, tmp_path, say=say)
+
+
 def test_bad_files_are_refused_or_left_out(many, tmp_path):
     for i in (0, 7, 59):
         Path(many[i]).write_bytes(b"no image")
@@ -175,7 +228,7 @@ def test_a_long_reading_tells_how_far_it_is(many, tmp_path, monkeypatch):
 
 def test_a_process_waits_for_one_that_reads_the_same(many, tmp_path):
     place = Path(cached(many, tmp_path).images.filename).parent
-    other = os.open(place, os.O_RDONLY)
+    other = open(place / image_cache.LOCK_FILE)  # noqa: SIM115
     fcntl.flock(other, fcntl.LOCK_EX)
     said, waiting = [], threading.Event()
 
@@ -187,7 +240,7 @@ def test_a_process_waits_for_one_that_reads_the_same(many, tmp_path):
     thread.start()
     assert waiting.wait(60)
     assert thread.is_alive()
-    os.close(other)
+    other.close()
     thread.join(60)
     assert not thread.is_alive()
     assert said == ["another process reads these images; waiting for it"]

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import struct
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, features
 
+from gan.data import image_reader
 from gan.data.image_reader import BadImage, colour, flaw_of, read_image
 from gan.errors import UserError
 
@@ -159,9 +161,87 @@ def test_of_16_bits_the_upper_ones_count(tmp_path):
         assert pixels_of(tmp_path / name, 3, 1).ravel().tolist() == expected
         assert pixels_of(tmp_path / name, 3, 3)[..., 2].ravel().tolist() == expected
     Image.fromarray(np.array([[70000]], np.int32)).save(tmp_path / "wide.tif")
-    assert flaw_of(tmp_path / "wide.tif") == "has pixels of more than 16 bits, must have 8 or 16"
+    assert flaw_of(tmp_path / "wide.tif") == "has 32 bits a channel, must have 8 or 16"
     Image.fromarray(np.array([[0.5]], np.float32)).save(tmp_path / "float.tif")
     assert flaw_of(tmp_path / "float.tif") == "has floating-point pixels, must have 8 or 16 bits"
+
+
+def test_numbers_that_pillow_takes_for_others_are_refused(tmp_path):
+    values = Image.fromarray(np.full((4, 4), 64 << 8, np.uint16))
+    values.save(tmp_path / "white.tif", tiffinfo={262: 0})
+    assert flaw_of(tmp_path / "white.tif") == "has 16 bits with 0 as white, must have 0 as black"
+    eight = Image.new("L", (4, 4), 64)
+    eight.save(tmp_path / "white8.tif", tiffinfo={262: 0})
+    assert pixels_of(tmp_path / "white8.tif", 1, 1).item() in (64, 191)  # as Pillow writes it
+    for bits in (2, 16):
+        data = png(bits, 0, 4, 4, bytes(4 * (1 + bits * 4 // 8)), transparent=b"\0\0")
+        (tmp_path / "key.png").write_bytes(data)
+        assert flaw_of(tmp_path / "key.png").startswith("has a transparent colour of other than 8")
+        (tmp_path / "key.png").write_bytes(png(bits, 0, 4, 4, bytes(4 * (1 + bits * 4 // 8))))
+        assert flaw_of(tmp_path / "key.png") == ""
+
+
+def png(bits, colours, width, height, rows, transparent=b""):
+    """A PNG file; `rows` begin with a filter each."""
+
+    def chunk(name, data):
+        check = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + check
+
+    header = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    if transparent:
+        parts.insert(1, chunk(b"tRNS", transparent))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("size", [(515, 513), (1030, 700), (64, 48)])
+def test_large_jpegs_are_as_good_as_other_files(size, orientation, tmp_path):
+    """They are decoded at a part of their size."""
+    rng = np.random.default_rng(0)
+    small = Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8))
+    image = small.resize(size, Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.jpg", quality=95, subsampling=0, exif=exif)
+    image.save(tmp_path / "a.png", exif=exif)
+    a, b = (pixels_of(tmp_path / name, 32).astype(int) for name in ("a.jpg", "a.png"))
+    assert np.abs(a - b).mean() < 1.5
+    assert read_image(tmp_path / "a.jpg", 32, 3, "white")[2:] == (size if orientation == 1
+                                                                 else size[::-1])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value", [b"\0\3\0\0\0\1\0\x09\0\0", b"\0\3\0\0\0\1\0\0\0\0", b"\0\2\0\0\0\0026\0\0\0",
+              b"\0\1\0\0\0\1\6\0\0\0"]
+)  # fmt: skip
+def test_an_orientation_that_is_none_turns_nothing(value, tmp_path):
+    """9, 0, text and a byte; numbers of two bytes are."""
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12" + value + bytes(4)
+    image = Image.fromarray(noise(8, 4))
+    image.save(tmp_path / "a.png", exif=exif)
+    found = read_image(tmp_path / "a.png", 4, 3, "white")
+    assert (found.width, found.height) == (4, 8)
+    assert np.array_equal(found.pixels, np.asarray(image)[2:6])
+
+
+def test_damaged_exif_leaves_the_image(tmp_path):
+    image = Image.fromarray(noise(8, 8))
+    image.save(tmp_path / "a.png", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert np.array_equal(pixels_of(tmp_path / "a.png", 8), np.asarray(image))
+
+
+@pytest.mark.parametrize(
+    ("number", "lasts"), [(errno.EACCES, True), (errno.EIO, False), (errno.EMFILE, False)]
+)
+def test_an_error_that_may_be_over_is_no_bad_image(number, lasts, tmp_path, monkeypatch):
+    def fail(path, most):
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(image_reader, "read_bytes", fail)
+    with pytest.raises(BadImage if lasts else UserError, match=r"cannot be read \("):
+        read_image(tmp_path / "a.png", 8, 3, "white")
 
 
 def bad_files(directory):
