@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import PIL
-from PIL import Image
 
 from gan.data.image_reader import FORMATS, BadImage, flaw_of, read_image
 from gan.errors import UserError
@@ -160,7 +159,7 @@ def read_all(
         ThreadPoolExecutor(os.cpu_count()) as pool,
         warnings.catch_warnings(),
     ):
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS is checked
+        warnings.filterwarnings("ignore", module="PIL")  # they name no file
         if os.path.getsize(pixels.name) < row * (facts["state"] == GOOD).sum():
             facts = facts[:0]
         pixels.truncate(row * (facts["state"] == GOOD).sum())

@@ -226,9 +226,10 @@ def test_an_orientation_that_is_none_turns_nothing(value, tmp_path):
     assert np.array_equal(found.pixels, np.asarray(image)[2:6])
 
 
-def test_damaged_exif_leaves_the_image(tmp_path):
+@pytest.mark.parametrize("exif", [b"MM\0*\xff\xff\xff\xff", b"XX\0*\0\0\0\x08", b"MM\0*\0\0"])
+def test_damaged_exif_leaves_the_image(exif, tmp_path):
     image = Image.fromarray(noise(8, 8))
-    image.save(tmp_path / "a.png", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    image.save(tmp_path / "a.png", exif=b"Exif\0\0" + exif)
     assert np.array_equal(pixels_of(tmp_path / "a.png", 8), np.asarray(image))
 
 
