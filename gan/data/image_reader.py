@@ -132,12 +132,11 @@ def decoded(content: bytes, side: int, channels: int, background: str) -> Read:
 def orientation_of(image: Image.Image) -> int:
     """Returns EXIF's orientation, 1 to 8; 1 if there is none that can be read, as viewers do.
 
-    Of TIFF Pillow itself turns the pixels, and says the size as viewers show it.
+    Of an image that is loaded: Pillow turns TIFF itself, and forgets the orientation then.
     """
     found: Any = 1
-    if image.format != "TIFF":
-        with contextlib.suppress(Exception):  # of damaged EXIF; the pixels may be sound
-            found = image.getexif().get(ExifTags.Base.Orientation)
+    with contextlib.suppress(Exception):  # of damaged EXIF; the pixels may be sound
+        found = image.getexif().get(ExifTags.Base.Orientation)
     return found if found in UPRIGHT else 1
 
 
