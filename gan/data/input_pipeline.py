@@ -157,20 +157,26 @@ def device_blocks(data: Dataset, device: str = "GPU:0", **settings: Any) -> Iter
             yield block._replace(images=images_at(block.images))
 
 
-def mapped_blocks(data: Dataset, **settings: Any) -> Iterator[Batch]:
-    """Yields the same blocks of images that are mapped from a file, and reads no others.
+def host_blocks(data: Dataset, **settings: Any) -> Iterator[Batch]:
+    """Yields the same blocks, with images that NumPy gathers from where they are.
 
-    NumPy gathers them: TensorFlow would copy all into memory. A thread does, one block ahead.
+    TensorFlow would copy all of them first, also those that are mapped from a file. A thread
+    gathers, one block ahead.
 
     Args:
-        data: Images in an ``np.memmap``, not stacked.
+        data: Images or points, in memory or in an ``np.memmap``.
         **settings: Of `block_dataset`.
     """
     blocks = iter(number_blocks(data, **settings))
 
     def read() -> Batch:
         block = next(blocks)
-        return block._replace(images=tf.constant(data.train_images[block.images[..., 0].numpy()]))
+        numbers = np.moveaxis(block.images.numpy(), -1, 0)  # of one channel of the stack each
+        return block._replace(
+            images=tf.constant(
+                np.concatenate([data.train_images[of_one] for of_one in numbers], -1)
+            )
+        )
 
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(read)

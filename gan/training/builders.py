@@ -1,9 +1,8 @@
 """What a configuration stands for: the objective, the pipeline, and the compiled step."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from gan.algorithm.augment import AUGMENTATIONS
@@ -13,7 +12,7 @@ from gan.algorithm.penalties import PENALTIES, WeightedPenalty
 from gan.algorithm.schedules import DECAYS
 from gan.algorithm.step import GanState, train_steps
 from gan.data.datasets import Dataset
-from gan.data.input_pipeline import Batch, block_dataset, device_blocks, mapped_blocks
+from gan.data.input_pipeline import Batch, device_blocks, host_blocks
 from gan.rng import STEP, noise_seed
 from gan.run.config import Config
 from gan.training import devices
@@ -38,11 +37,7 @@ def build_pipeline(
     config: Config, data: Dataset, first_step: int = 0, rollbacks: int = 0
 ) -> Iterable[Batch]:
     """Returns the blocks that a run consumes from `first_step` on, after so many rollbacks."""
-    make: Callable[..., Iterable[Batch]] = block_dataset
-    if devices.keeps_images(config, data):
-        make = device_blocks
-    elif isinstance(data.train_images, np.memmap) and data.stack == 1:
-        make = mapped_blocks
+    make = device_blocks if devices.keeps_images(config, data) else host_blocks
     return make(
         data,
         threads=devices.pipeline_threads(),

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gan.data.datasets import Dataset, load_dataset
 from gan.data.images import to_float, to_stored, to_uint8
-from gan.data.input_pipeline import block_dataset, examples_at, mapped_blocks, real_examples
+from gan.data.input_pipeline import block_dataset, examples_at, host_blocks, real_examples
 from gan.rng import SAMPLES, TRAINING, draw_latents, shuffled_indices
 from gan.run.config import Config
 from gan.training.builders import build_pipeline
@@ -169,7 +169,7 @@ def test_a_folder_comes_in_the_same_order_as_arrays(tmp_path):
     data = load_dataset(f"image_folder:{tmp_path}", "", print, image_size=8, image_channels=1)
     settings = {"steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5}
     for first in (0, 4):
-        blocks = mapped_blocks(data, **settings, first_step=first)
+        blocks = host_blocks(data, **settings, first_step=first)
         others = block_dataset(data, **settings, first_step=first).as_numpy_iterator()
         pairs = zip(itertools.islice(blocks, 3), itertools.islice(others, 3), strict=True)
         for number, (block, other) in enumerate(pairs):
@@ -181,6 +181,27 @@ def test_a_folder_comes_in_the_same_order_as_arrays(tmp_path):
                 np.testing.assert_array_equal(a, b)
         blocks.close()
     np.testing.assert_array_equal(real_examples(data, 12, 0)[10:, 0, 0, 0], [0, 10])
+
+
+@pytest.mark.parametrize("kind", ["images", "colour", "stack", "points"])
+def test_numpy_gathers_what_tensorflow_does(kind):
+    rng = np.random.default_rng(0)
+    channels = 3 if kind == "colour" else 1
+    images = rng.integers(0, 256, (30, 6, 5, channels), np.uint8)
+    data = Dataset(images, rng.integers(0, 10, 30), stack=2 if kind == "stack" else 1)
+    if kind == "points":
+        data = Dataset(rng.normal(size=(30, 2)).astype(np.float32))
+    settings = {
+        "steps_per_call": 3, "d_steps": 2, "batch_size": 4, "latent_dim": 5, "seed": 5,
+        "noise_seed": 6, "first_step": 7,
+    }  # fmt: skip
+    blocks = host_blocks(data, **settings)
+    others = block_dataset(data, **settings).as_numpy_iterator()
+    for _ in range(3):
+        for a, b in zip(next(blocks), next(others), strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+    blocks.close()
 
 
 def test_of_a_mapped_file_only_what_is_wanted_is_read(tmp_path):
