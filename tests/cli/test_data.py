@@ -56,6 +56,17 @@ def test_a_picture_of_large_images_is_no_larger(pictures, tmp_path, monkeypatch,
     assert Image.open(out).size == ((3 * 258 + 2) * 3, (3 * 258 + 2) * 3)
 
 
+def test_the_picture_shows_every_part_of_a_folder(tmp_path, monkeypatch):
+    for i in range(150):
+        write(tmp_path / f"a/{i:03}.png", Image.new("L", (8, 8), i))
+    out = tmp_path / "a.png"
+    flags = ("--image_size=8", "--image_channels=1", f"--out={out}")
+    assert status_of(monkeypatch, data, tmp_path / "a", *flags) == 0
+    cells = np.asarray(Image.open(out))[15::30, 15::30]
+    assert (cells.shape, cells[0, 0], cells[-1, -1]) == ((10, 10), 0, 149)
+    assert np.diff(cells.ravel().astype(int)).max() == 2
+
+
 def read(folder, **options):
     said = doubts(load_dataset(f"image_folder:{folder}", "", lambda line: None, **options))
     return [line for line in said if "are few" not in line]
