@@ -251,7 +251,10 @@ def bad_files(directory):
     jpeg, png = (encoded(picture, form) for form in ("JPEG", "PNG"))
     flipped = png[:100] + bytes([png[100] ^ 1]) + png[101:]
     damaged, unknown = "is damaged or truncated (", "is no image, or damaged at its beginning"
+    at = png.index(b"IEND") - 5  # the last byte of the check sum of what stands before
+    check = png[:at] + bytes([png[at] ^ 1]) + png[at + 1 :]
     files = {
+        "check.png": (check, damaged),
         "cut.bmp": (encoded(picture, "BMP")[:-3], damaged),
         "cut.gif": (encoded(picture, "GIF")[:-400], damaged),
         "cut.jpg": (jpeg[: len(jpeg) // 2], damaged),
