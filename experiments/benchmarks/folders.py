@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIDE, SEEN, CLASSES, KINDS = 64, 32, 10, 200  # of the files, of the networks, and of made pictures
+SIDE, CLASSES, KINDS = 64, 10, 200  # pixels of a file; of so many pictures each is a copy
 
 READ = """
 import json, re, sys, time

@@ -88,8 +88,8 @@ def compile_train_steps(
 
     if run_eagerly:
         return run_steps
-    # The loop over steps is the only control flow on tensors, so AutoGraph would cost time alone:
-    # 1.4 of 3.2 s of a trace, and files in the temporary directory.
+    # The loop over steps is the only control flow on tensors, so AutoGraph would cost time alone,
+    # most of a trace, and leave files in the temporary directory.
     compiled = tf.function(run_steps, jit_compile=config.jit_compile, autograph=False)
     # Several runs in a process are compiled one by one; TensorFlow would take them for retracing.
     compiled._omit_frequent_tracing_warning = True
