@@ -9,7 +9,7 @@ from gan.lazy import np, tf
 
 # Streams of latents; a new one gets the next number, so that old seeds keep their meaning.
 TRAINING, SAMPLES, EVALUATION = 0, 1, 2
-STEP = 3  # what the step draws itself: points of gradient penalties, augmentations
+STEP = 3  # what the step draws itself: points of penalties, augmentations, flips
 BATCH_NORM = 4  # see gan/algorithm/batch_norm_statistics.py
 
 # Streams of initial weights, so that the two networks of a seed share no numbers.

@@ -60,6 +60,16 @@ def cutout(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     return tf.where(inside, BACKGROUND, images)
 
 
+def flip(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Returns images, each mirrored left to right with a chance of 1/2.
+
+    Of real images alone (`--flip`): it says that mirror images are data too, so it is no row of
+    `AUGMENTATIONS`.
+    """
+    chance = collectives.uniform([images.shape[0], 1, 1, 1], key)
+    return tf.where(chance < 0.5, tf.reverse(images, [2]), images)
+
+
 # Brightness only where there is colour: the background of digits is black, and D would see it.
 AUGMENTATIONS: dict[str, tuple[Augmentation, ...]] = {
     "none": (),

@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from gan.algorithm import collectives
+from gan.algorithm.augment import flip
 from gan.algorithm.losses import cross_entropy
 from gan.algorithm.objective import Objective, discriminator_inputs
 from gan.algorithm.per_example import per_example
@@ -39,6 +40,8 @@ FINITE = (
     "logits/real", "logits/fake", "loss/d", "loss/penalty", "grads/d_norm", "weights/d_norm",
     "loss/g", "grads/g_norm", "weights/g_norm",
 )  # fmt: skip
+
+FLIPS = 3  # of an update's random numbers; 1 and 2 are those of what D sees
 
 EMA_RAMP = 0.05  # half-life over images seen while the average warms up; Karras et al. 2022's value
 
@@ -297,6 +300,7 @@ def train_step(
     schedule: str,
     ema_half_life: int,
     key: tf.Tensor,
+    flip_real: bool = False,
     update_generator: bool = True,
 ) -> Metrics:
     """Does one step: D's updates, G's update, the average; and counts it.
@@ -312,6 +316,7 @@ def train_step(
             "classic": like alternating, with `classic_discriminator_update`.
         ema_half_life: In images.
         key: [2] int64, from which the key of each update's random numbers is made.
+        flip_real: Whether half of the real images are mirrored; which is a function of the key too.
         update_generator: Whether G learns; it does not while D warms up.
 
     Returns:
@@ -325,8 +330,12 @@ def train_step(
     def update(function: Update, number: int) -> Metrics:
         """Does one of the step's updates, each on latents and random numbers of its own."""
         real = min(number, last)  # G's update looks at the last real batch
-        batch = Batch(real_images[real], block.labels[real], block.latents[number])
-        return function(state, batch, objective, fold_in(key, step * (d_steps + 1) + number))
+        first = step * (d_steps + 1)
+        images = real_images[real]
+        if flip_real:
+            images = flip(images, fold_in(fold_in(key, first + real), FLIPS))
+        batch = Batch(images, block.labels[real], block.latents[number])
+        return function(state, batch, objective, fold_in(key, first + number))
 
     update_d = classic_discriminator_update if schedule == "classic" else discriminator_update
     for number in range(last):

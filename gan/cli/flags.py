@@ -11,6 +11,7 @@ from gan.run import presets
 from gan.run.config import FOLDER, Config
 from gan.run.fields import check, kind_of, option, parse, valid_values
 from gan.run.paths import user_path
+from gan.run.run_directory import CONFIG_FILE, read_config
 from gan.training.checks import TABLES
 
 
@@ -62,7 +63,24 @@ def config_from_flags(values: flags.FlagValues) -> Config:
     """Returns the preset with the flags that were given."""
     fields = [field.name for field in dataclasses.fields(Config)]
     given = {name: values[name].value for name in fields if values[name].present}
-    return presets.from_preset(values["preset"].value, given)
+    return presets.from_preset(preset_of(values), given)
+
+
+def preset_of(values: flags.FlagValues) -> str:
+    """Returns the preset that was named, or else what fits the data.
+
+    That is another one than the default where a folder of images is trained on, and neither preset
+    nor networks are named; unless the run began with the default, before there was a choice.
+    """
+    named = any(values[name].present for name in ("preset", "generator", "discriminator"))
+    preset, run_dir = values["preset"].value, values["run_dir"].value if "run_dir" in values else ""
+    if named or not values["dataset"].value.startswith(FOLDER):
+        return preset
+    if run_dir and (Path(run_dir) / CONFIG_FILE).exists():
+        saved = read_config(Path(run_dir))
+        if (saved.generator, saved.discriminator) == (Config.generator, Config.discriminator):
+            return preset
+    return presets.of_folder(values["image_size"].value)
 
 
 def define_generator(values: flags.FlagValues) -> None:

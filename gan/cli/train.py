@@ -34,8 +34,14 @@ def define(values: FlagValues) -> None:
 
 def main(values: FlagValues) -> int:
     """Trains and returns the exit status."""
+    preset = flags.preset_of(values)
+    if preset != values["preset"].value:
+        command.say(
+            f"--preset={preset}: chosen for a folder at {values['image_size'].value} pixels; "
+            "--preset, or --generator and --discriminator, choose otherwise"
+        )
     config = flags.config_from_flags(values)
-    run_dir = values["run_dir"].value or f"runs/{values['preset'].value}"
+    run_dir = values["run_dir"].value or f"runs/{preset}"
     if values["run_dir"].present and not values["run_dir"].value:
         raise UserError("--run_dir=: must be a directory")
     with catching_signals(ends_process=True) as stop:

@@ -38,8 +38,9 @@ def build_network(
     """Returns the network of the table's row that a flag names."""
     name, labels = getattr(config, flag), classes if config.conditional else 0
     spec = NetworkSpec(
-        tuple(image_shape), config.latent_dim, labels, norm, config.precision, config.seed
-    )
+        tuple(image_shape), config.latent_dim, labels, norm, config.precision, config.seed,
+        config.halvings,
+    )  # fmt: skip
     try:
         return lookup(table, flag, name).build(spec)
     except ValueError as error:

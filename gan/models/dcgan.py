@@ -10,47 +10,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gan.lazy import keras
-from gan.models.layers import Kernel, LayerBuilder, NetworkSpec
+from gan.models.layers import Kernel, LayerBuilder, NetworkSpec, widths_of
 from gan.rng import DISCRIMINATOR_STREAM, GENERATOR_STREAM
+
+WIDTHS = (48, 96, 192, 384)  # channels double with each halving, and end at 8 times the first
 
 
 def dcgan_generator(
-    spec: NetworkSpec, widths: Sequence[int] = (96, 48), hidden: int = 0
+    spec: NetworkSpec, widths: Sequence[int] = WIDTHS, hidden: int = 0
 ) -> keras.Model:
-    """Returns a generator with two transposed convolutions of 4x4 and stride 2; BatchNorm.
+    """Returns a generator of transposed convolutions of 4x4 and stride 2; BatchNorm.
 
-    H and W must be multiples of 4. `widths` are the channels at H/4 and H/2, `hidden` the units of
-    a dense layer before the others, if it is not 0.
+    They double a map of 4 to 7 pixels to the images, or as `spec` says. `widths` are the channels
+    at H/2, H/4 and so on, the last also further on; `hidden` the units of a dense layer before the
+    others, if it is not 0.
     """
     norm = spec.resolved_norm("batch")
     make = LayerBuilder(spec, GENERATOR_STREAM, norm, kernels(norm))
-    height, width, channels = spec.halved(2)
+    times, height, width, channels = spec.halved()
+    first, *others = reversed(widths_of(widths, times))
     inputs, x = make.latents()
     if hidden:
         x = make.relu(make.batch_norm(make.dense(x, hidden)))
-    x = make.dense(x, height * width * widths[0])
-    x = make.reshape(x, height, width, widths[0])
+    x = make.dense(x, height * width * first)
+    x = make.reshape(x, height, width, first)
     x = make.relu(make.batch_norm(x))
-    x = make.relu(make.batch_norm(make.conv_transpose(x, widths[1], 4, 2)))
+    for filters in others:
+        x = make.relu(make.batch_norm(make.conv_transpose(x, filters, 4, 2)))
     images = make.tanh_images(make.conv_transpose(x, channels, 4, 2))
     return make.model(inputs, images, "generator")
 
 
 def dcgan_discriminator(
-    spec: NetworkSpec, widths: Sequence[int] = (48, 96), hidden: int = 0
+    spec: NetworkSpec, widths: Sequence[int] = WIDTHS, hidden: int = 0
 ) -> keras.Model:
-    """Returns a discriminator with two convolutions of 4x4 and stride 2, then Dense 1.
+    """Returns a discriminator of convolutions of 4x4 and stride 2, then Dense 1.
 
     8 MFLOP for an image of 28x28x1. BatchNorm by default, which the first layer never has; a
-    gradient penalty needs another normalisation. H and W must be multiples of 4. `widths` are the
-    channels at H/2 and H/4, `hidden` the units of a dense layer after them, if it is not 0.
+    gradient penalty needs another normalisation. `widths` and `hidden` are those of
+    `dcgan_generator`; the dense layer comes after the others.
     """
     norm = spec.resolved_norm("batch")
     make = LayerBuilder(spec, DISCRIMINATOR_STREAM, norm, kernels(norm))
-    spec.halved(2)
+    times = spec.halved()[0]
     images = keras.Input(spec.image_shape, name="images")
-    x = make.leaky(make.conv(images, widths[0], 4, 2))
-    x = make.leaky(make.batch_norm(make.conv(x, widths[1], 4, 2)))
+    first, *others = widths_of(widths, times)
+    x = make.leaky(make.conv(images, first, 4, 2))
+    for filters in others:
+        x = make.leaky(make.batch_norm(make.conv(x, filters, 4, 2)))
     x = make.flatten(x)
     if hidden:
         x = make.leaky(make.batch_norm(make.dense(x, hidden)))

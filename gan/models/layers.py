@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from gan.lazy import keras, np
 from gan.rng import seeds
 from gan.run.config import NORMS
+from gan.run.sides import halvings_of, nearest_sides
 
 # From the seed of a layer to its initializer.
 Kernel = Callable[[int], "keras.initializers.Initializer"]
@@ -31,22 +32,40 @@ class NetworkSpec(NamedTuple):
     norm: str = "default"  # one of `NORMS`; default: what the network's paper has
     policy: str = "float32"  # Keras dtype policy of the inner layers
     seed: int = 0  # of the initial weights
+    halvings: int = 0  # of images by convolutions; 0: until 4 to 7 pixels are left
 
-    def halved(self, times: int) -> tuple[int, int, int]:
-        """Returns H and W after some halvings, and C."""
-        factor, shape = 2**times, self.image_shape
-        if len(shape) != 3 or shape[0] % factor or shape[1] % factor:
+    def halved(self) -> tuple[int, int, int, int]:
+        """Returns how often images are halved, the H and W that this leaves, and C.
+
+        Raises:
+            ValueError: These are no images, or their sides do not allow it; names sides that do.
+        """
+        if len(self.image_shape) != 3:
             raise ValueError(
-                f"needs images [H, W, C] with H and W multiples of {factor}, "
-                f"the data has the shape {list(shape)}"
+                f"needs images [H, W, C], the data has the shape {list(self.image_shape)}"
             )
-        return shape[0] // factor, shape[1] // factor, shape[2]
+        height, width, channels = self.image_shape
+        times = self.halvings or halvings_of(height, width)
+        if times is None or height % 2**times or width % 2**times:
+            needed = f"with H and W multiples of {2**self.halvings}, as --halvings says"
+            if not self.halvings:
+                sides = " and ".join(map(str, nearest_sides(min(height, width))))
+                needed = f"that halve until 4 to 7 pixels are left, the nearest sides are {sides}"
+            raise ValueError(
+                f"needs images [H, W, C] {needed}; the data has the shape {list(self.image_shape)}"
+            )
+        return times, height // 2**times, width // 2**times, channels
 
     def resolved_norm(self, default: str, allowed: Sequence[str] = NORMS) -> str:
         """Returns the normalisation, which is `default` unless another one is asked for."""
         if self.norm not in allowed:
             raise ValueError(f"norm={self.norm}: must be one of {', '.join(allowed)}")
         return default if self.norm == "default" else self.norm
+
+
+def widths_of(widths: Sequence[int], count: int) -> list[int]:
+    """Returns the first `count` of some widths; the last one goes on."""
+    return [widths[min(i, len(widths) - 1)] for i in range(count)]
 
 
 def scaled(gain: float) -> Kernel:

@@ -22,29 +22,30 @@ class Network(NamedTuple):
     build: Callable[[NetworkSpec], keras.Model]  # ValueError: not for these data, or this norm
     dense: bool = False  # without convolutions: float32 is faster under XLA on CPUs
     points: bool = False  # of points instead of images
+    halves: bool = False  # images by convolutions, as often as --halvings or their side says
 
 
 GENERATORS: dict[str, Network] = {
     "mlp": Network(mlp_generator, dense=True),
     "tiny": Network(partial(mlp_generator, widths=(32, 32)), dense=True),
-    "dcgan": Network(dcgan_generator),
-    "dcgan_tiny": Network(partial(dcgan_generator, widths=(16, 8))),
-    "infogan": Network(partial(dcgan_generator, hidden=448)),
-    "infogan_tiny": Network(partial(dcgan_generator, widths=(16, 8), hidden=32)),
-    "resnet": Network(resnet_generator),
-    "resnet_tiny": Network(partial(resnet_generator, widths=(16, 8, 8))),
+    "dcgan": Network(dcgan_generator, halves=True),
+    "dcgan_tiny": Network(partial(dcgan_generator, widths=(8, 16)), halves=True),
+    "infogan": Network(partial(dcgan_generator, hidden=448), halves=True),
+    "infogan_tiny": Network(partial(dcgan_generator, widths=(8, 16), hidden=32), halves=True),
+    "resnet": Network(resnet_generator, halves=True),
+    "resnet_tiny": Network(partial(resnet_generator, widths=(8, 8, 16)), halves=True),
     "toy": Network(toy_generator, dense=True, points=True),
     "toy_tiny": Network(partial(toy_generator, widths=(32, 32)), dense=True, points=True),
 }
 DISCRIMINATORS: dict[str, Network] = {
     "mlp": Network(mlp_discriminator, dense=True),
     "tiny": Network(partial(mlp_discriminator, widths=(32,)), dense=True),
-    "dcgan": Network(dcgan_discriminator),
-    "dcgan_tiny": Network(partial(dcgan_discriminator, widths=(8, 16))),
-    "infogan": Network(partial(dcgan_discriminator, hidden=448)),
-    "infogan_tiny": Network(partial(dcgan_discriminator, widths=(8, 16), hidden=32)),
-    "resnet": Network(resnet_discriminator),
-    "resnet_tiny": Network(partial(resnet_discriminator, widths=(8, 8, 16))),
+    "dcgan": Network(dcgan_discriminator, halves=True),
+    "dcgan_tiny": Network(partial(dcgan_discriminator, widths=(8, 16)), halves=True),
+    "infogan": Network(partial(dcgan_discriminator, hidden=448), halves=True),
+    "infogan_tiny": Network(partial(dcgan_discriminator, widths=(8, 16), hidden=32), halves=True),
+    "resnet": Network(resnet_discriminator, halves=True),
+    "resnet_tiny": Network(partial(resnet_discriminator, widths=(8, 8, 16)), halves=True),
     "toy": Network(toy_discriminator, dense=True, points=True),
     "toy_tiny": Network(
         partial(toy_discriminator, widths=(32, 32), waves=8), dense=True, points=True

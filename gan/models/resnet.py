@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gan.lazy import keras
-from gan.models.layers import LayerBuilder, NetworkSpec, scaled
+from gan.models.layers import LayerBuilder, NetworkSpec, scaled, widths_of
 from gan.rng import DISCRIMINATOR_STREAM, GENERATOR_STREAM
 
 NORMS = ("default", "none")  # the same: there is none
@@ -24,17 +24,20 @@ NORMS = ("default", "none")  # the same: there is none
 LEAKY_GAIN = 2 / (1 + 0.2**2)
 BRANCH_LAYERS = 3  # convolutions in a residual branch
 
+WIDTHS = (32, 64, 128, 256)  # channels double with each halving, and end at 8 times the first
+
 
 def resnet_generator(
-    spec: NetworkSpec, widths: Sequence[int] = (128, 64, 32), blocks: int = 1
+    spec: NetworkSpec, widths: Sequence[int] = WIDTHS, blocks: int = 1
 ) -> keras.Model:
-    """Returns a generator that starts from a Dense map and doubles it twice.
+    """Returns a generator that doubles a Dense map of 4 to 7 pixels to images, or as `spec` says.
 
-    `widths` are the channels at each resolution, from the smallest, `blocks` the residual blocks at
-    each. H and W must be divisible by 2 as often as resolutions change.
+    `widths` are the channels at H, H/2, H/4 and so on, the last also further on; `blocks` the
+    residual blocks at each.
     """
     make = LayerBuilder(spec, GENERATOR_STREAM, spec.resolved_norm("none", NORMS), scaled(1.0))
-    height, width, channels = spec.halved(len(widths) - 1)
+    times, height, width, channels = spec.halved()
+    widths = widths_of(widths, times + 1)[::-1]
     inputs, x = make.latents()
     x = make.dense(x, height * width * widths[0])
     x = make.reshape(x, height, width, widths[0])
@@ -51,14 +54,14 @@ def resnet_generator(
 
 
 def resnet_discriminator(
-    spec: NetworkSpec, widths: Sequence[int] = (32, 64, 128), blocks: int = 1
+    spec: NetworkSpec, widths: Sequence[int] = WIDTHS, blocks: int = 1
 ) -> keras.Model:
-    """Returns a discriminator that halves an image twice and weighs what is left by a learned map.
+    """Returns a discriminator that halves images and weighs what is left by a learned map.
 
-    `widths` and `blocks` are those of `resnet_generator`, from the largest resolution.
+    `widths` and `blocks` are those of `resnet_generator`.
     """
     make = LayerBuilder(spec, DISCRIMINATOR_STREAM, spec.resolved_norm("none", NORMS), scaled(1.0))
-    spec.halved(len(widths) - 1)
+    widths = widths_of(widths, spec.halved()[0] + 1)
     images = keras.Input(spec.image_shape, name="images")
     x = make.conv(images, widths[0], 3)
     depth = blocks * len(widths)

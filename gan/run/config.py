@@ -45,6 +45,12 @@ class Config:
         "default", "generator's normalisation; default: what its paper has", choices=NORMS
     )
     d_norm: str = option("default", "discriminator's normalisation, likewise", choices=NORMS)
+    halvings: int = option(
+        0,
+        "how often convolutional networks halve images; 0: until 4 to 7 pixels are left",
+        low=0,
+        below=12,
+    )
     conditional: bool = option(False, "both networks get the class of each image")
     latent_dim: int = option(100, "entries of a latent vector, each ~ N(0, 1)", low=1, below=INT32)
     loss: str = option("non_saturating", "pair of losses")
@@ -70,6 +76,7 @@ class Config:
     batch_size: int = option(256, "real images, and fake images, an update", low=1, below=INT32)
     steps: int = option(30_000, "training steps in all", low=1, below=INT32, resumable=True)
     augment: str = option("none", "differentiable augmentation of all that the discriminator sees")
+    flip: bool = option(False, "real images are mirrored, left to right, half of the time")
     pack: int = option(
         1,
         "images, all real or all fake, that the discriminator sees at once (PacGAN)",

@@ -17,6 +17,7 @@ from gan.run.files import check_file, read_text
 from gan.run.jsonl import parse
 from gan.run.paths import check_pattern
 from gan.run.records import read_summary
+from gan.run.sides import halvings_of
 
 CONFIG_FILE = "config.json"
 SUMMARY_FILE = "summary.json"
@@ -48,7 +49,9 @@ CHECKPOINT_LEFTOVER = re.compile(
 MOST_CHECKPOINT = 2**40  # bytes of a part; TensorFlow reads no more than the networks need
 
 # What a configuration leaves to the machine, and how it says so.
-AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None}
+AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None, "halvings": 0}
+
+HALVINGS_BEFORE = 2  # of images, by the networks of versions that did not look at their side
 
 
 def check_run_dir(run_dir: Path, config: Config) -> None:
@@ -125,11 +128,28 @@ def read_config(run_dir: Path) -> Config:
     Raises:
         UserError: There is none, or it cannot be read.
     """
-    values = read_values(run_dir)["config"]
+    values = read_values(run_dir)
     try:
-        return config_module.from_dict(values)
+        return config_module.from_dict(with_old_halvings(values["config"], values.get("data")))
     except UserError as error:
         raise UserError(f"{run_dir / CONFIG_FILE}: is not a configuration ({error})") from None
+
+
+def with_old_halvings(config: Mapping[str, Any], data: Any) -> Mapping[str, Any]:
+    """Returns a saved configuration, with the depth that networks had before --halvings.
+
+    They halved twice, whatever the side. `data` is what config.json says of it, if it does.
+    """
+    if "halvings" in config:
+        return config
+    match data:
+        case {"shape": [int(height), int(width), int()]}:
+            same = halvings_of(height, width) == HALVINGS_BEFORE
+        case {"shape": [int()]}:  # points
+            same = True
+        case _:
+            same = False
+    return {**config, "halvings": 0 if same else HALVINGS_BEFORE}
 
 
 def own_networks(run_dir: Path) -> list[str]:

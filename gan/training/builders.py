@@ -83,6 +83,7 @@ def compile_train_steps(
             schedule=config.schedule,
             ema_half_life=config.ema_half_life,
             key=tf.stack([seed, tf.constant(STEP, tf.int64)]),
+            flip_real=config.flip,
             update_generator=update_generator,
         )
 

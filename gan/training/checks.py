@@ -15,6 +15,7 @@ from gan.errors import UserError
 from gan.models.registry import DISCRIMINATORS, GENERATORS
 from gan.run.config import FOLDER, Config
 from gan.run.fields import lookup, matches
+from gan.run.sides import halvings_of, nearest_sides
 
 # The tables that fields of a configuration name a row of.
 TABLES: Mapping[str, Mapping[str, Any]] = {
@@ -57,12 +58,45 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
         )
     if source and source.points and config.augment != "none":
         raise UserError(f"--augment={config.augment}: is for images, valid is none")
+    if source and source.points and config.flip:
+        raise UserError("--flip=True: is for images, valid is false")
+    if config.halvings and not halving_networks(config, given):
+        raise UserError(f"--halvings={config.halvings}: no network halves images, valid is 0")
     evaluated = config.evaluate_every and not (source and source.counts_modes)
     if config.on_collapse == "stop" and not (has_log_odds(config) or evaluated):
         raise UserError(
             "--on_collapse=stop: none of the rules in docs/evaluation.md looks at this run, "
             "valid is warn"
         )
+
+
+def halving_networks(config: Config, given: Collection[str] = ()) -> list[str]:
+    """Returns the players whose networks halve images by convolutions; not those in `given`."""
+    players = [name for name in ("generator", "discriminator") if name not in given]
+    return [name for name in players if TABLES[name][getattr(config, name)].halves]
+
+
+def check_image_size(config: Config, given: Collection[str] = ()) -> None:
+    """Refuses a side of a folder's images that its networks do not halve, before it is read.
+
+    Raises:
+        UserError: Names the nearest sides that they do.
+    """
+    side, times = config.image_size, config.halvings
+    even = halvings_of(side, side) if not times else side % 2**times == 0
+    players = halving_networks(config, given)
+    if even or not players or not config.dataset.startswith(FOLDER):
+        return
+    name = f"--{players[0]}={getattr(config, players[0])}"
+    if times:
+        raise UserError(
+            f"--image_size={side}: {name} halves it --halvings={times} times, must be a multiple "
+            f"of {2**times}"
+        )
+    raise UserError(
+        f"--image_size={side}: {name} halves it until 4 to 7 pixels are left, must be "
+        f"{' or '.join(map(str, nearest_sides(side)))}"
+    )
 
 
 def has_log_odds(config: Config) -> bool:

@@ -22,7 +22,7 @@ from gan.run.run_directory import (
 )
 from gan.training import devices
 from gan.training.builders import build_objective
-from gan.training.checks import check_rows
+from gan.training.checks import check_image_size, check_rows
 from gan.training.identity import check_same, describe
 from gan.training.memory import check_memory
 from gan.training.signals import StopRequest
@@ -101,6 +101,7 @@ def resolve(
         check_model(name, network)
     check_rows(config, [*(own_networks or {}), *["dataset"] * (data is not None)])
     config = devices.resolve(with_saved_choices(run_dir, config), own_networks or {})
+    check_image_size(config, own_networks or {})
     check_run_dir(run_dir, config)
     read_metrics(run_dir / METRICS_FILE)
     read_evaluations(run_dir / EVALUATIONS_FILE)
