@@ -64,7 +64,7 @@ RUNS = [
         ("evaluations_binary", "@/runs/evaluations_binary/evaluations.jsonl: cannot be read, must"),
         ("other_networks", "@/runs/other_networks/checkpoints/step-2: cannot be restored into the"),
         ("conditional", "@/runs/conditional/checkpoints/step-2: cannot be restored into the gene"),
-        ("conv_on_points", "--generator=dcgan: needs images [H, W, C] with H and W multiples of"),
+        ("conv_on_points", "--generator=dcgan: needs images [H, W, C], the data has the shape [2]"),
         ("table", "--dataset=celeba: must be one of mnist, fashion_mnist, kmnist, cifar10"),
         ("gone", "--dataset=image_folder:@/nowhere: not a directory; must hold images"),
         ("no_data", "--data_dir=@/nowhere: not a directory; must hold mnist.npz"),

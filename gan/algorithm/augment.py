@@ -66,8 +66,8 @@ def flip(images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     Of real images alone (`--flip`): it says that mirror images are data too, so it is no row of
     `AUGMENTATIONS`.
     """
-    chance = collectives.uniform([images.shape[0], 1, 1, 1], key)
-    return tf.where(chance < 0.5, tf.reverse(images, [2]), images)
+    drawn = collectives.uniform([images.shape[0], 1, 1, 1], key, 0, 2, tf.int32)
+    return tf.where(drawn == 1, tf.reverse(images, [2]), images)
 
 
 # Brightness only where there is colour: the background of digits is black, and D would see it.

@@ -8,6 +8,7 @@ from gan.algorithm.augment import (
     apply_augmentations,
     brightness,
     cutout,
+    flip,
     translation,
 )
 
@@ -111,3 +112,17 @@ def test_each_augmentation_of_a_policy_has_its_own_numbers():
     apply_augmentations(images(1), (remembering, remembering), KEY)
     assert len(set(seen)) == 2
     assert rng.fold_in(KEY, 0).shape == (2,)
+
+
+def test_flip_mirrors_half_of_the_images_left_to_right():
+    left = np.full((4000, 6, 8, 3), -1.0, np.float32)
+    left[:, 1, 2, 0] = 1.0  # red, in the upper left
+    flipped = flip(tf.constant(left), KEY).numpy()
+    places = np.argwhere(flipped > 0)
+    assert len(places) == 4000
+    assert set(map(tuple, places[:, 1:])) == {(1, 2, 0), (1, 5, 0)}
+    share = (places[:, 2] == 5).mean()
+    assert share == pytest.approx(0.5, abs=4 * (0.25 / 4000) ** 0.5)
+    compiled = tf.function(flip, jit_compile=True, autograph=False)
+    assert np.array_equal(compiled(tf.constant(left), KEY), flipped)
+    assert not np.array_equal(flip(tf.constant(left), rng.fold_in(KEY, 1)), flipped)

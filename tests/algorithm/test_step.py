@@ -187,6 +187,47 @@ def test_no_two_updates_of_a_run_have_the_same_key(d_steps, tiny_config, monkeyp
     assert len(seen) == len(set(seen)) == 3 * (d_steps + 1)
 
 
+def seen_images(monkeypatch, state, data, schedule, flip_real):
+    """The real images of each update: [step][update], and their labels."""
+    seen = []
+
+    def see(state, batch, *others):
+        seen.append((batch.images.numpy(), batch.labels.numpy()))
+        return {}
+
+    for name in (
+        "discriminator_update", "classic_discriminator_update", "generator_update",
+        "simultaneous_update",
+    ):  # fmt: skip
+        monkeypatch.setattr(step_module, name, see)
+    for i in range(len(data.images)):
+        train_step(state, step_of(data, i), **options(schedule=schedule, flip_real=flip_real))
+    return seen
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "classic", "simultaneous"])
+def test_half_of_the_real_images_are_mirrored_for_both_players(schedule, tiny_config, monkeypatch):
+    """Each update of D has flips of its own, and G's looks at what D's last one did."""
+    data, flips = block(3, d_steps=2), []
+    state = build_state(tiny_config(), SHAPE)
+    plain, seen = (
+        seen_images(monkeypatch, state, data, schedule, flip_real) for flip_real in (False, True)
+    )
+    assert len(plain) == len(seen) == (6 if schedule == "simultaneous" else 9)
+    for (images, labels), (shown, of_shown) in zip(plain, seen, strict=True):
+        assert np.array_equal(labels, of_shown)
+        mirrored = [np.array_equal(a[:, ::-1], b) for a, b in zip(images, shown, strict=True)]
+        kept = [np.array_equal(a, b) for a, b in zip(images, shown, strict=True)]
+        assert [not same for same in kept] == mirrored
+        flips.append(mirrored)
+    if schedule != "simultaneous":
+        for d_last, g in zip(flips[1::3], flips[2::3], strict=True):
+            assert d_last == g
+        flips = [flip for number, flip in enumerate(flips) if number % 3 < 2]
+    assert len({tuple(flip) for flip in flips}) == 6
+    assert 0.25 < np.mean(flips) < 0.75  # of 96 images
+
+
 def test_after_a_rollback_the_random_numbers_of_a_step_are_others(tiny_config, monkeypatch):
     keys, config = [], tiny_config(seed=5)
     monkeypatch.setattr(

@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from support import differ_everywhere, same, weights_of
 TINY = ("tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny", "toy_tiny")
 
 
-def shape_of(name, image_shape=(8, 8, 1)):
+def shape_of(name, image_shape=(16, 16, 1)):
     return (2,) if name.startswith("toy") else image_shape
 
 
@@ -23,7 +25,7 @@ def numbers(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def pair(name, classes=0, norm="default", policy="float32", seed=0, image_shape=(8, 8, 1)):
+def pair(name, classes=0, norm="default", policy="float32", seed=0, image_shape=(16, 16, 1)):
     """A generator with 8 latent entries and a discriminator."""
     shape = shape_of(name, image_shape)
     spec = NetworkSpec(shape, 8, classes, norm, policy, seed)
@@ -119,11 +121,15 @@ def test_a_saved_generator_opens_in_keras_and_draws_the_same(tmp_path):
     ("name", "image_shape", "g_count", "d_count"),
     [
         ("dcgan", (28, 28, 1), 550_225, 79_729),
-        ("dcgan", (32, 32, 3), 697_203, 82_705),
+        ("dcgan", (32, 32, 3), 682_707, 375_505),
+        ("dcgan", (64, 64, 3), 2_174_355, 1_560_145),
+        ("dcgan", (128, 128, 3), 4_535_571, 3_921_361),
         ("infogan", (28, 28, 1), 2_234_257, 2_185_105),  # together at most 5 M
         ("infogan", (28, 28, 3), 2_235_795, 2_186_641),
         ("resnet", (28, 28, 1), 714_113, 87_073),
-        ("resnet", (32, 32, 3), 908_611, 89_569),
+        ("infogan", (64, 64, 3), 4_359_507, 4_309_201),
+        ("resnet", (32, 32, 3), 740_931, 331_617),
+        ("resnet", (64, 64, 3), 1_019_715, 610_401),
         ("toy", (2,), 62_722, 33_537),
     ],
 )
@@ -136,14 +142,77 @@ def test_networks_are_as_large_as_they_say(name, image_shape, g_count, d_count):
     assert [layer.name for layer in (g.layers[-1], d.layers[-1])] == ["images", "logits"]
 
 
-@pytest.mark.parametrize("name", ["dcgan_tiny", "infogan_tiny", "resnet_tiny"])
-def test_convolutions_take_packed_images_of_other_sizes(name):
-    d = DISCRIMINATORS[name].build(NetworkSpec((12, 8, 6)))
-    assert d(numbers(2, 12, 8, 6)).shape == (2, 1)
-    for table in (GENERATORS, DISCRIMINATORS):
-        for shape in ((28, 30, 1), (2,)):
-            with pytest.raises(ValueError, match="multiples of 4"):
-                table[name].build(NetworkSpec(shape))
+HALVING = ("dcgan_tiny", "infogan_tiny", "resnet_tiny")
+# 4 to 7 pixels, doubled once to six times.
+SIDES = (
+    *(8, 10, 12, 14), *(16, 20, 24, 28), *(32, 40, 48, 56), *(64, 80, 96, 112),
+    *(128, 160, 192, 224), 256,
+)  # fmt: skip
+
+
+def left_of(network):
+    """The sides of the smallest map in a network, and how many sizes there are."""
+    sizes = {tuple(x.output.shape[1:3]) for x in network.layers if len(x.output.shape) == 4}
+    return min(sizes), len(sizes)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_networks_halve_until_4_to_7_pixels_are_left(side):
+    times = {8: 1, 16: 2, 32: 3, 64: 4, 128: 5, 256: 6}[max(n for n in SIDES[::4] if n <= side)]
+    left = side // 2**times
+    assert 4 <= left <= 7
+    for name in HALVING:
+        spec = NetworkSpec((side, side, 3), 8)
+        g, d = GENERATORS[name].build(spec), DISCRIMINATORS[name].build(spec)
+        assert left_of(g) == left_of(d) == ((left, left), times + 1)
+        assert (g.output_shape, d.output_shape) == ((None, side, side, 3), (None, 1))
+
+
+def test_sides_of_other_shapes_halve_by_the_shorter_one():
+    for name in HALVING:
+        d = DISCRIMINATORS[name].build(NetworkSpec((12, 8, 6)))  # packed images too
+        assert d(numbers(2, 12, 8, 6)).shape == (2, 1)
+        assert left_of(d)[0] == (6, 4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "halvings", "message"),
+    [
+        ((30, 30, 1), 0, "until 4 to 7 pixels are left, the nearest sides are 28 and 32; the data"),
+        ((36, 36, 3), 0, "the nearest sides are 32 and 40; the data has the shape [36, 36, 3]"),
+        ((255, 255, 3), 0, "the nearest sides are 224 and 256;"),
+        ((7, 7, 3), 0, "the nearest sides are 8;"),
+        ((28, 30, 1), 0, "until 4 to 7 pixels are left"),
+        ((30, 30, 1), 2, "with H and W multiples of 4, as --halvings says; the data"),
+        ((2,), 0, "needs images [H, W, C], the data has the shape [2]"),
+    ],
+)
+def test_other_sides_are_refused_with_the_nearest(shape, halvings, message):
+    for name in HALVING:
+        for table in (GENERATORS, DISCRIMINATORS):
+            with pytest.raises(ValueError, match=re.escape(message)):
+                table[name].build(NetworkSpec(shape, halvings=halvings))
+
+
+def test_how_often_they_halve_can_be_said():
+    """As versions before did: twice, at any side."""
+    spec = NetworkSpec((32, 32, 3), halvings=2)
+    counts = {
+        name: [table[name].build(spec).count_params() for table in (GENERATORS, DISCRIMINATORS)]
+        for name in ("dcgan", "resnet")
+    }
+    assert counts == {"dcgan": [697_203, 82_705], "resnet": [908_611, 89_569]}
+
+
+def test_players_of_a_deep_network_are_balanced():
+    """At 128 pixels G had 62 times the parameters of D."""
+    for name in ("dcgan", "infogan", "resnet"):
+        for side in (32, 64, 128):
+            spec = NetworkSpec((side, side, 3))
+            g, d = (
+                table[name].build(spec).count_params() for table in (GENERATORS, DISCRIMINATORS)
+            )
+            assert 1 <= g / d < 2.5
 
 
 def test_toy_networks_are_not_for_images():

@@ -16,6 +16,7 @@ from gan.algorithm.augment import AUGMENTATIONS
 from gan.algorithm.losses import LOSSES
 from gan.algorithm.penalties import PENALTIES
 from gan.algorithm.step import STEP_METRICS
+from gan.data import datasets
 from gan.data.images import image_grid
 from gan.errors import TrainingFailed, UserError
 from gan.models.registry import DISCRIMINATORS, Network
@@ -175,6 +176,23 @@ def test_every_augmentation_trains_and_resumes_exactly(augment, tiny_config, tmp
     train(tiny_config(**settings, steps=2), tmp_path / "twice", quiet=True)
     parts = train(tiny_config(**settings, steps=4), tmp_path / "twice", quiet=True)
     assert [whole[name] for name in STEP_METRICS] == [parts[name] for name in STEP_METRICS]
+
+
+def test_flips_are_the_same_after_a_resume_and_in_other_calls(tiny_config, tmp_path):
+    settings = {"flip": True, "log_every": 1}
+    whole = train(tiny_config(**settings, steps=4), tmp_path / "once", quiet=True)
+    train(tiny_config(**settings, steps=2), tmp_path / "twice", quiet=True)
+    other = {**settings, "steps": 4, "steps_per_call": 1}
+    parts = train(tiny_config(**other), tmp_path / "twice", quiet=True)
+    assert [whole[name] for name in STEP_METRICS] == [parts[name] for name in STEP_METRICS]
+
+
+def test_points_have_no_mirror_images(tiny_config, tmp_path):
+    data = datasets.load_dataset("gaussian_ring", "", print)
+    config = tiny_config(dataset="mine", generator="toy_tiny", discriminator="toy_tiny", flip=True)
+    with pytest.raises(UserError, match="flip=True: is for images, mine has points"):
+        train(config, tmp_path / "run", data=data)
+    assert not (tmp_path / "run").exists()
 
 
 def test_augmentation_does_the_same_under_xla(tiny_config, tmp_path):
