@@ -71,7 +71,7 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
 
 def say_what_it_would(config: Config, run_dir: Path) -> int:
     """Prints the resolved configuration, once it is known that it could be trained."""
-    from gan.training import identity, memory, setup, strategy
+    from gan.training import identity, memory, setup, state, strategy
 
     config = setup.resolve(config, run_dir)
     if config.strategy != "multiworker":  # that one would wait for the others
@@ -82,6 +82,9 @@ def say_what_it_would(config: Config, run_dir: Path) -> int:
         shape = data.shape
         for line in identity.check_same(run_dir, config, **identity.describe(data, {})):
             command.say(f"warning: {line}")
+        players = state.build_state(config, shape, classes=data.classes)
+        counts = [n.count_params() for n in (players.generator, players.discriminator)]
+        command.say(f"parameters: generator {counts[0]:,}, discriminator {counts[1]:,}")
     memory.check_memory(config, shape)
     values = {"run_dir": str(run_dir), "config": dataclasses.asdict(config)}
     command.say(*json.dumps(values, indent=2).splitlines())

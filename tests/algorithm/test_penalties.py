@@ -146,8 +146,9 @@ def away_from_zero(network):
     return network
 
 
-def discriminator_of(name, norm):
-    shape = (2,) if name.startswith("toy") else (28, 28, 1) if "tiny" not in name else (8, 8, 1)
+def discriminator_of(name, norm, side=16):
+    side = side if "tiny" in name else 28
+    shape = (2,) if name.startswith("toy") else (side, side, 1)
     network = DISCRIMINATORS[name].build(NetworkSpec(shape, norm=norm))
     return in_float64(away_from_zero(network)), shape
 
@@ -165,17 +166,28 @@ def gradients_by_weights(*arguments):
     )
 
 
-@pytest.mark.parametrize("penalty", [name for name, row in PENALTIES.items() if row])
 @pytest.mark.parametrize(
-    "name", ["mlp", "tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny", "toy_tiny"]
+    ("name", "side", "penalty"),
+    [
+        *(
+            (name, 16, penalty)
+            for name in ("mlp", "tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny", "toy_tiny")
+            for penalty, row in PENALTIES.items()
+            if row
+        ),
+        # Another depth each.
+        *((name, 8, "r1_r2") for name in ("dcgan_tiny", "resnet_tiny")),
+        *((name, 32, "r1_r2") for name in ("dcgan_tiny", "resnet_tiny")),
+        *((name, 64, "r1_r2") for name in ("dcgan_tiny", "infogan_tiny", "resnet_tiny")),
+    ],
 )
-def test_second_order_gradients_agree_with_finite_differences(name, penalty):
+def test_second_order_gradients_agree_with_finite_differences(name, side, penalty):
     """Along directions that grow or shrink each weight by a share of its own.
 
     So small a step that hardly a LeakyReLU passes its kink, where the penalty jumps. The large
     networks are the tiny ones with other widths.
     """
-    discriminator, shape = discriminator_of(name, "none")
+    discriminator, shape = discriminator_of(name, "none", side)
     real_images, fake_images = (tf.cast(images(4, shape), tf.float64) for _ in range(2))
     arguments = (penalty, discriminator, real_images, fake_images)
     variables = discriminator.trainable_variables

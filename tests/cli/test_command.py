@@ -9,12 +9,15 @@ import sys
 import tempfile
 
 import pytest
+from absl.flags import FlagValues
+from PIL import Image
 
-from gan.cli import command, train
+from gan.cli import command, flags, train
 from gan.errors import UserError
 from gan.run import cache
 from gan.run.config import Config
-from gan.run.run_directory import write_config
+from gan.run.records import read_summary
+from gan.run.run_directory import read_config, write_config
 from gan.training import devices
 from gan.training.console import Console
 from support import COMMANDS, ROOT, call, run_module, status_of
@@ -40,6 +43,68 @@ def test_a_dry_run_prints_the_resolved_configuration_and_writes_nothing(
     monkeypatch.setattr(devices, "compute_capability", lambda: (8, 0))
     assert call(monkeypatch, *flags) == 0
     assert json.loads(capsys.readouterr().out) == printed
+
+
+def parsed(*arguments):
+    values = FlagValues()
+    train.define(values)
+    values(["train", *arguments])
+    return values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "preset", "changes"),
+    [
+        ([], "images32", {"generator": "infogan", "image_size": 32}),
+        (["--image_size=28", "--steps=9"], "images32", {"image_size": 28, "steps": 9}),
+        (["--image_size=40", "--loss=hinge"], "images32", {"image_size": 40, "loss": "hinge"}),
+        (["--image_size=48"], "images64", {"generator": "infogan", "image_size": 48}),
+        (["--image_size=64", "--flip"], "images64", {"image_size": 64, "flip": True}),
+        (["--image_size=128"], "images64", {"image_size": 128}),
+        (["--preset=mlp"], "mlp", {"generator": "mlp"}),
+        (["--preset=images32", "--image_size=64"], "images32", {"image_size": 64}),
+        (["--generator=dcgan"], "mlp", {"generator": "dcgan", "discriminator": "mlp"}),
+        (["--discriminator=mlp"], "mlp", {"discriminator": "mlp", "penalty": "none"}),
+    ],
+)
+def test_a_folder_gets_a_preset_for_its_size_unless_one_is_named(arguments, preset, changes):
+    values = parsed("--dataset=image_folder:here", *arguments)
+    assert flags.preset_of(values) == preset
+    config = flags.config_from_flags(values)
+    assert {name: getattr(config, name) for name in changes} == changes
+    assert flags.preset_of(parsed("--dataset=cifar10")) == "mlp"
+
+
+def test_a_folder_alone_says_what_was_chosen_trains_and_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for i in range(8):
+        Image.new("RGB", (8, 8), (30 * i, 200, 10)).save(tmp_path / f"mine/{i}.png")
+    folder = ["--dataset=image_folder:mine", "--image_size=8"]
+    cheap = [
+        "--batch_size=4", "--steps_per_call=1", "--checkpoint_every=1", "--sample_every=2",
+        "--nojit_compile", "--precision=float32",
+    ]  # fmt: skip
+    line = "--preset=images32: chosen for a folder at 8 pixels; --preset, or --generator and --"
+    assert call(monkeypatch, *folder, *cheap, "--dry_run") == 0
+    out = capsys.readouterr().out
+    assert out.startswith(line)
+    assert "\nparameters: generator 394,371, discriminator 347,313\n" in out
+    for steps in (1, 2):
+        assert call(monkeypatch, *folder, *cheap, f"--steps={steps}") == 0
+        assert capsys.readouterr().out.startswith(line)
+    saved = read_config(tmp_path / "runs/images32")
+    assert (saved.generator, saved.augment, saved.steps) == (
+        "infogan", "brightness_translation_cutout", 2
+    )  # fmt: skip
+    assert read_summary(tmp_path / "runs/images32/summary.json")["step"] == 2
+
+
+def test_a_run_of_a_folder_from_before_there_was_a_choice_goes_on(tmp_path):
+    old = Config(dataset="image_folder:here", steps=7)
+    write_config(tmp_path / "run", old, {}, {})
+    arguments = ["--dataset=image_folder:here", f"--run_dir={tmp_path / 'run'}", "--steps=7"]
+    assert flags.config_from_flags(parsed(*arguments)) == old
 
 
 def test_help_names_every_flag_with_default_and_meaning(monkeypatch, capsys):

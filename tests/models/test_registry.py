@@ -391,7 +391,7 @@ def test_residual_branches_start_at_zero():
 
 def test_other_layers_of_a_branch_are_scaled_by_depth():
     """By depth^(-1/4) of what keeps the variance through a LeakyReLU; depth is 3 here."""
-    d = DISCRIMINATORS["resnet"].build(NetworkSpec((8, 8, 1)))
+    d = DISCRIMINATORS["resnet"].build(NetworkSpec((16, 16, 1)))
     convolutions = [layer for layer in d.layers if isinstance(layer, keras.layers.Conv2D)]
     for layer in (convolutions[9], convolutions[10]):  # 1x1 and 3x3 of the widest block
         kernel = layer.kernel.numpy()

@@ -1,12 +1,19 @@
 """What a training that was killed has left, and what is nobody's left-over."""
 
+import json
 import os
 
 import pytest
 
 from gan.errors import UserError
 from gan.run.config import Config
-from gan.run.run_directory import check_run_dir, clear_leftovers, read_config, write_config
+from gan.run.run_directory import (
+    check_run_dir,
+    clear_leftovers,
+    read_config,
+    with_saved_choices,
+    write_config,
+)
 
 LEFT = [
     ".0a1b2c3d.tapegan-tmp.json",
@@ -80,3 +87,26 @@ def test_a_pipe_among_the_files_of_a_run_is_not_waited_for(name, tmp_path):
     if name == "config.json":
         with pytest.raises(UserError, match=r"must be JSON \(Is a pipe, must be a file\)$"):
             read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "halvings"),
+    [
+        ({"shape": [28, 28, 1]}, 0),
+        ({"shape": [16, 24, 3]}, 0),
+        ({"shape": [32, 32, 3]}, 2),
+        ({"shape": [8, 8, 3]}, 2),
+        ({"shape": [2]}, 0),
+        ({"shape": "x"}, 2),
+        (None, 2),  # an older version did not say
+    ],
+)
+def test_networks_of_older_runs_halve_twice(data, halvings, tmp_path):
+    """0 stands for what the side says, which for 16 to 28 pixels is twice as well."""
+    write_config(tmp_path, Config(generator="dcgan", halvings=0), {}, {}, data)
+    assert read_config(tmp_path).halvings == 0
+    values = json.loads((tmp_path / "config.json").read_text())
+    del values["config"]["halvings"]
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    assert read_config(tmp_path).halvings == halvings
+    assert with_saved_choices(tmp_path, Config(generator="dcgan")).halvings == halvings

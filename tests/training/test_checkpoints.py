@@ -1,11 +1,13 @@
-"""Checkpoints that a crash, a disk or somebody else has damaged."""
+"""Checkpoints that a crash, a disk or somebody else has damaged, and those of older versions."""
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gan.data.datasets import Dataset
 from gan.errors import NotFinite, UserError
 from gan.run import run_directory
 from gan.training.checkpoints import checkpoint_manager, restore, save
@@ -148,3 +150,27 @@ def test_what_is_not_finite_is_not_saved(network, trainable, bad, tiny_config, t
     with pytest.raises(NotFinite, match=f"{network}: .* is not finite at step 0"):
         save(checkpoint_manager(state, tmp_path, 3), state)
     assert not list(tmp_path.rglob("step-*"))
+
+
+def test_a_run_whose_networks_an_older_version_built_goes_on_with_them(tiny_config, tmp_path):
+    """That version halved images of 32 pixels twice, and config.json says nothing of it."""
+    images = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3), np.uint8)
+    settings = {"generator": "resnet_tiny", "discriminator": "dcgan_tiny", "steps_per_call": 1}
+
+    def run(name, **changes):
+        config = tiny_config(**{**settings, **changes})
+        train(config, tmp_path / name, data=Dataset(images), quiet=True)
+
+    run("whole", steps=2, checkpoint_every=1, halvings=2)
+    run("old", steps=1, halvings=2)
+    file = tmp_path / "old/config.json"
+    values = json.loads(file.read_text())
+    assert values["config"].pop("halvings") == 2
+    file.write_text(json.dumps(values))
+    run("old", steps=2)
+    assert json.loads(file.read_text())["config"]["halvings"] == 2
+    whole, old = checkpoint(tmp_path / "whole", 2), checkpoint(tmp_path / "old", 2)
+    assert whole.keys() == old.keys()
+    assert all(np.array_equal(old[name], whole[name]) for name in whole)
+    run("new", steps=1)
+    assert checkpoint(tmp_path / "new", 1).keys() != old.keys()
