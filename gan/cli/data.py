@@ -46,7 +46,8 @@ def main(values: FlagValues) -> int:
     if Path(flag["folder"]).resolve() in out.resolve().parents:
         raise UserError(f"--out={out}: must not lie in the folder, it would be one of its images")
     data = load_dataset(name, "", command.say, **settings)
-    command.say(*(f"warning: {doubt}" for doubt in doubts(data)))
+    for doubt in doubts(data):
+        command.say(f"warning: {doubt}")
     images = data.train_images
     columns = min(len(images), COLUMNS, max(1, WIDEST // cell_size(images.shape[2])))
     count = min(len(images) // columns, columns) * columns

@@ -71,21 +71,28 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
 
 def say_what_it_would(config: Config, run_dir: Path) -> int:
     """Prints the resolved configuration, once it is known that it could be trained."""
+    from gan.data.folder_doubts import doubts
     from gan.training import identity, memory, setup, state, strategy
 
     config = setup.resolve(config, run_dir)
     if config.strategy != "multiworker":  # that one would wait for the others
         strategy.replicas_of(config)
     shape: tuple[int, ...] = ()
+    data = None
     if config.data_dir or config.dataset.startswith(FOLDER):  # others may have to download
         data = dataset_from_config(config, command.say)
         shape = data.shape
+        for doubt in doubts(data):
+            command.say(f"warning: {doubt}")
         for line in identity.check_same(run_dir, config, **identity.describe(data, {})):
             command.say(f"warning: {line}")
+        if data.folder:  # a dry run writes nothing
+            command.say("the command data draws the images as networks will see them")
+    memory.check_memory(config, shape)
+    if data:
         players = state.build_state(config, shape, classes=data.classes)
         counts = [n.count_params() for n in (players.generator, players.discriminator)]
         command.say(f"parameters: generator {counts[0]:,}, discriminator {counts[1]:,}")
-    memory.check_memory(config, shape)
     values = {"run_dir": str(run_dir), "config": dataclasses.asdict(config)}
     command.say(*json.dumps(values, indent=2).splitlines())
     return command.DONE

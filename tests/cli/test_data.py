@@ -5,7 +5,7 @@ from PIL import Image
 from gan.cli import data
 from gan.data.datasets import Dataset, load_dataset
 from gan.data.folder_doubts import doubts
-from support import status_of
+from support import call, status_of
 
 
 def write(path, image):
@@ -39,6 +39,17 @@ def test_the_command_says_what_a_folder_holds_and_draws_it(pictures, tmp_path, m
     assert drawn.shape == ((16 + 4) * 3, (10 * 18 + 2) * 3, 3)
     assert drawn[20, 20].tolist() == [0, 0, 255]
     assert drawn[20, -20].tolist() == [255, 0, 0]
+
+
+def test_a_dry_run_says_it_too_and_draws_nothing(pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    flags = (f"--dataset=image_folder:{pictures}", "--image_size=16", "--preset=tiny", "--dry_run")
+    assert call(monkeypatch, *flags) == 0
+    out = capsys.readouterr().out
+    assert "15 images (15 PNG; 16 x 16 pixels), 2 classes: blue 2, red 13\n" in out
+    assert "warning: 15 images are few: networks learn them by heart below some 1,000\n" in out
+    assert "the command data draws the images as networks will see them\n{" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
 
 
 def test_the_picture_may_not_lie_in_the_folder(pictures, tmp_path, monkeypatch, capsys):
