@@ -89,7 +89,7 @@ def say_what_it_would(config: Config, run_dir: Path) -> int:
         if data.folder:  # a dry run writes nothing
             command.say("the command data draws the images as networks will see them")
     memory.check_memory(config, shape)
-    if data:
+    if data is not None:
         players = state.build_state(config, shape, classes=data.classes)
         counts = [n.count_params() for n in (players.generator, players.discriminator)]
         command.say(f"parameters: generator {counts[0]:,}, discriminator {counts[1]:,}")

@@ -24,8 +24,12 @@ INFOGAN: dict[str, Any] = {
     "steps": 20_000, "penalty_decay_steps": 10_000, "g_learning_rate_decay": "cosine",
     "learning_rate_decay_steps": 20_000,
 }  # fmt: skip
+# Players as fast as the penalty allows.
+FAST: dict[str, Any] = {
+    **INFOGAN, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+}  # fmt: skip
 # Folders hold few images, most in colour; --flip is left to who knows what they show.
-IMAGES: dict[str, Any] = {**INFOGAN, "augment": "brightness_translation_cutout"}
+IMAGES: dict[str, Any] = {**FAST, "augment": "brightness_translation_cutout"}
 
 # Differences from the default, which is the recipe of the original script on the tape step.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -75,14 +79,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Three digits as channels, 1,000 modes.
     "stacked": {"dataset": "stacked_mnist", **INFOGAN},
     # Good images from few parameters: labels and faster players, see docs/results.md.
-    "small": {
-        **INFOGAN,
-        "conditional": True,
-        "latent_dim": 32,
-        "d_learning_rate": 4e-4,
-        "g_learning_rate": 1e-3,
-        "penalty_decay": 0.3,
-    },
+    "small": {**FAST, "conditional": True, "latent_dim": 32},
     # Your own images; `of_folder` chooses one by their side.
     "images32": {**IMAGES, "image_size": 32},
     "images64": {**IMAGES, "image_size": 64},

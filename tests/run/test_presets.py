@@ -90,8 +90,14 @@ LITERAL = {
         **INFOGAN, "conditional": True, "latent_dim": 32, "d_learning_rate": 4e-4,
         "g_learning_rate": 1e-3, "penalty_decay": 0.3,
     },
-    "images32": {**INFOGAN, "augment": "brightness_translation_cutout", "image_size": 32},
-    "images64": {**INFOGAN, "augment": "brightness_translation_cutout", "image_size": 64},
+    "images32": {
+        **INFOGAN, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+        "augment": "brightness_translation_cutout", "image_size": 32,
+    },
+    "images64": {
+        **INFOGAN, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+        "augment": "brightness_translation_cutout", "image_size": 64,
+    },
     "tiny": {"generator": "tiny", "discriminator": "tiny", "steps": 2000},
 }  # fmt: skip
 
