@@ -94,7 +94,8 @@ def test_a_configuration_comes_back_from_flags(made):
     assume(whole.keep_best == "none" or whole.evaluate_every <= whole.steps)  # else refused
     values = FlagValues()
     flags.define_config_flags(values)
-    values(["train", *(f"--{name}={value}" for name, value in changes.items())])
+    named = {"preset": "mlp", **changes}  # a folder alone would choose another
+    values(["train", *(f"--{name}={value}" for name, value in named.items())])
     assert flags.config_from_flags(values) == whole
 
 
