@@ -195,7 +195,8 @@ def test_each_worker_reads_half_of_a_folder(tmp_path, monkeypatch):
     }  # fmt: skip
     monkeypatch.setenv("COUNTS", str(tmp_path))
     flags = [f"--{name}={value}" for name, value in folder.items()]
-    trained(tmp_path / "run", flags=flags, program=COUNTED)
+    for status, _, error in ended(start(tmp_path / "run", flags=flags, program=COUNTED)):
+        assert status == 0, error
     config = read_config(tmp_path / "run")
     data = load_dataset(config.dataset, "", print, data_cache=config.data_cache, image_size=28,
                         image_channels=1)  # fmt: skip
