@@ -25,6 +25,7 @@ from experiments.benchmarks.measure import median_and_quartiles, quartiles
 from experiments.benchmarks.processes import LoopProcess
 from experiments.launch import free_addresses
 from gan.errors import UserError
+from gan.run.presets import PRESETS
 
 COUNT = 2000  # images of the folder
 ONE, TOGETHER, APART = "one worker", "two workers", "two runs that share nothing"
@@ -52,11 +53,23 @@ class Case(NamedTuple):
 
 CASES = (
     Case(
-        f"folder of {folders.SIDE} pixels, dcgan",
-        True, 16, 5, {"generator": "dcgan", "discriminator": "dcgan"},
+        f"folder of {folders.SIDE} pixels, small", True, 64, 1,
+        {**PRESETS["small"], "conditional": False},
     ),
     Case("MNIST, mlp", False, 256, 10, {}),
 )  # fmt: skip
+
+
+def two_cores() -> list[int]:
+    """Returns the numbers of two cores that this process may use.
+
+    Raises:
+        UserError: There are none, or the system does not give a process its cores.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < 2:
+        raise UserError("--table=workers: needs two cores, one for each worker, and Linux")
+    return cores[:2]
 
 
 class Team:
@@ -120,31 +133,22 @@ def worker_loop(
     return run
 
 
-def measure(
-    images: np.ndarray, repeats: int, seconds: float, count: int = COUNT
-) -> dict[str, Findings]:
+def measure(images: np.ndarray, repeats: int, seconds: float) -> dict[str, Findings]:
     """Returns what was found by case.
 
     Args:
         images: MNIST's, [N, 28, 28, 1] uint8.
         repeats: Turns of each.
         seconds: Length of a turn.
-        count: Images of the folder.
-
-    Raises:
-        UserError: There is one core only.
     """
-    cores = sorted(os.sched_getaffinity(0))[:2]
-    if len(cores) < 2:
-        raise UserError("--table=workers: needs two cores, one for each worker")
     found = {}
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
-        folders.write_images(folder / "images", count)
+        folders.write_images(folder / "images", COUNT)
         np.save(folder / "images.npy", images)
         for case in CASES:
             print(f"preparing {case.name}", flush=True)
-            found[case.name] = measure_case(case, folder, cores, repeats, seconds)
+            found[case.name] = measure_case(case, folder, two_cores(), repeats, seconds)
     return found
 
 
