@@ -34,6 +34,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "startup": ("seconds",),
     "losses": ("repeats", "seconds", "quick"),
     "folders": ("repeats", "seconds", "quick"),
+    "workers": (),
 }
 
 
@@ -49,7 +50,7 @@ def define(values: FlagValues) -> None:
             "loops: beside other frameworks; scaling: by batch, width, steps a call and model; "
             "operations: what a step is made of; startup: from the command to the first step; "
             "losses: of ten seeds, for what the first table calls training; "
-            "folders: reading images",
+            "folders: reading images; workers: two with a core each, to one",
             choices=tuple(TABLES),
         ),
         images=option(100_000, "files of --table=folders", low=1, below=INT32),
@@ -64,6 +65,10 @@ def main(values: FlagValues) -> int:
     for name in nothing:
         if values[name].present:
             raise UserError(f"--{name}={values[name].value}: means nothing to --table={table}")
+    if table == "workers":
+        from experiments.benchmarks.workers import two_cores
+
+        two_cores()  # refused before anything is written
     repeats, seconds = values["repeats"].value, values["seconds"].value
     if quick:
         repeats = repeats if values["repeats"].present else 3
@@ -90,6 +95,7 @@ def main(values: FlagValues) -> int:
         "startup": lambda: startup_table(repeats),
         "losses": losses_table,
         "folders": lambda: folders_table(values["images"].value),
+        "workers": lambda: workers_table(repeats, seconds),
     }[table]
     found, text = make()
     print(f"{', '.join(result['environment']['device'])}\n\n{text}")
@@ -169,6 +175,18 @@ def folders_table(count: int) -> tuple[dict[str, Any], str]:
 
     found = folders.measure(count)
     return {"images": count, "folders": found}, folders.table(found, count)
+
+
+def workers_table(repeats: int, seconds: float) -> tuple[dict[str, Any], str]:
+    """Measures what a second worker brings."""
+    from experiments.benchmarks import workers
+
+    found = workers.measure(mnist(), repeats, seconds)
+    teams = {
+        case: {name: one._asdict() for name, one in of_case.items()}
+        for case, of_case in found.items()
+    }
+    return {"workers": teams}, workers.table(found)
 
 
 def losses_table() -> tuple[dict[str, Any], str]:

@@ -20,6 +20,8 @@ SEEDS = 2**31  # how many a run can have
 CHANNEL_KEYS = 32  # RandomIndexShuffle reads the lowest 8 bits of each part of a key
 SHUFFLE_ROUNDS = 4  # of the block cipher behind RandomIndexShuffle; TensorFlow's own default
 
+PHILOX, AT_ONCE = 1, 4  # its number in TensorFlow; normal numbers that come from one counter
+
 
 def shuffled_indices(positions: tf.Tensor, size: int, seed: int, channel: int = 0) -> tf.Tensor:
     """Returns which image stands at each position of the endless stream of epochs.
@@ -75,6 +77,40 @@ def draw_latents(shape: Sequence[int], seed: int, stream: int, step: tf.Tensor |
     """
     key = fold_in(tf.constant([seed, stream], tf.int64), tf.cast(step, tf.int64))
     return tf.random.stateless_normal(shape, key, alg="philox")
+
+
+def draw_part_of_latents(
+    shape: Sequence[int], seed: int, stream: int, step: tf.Tensor, first: int, count: int
+) -> tf.Tensor:
+    """Returns ``draw_latents(shape, ...)[:, first : first + count]``, and draws no others.
+
+    Philox is a function of a counter, so it starts at any number. For CPUs: a GPU counts otherwise.
+
+    Args:
+        shape: Three numbers, of the whole.
+        seed: As for `draw_latents`, as are `stream` and `step`.
+        stream: See there.
+        step: See there.
+        first: Where the part starts in the second dimension.
+        count: Its length there.
+
+    References:
+        Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
+    """
+    batches, batch, size = shape
+    seeds_of_step = fold_in(tf.constant([seed, stream], tf.int64), tf.cast(step, tf.int64))
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seeds_of_step)
+    parts = []
+    for number in range(batches):
+        skipped, before = divmod((number * batch + first) * size, AT_ONCE)
+        drawn = tf.raw_ops.StatelessRandomNormalV2(
+            shape=[before + count * size],
+            key=key,
+            counter=counter + tf.constant([skipped, 0], tf.uint64),  # its lower half starts at 0
+            alg=PHILOX,
+        )
+        parts.append(tf.reshape(drawn[before:], [count, size]))
+    return tf.stack(parts)
 
 
 def fold_in(key: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:

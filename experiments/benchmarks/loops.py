@@ -47,7 +47,7 @@ def tape_loop(
     """Returns what the trainer runs: pipeline, compiled step, a check after each call.
 
     Args:
-        images: [N, 28, 28, 1] uint8.
+        images: [N, H, W, C] uint8.
         networks: G and D, if not those of the configuration.
         bare: Without norms and checks, for good in this process.
         **changes: To the default configuration.
@@ -59,22 +59,27 @@ def tape_loop(
     from gan.training import devices
     from gan.training.builders import build_pipeline, compile_train_steps
     from gan.training.state import build_state
+    from gan.training.strategy import replicas_of
 
     if bare:
         step.global_norm = lambda tensors: tf.zeros([])
         step.all_finite = lambda metrics, state: tf.constant(True)
     config = devices.resolve(dataclasses.replace(Config(), **changes), {})
-    state = build_state(config, images.shape[1:], *networks)
-    run_steps = compile_train_steps(config, state)
+    replicas = replicas_of(config, lambda line: None)
+    with replicas.scope():
+        state = build_state(config, images.shape[1:], *networks)
+    run_steps = compile_train_steps(config, state, replicas=replicas)
     per_call = config.steps_per_call
-    blocks = iter(build_pipeline(config, Dataset(images)))
+    blocks = iter(build_pipeline(config, Dataset(images), replicas=replicas))
 
     def run(steps: int) -> tuple[float, float]:
         for done in range(0, steps, per_call):
             count = min(per_call, steps - done)
-            metrics, finite = run_steps(next(blocks), tf.constant(0), tf.constant(count))
+            block = replicas.split(next(blocks))
+            metrics, finite = run_steps(block, tf.constant(0), tf.constant(count))
             if not finite:
                 raise AssertionError(f"not finite: {metrics}")
+            replicas.agreed_signal(None)
         return float(metrics["loss/d"]), float(metrics["loss/g"])
 
     return run

@@ -1,6 +1,7 @@
 """The tf.data pipeline: what each training step gets."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.data.datasets import Dataset
-from gan.rng import TRAINING, draw_latents, shuffled_indices
+from gan.rng import TRAINING, draw_latents, draw_part_of_latents, shuffled_indices
 
 
 class Batch(NamedTuple):
@@ -51,11 +52,20 @@ def examples_at(
 
 
 @plain
-def example_dataset(data: Dataset, seed: int, first: int, count: int) -> tf.data.Dataset:
-    """Returns the endless stream of real examples from position `first` on, `count` at a time.
+def example_dataset(
+    data: Dataset, seed: int, first: int, shape: Sequence[int], part: slice
+) -> tf.data.Dataset:
+    """Returns the endless stream of real examples from position `first` on, in blocks.
+
+    Args:
+        data: Images, points or numbers.
+        seed: Chooses the order.
+        first: Position in the stream.
+        shape: Of a block, [K, d_steps, batch].
+        part: Of each batch; the other examples are not touched.
 
     Returns:
-        Data set of what `examples_at` returns.
+        Data set of examples [K, d_steps, part, ...] and labels [K, d_steps, part] int32.
     """
     images, last = data.train_images, np.iinfo(np.int64).max
     if (images.dtype, images.ndim) not in ((np.uint8, 4), (np.float32, 2), (np.int32, 2)):
@@ -65,9 +75,16 @@ def example_dataset(data: Dataset, seed: int, first: int, count: int) -> tf.data
         )
     with tf.device("CPU"):
         stored = tf.Variable(images, trainable=False)  # tf.data copies a constant twice
-    return tf.data.Dataset.range(first, last - count, count).map(
-        lambda start: examples_at(stored, start + tf.range(count, dtype=tf.int64), data, seed)
-    )
+    count = math.prod(shape)
+
+    def block_at(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """That which starts at a position."""
+        positions = tf.reshape(start + tf.range(count, dtype=tf.int64), shape)[..., part]
+        examples, labels = examples_at(stored, tf.reshape(positions, [-1]), data, seed)
+        leading = positions.shape
+        return tf.reshape(examples, [*leading, *data.shape]), tf.reshape(labels, leading)
+
+    return tf.data.Dataset.range(first, last - count, count).map(block_at)
 
 
 @plain
@@ -82,11 +99,14 @@ def block_dataset(
     noise_seed: int | None = None,
     first_step: int = 0,
     threads: int = 1,
+    worker: int = 0,
+    workers: int = 1,
 ) -> tf.data.Dataset:
     """Returns the endless pipeline of what training consumes, `steps_per_call` = K steps at a time.
 
     What a step gets is a function of (seed, step): neither K nor where the pipeline started
-    changes it, and starting anywhere costs nothing.
+    changes it, and starting anywhere costs nothing. A worker makes its part of each batch and
+    nothing else.
 
     Args:
         data: Its training part: images [N, H, W, C] uint8, or points [N, D] float32. They are
@@ -99,30 +119,35 @@ def block_dataset(
         noise_seed: Chooses the latents; the seed if it is not given.
         first_step: The first block starts with this step.
         threads: So many draw latents, which is most of the work.
+        worker: From 0; its part is contiguous, and parts are in the order of workers.
+        workers: Into so many equal parts a batch is split.
 
     Returns:
-        Data set of `Batch`: images [K, d_steps, batch_size, ...] as they are stored, labels
-        [K, d_steps, batch_size] int32, latents [K, d_steps + 1, batch_size, latent_dim] float32,
-        the last ones for G.
+        Data set of `Batch`: images [K, d_steps, part, ...] as they are stored, labels
+        [K, d_steps, part] int32, latents [K, d_steps + 1, part, latent_dim] float32, the last ones
+        for G; part is batch_size / workers.
     """
-    step_size = d_steps * batch_size
-    last = np.iinfo(np.int64).max
-    leading = [steps_per_call, d_steps, batch_size]
+    size, rest = divmod(batch_size, workers)
+    if rest:
+        raise ValueError(f"a batch of {batch_size} does not split between {workers} workers")
+    start = worker * size
+    shape = [steps_per_call, d_steps, batch_size]
     of_noise = seed if noise_seed is None else noise_seed
-
-    def in_block(examples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.reshape(examples, [*leading, *data.shape]), tf.reshape(labels, leading)
-
-    examples = example_dataset(data, seed, first_step * step_size, steps_per_call * step_size)
+    examples = example_dataset(
+        data, seed, first_step * d_steps * batch_size, shape, slice(start, start + size)
+    )
 
     def latents(step: tf.Tensor) -> tf.Tensor:
         """Those of one step."""
-        return draw_latents([d_steps + 1, batch_size, latent_dim], of_noise, TRAINING, step)
+        of_all = [d_steps + 1, batch_size, latent_dim]
+        if workers == 1:
+            return draw_latents(of_all, of_noise, TRAINING, step)
+        return draw_part_of_latents(of_all, of_noise, TRAINING, step, start, size)
 
-    steps = tf.data.Dataset.range(first_step, last)
+    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
     steps = steps.map(latents, num_parallel_calls=threads, deterministic=True)
     steps = steps.batch(steps_per_call, drop_remainder=True)
-    zipped = tf.data.Dataset.zip((examples.map(in_block), steps))
+    zipped = tf.data.Dataset.zip((examples, steps))
     blocks = zipped.map(lambda seen, drawn: Batch(seen[0], seen[1], drawn)).prefetch(1)
     # Its thread sleeps for up to a minute, and an iterator does not end before it: neither would
     # a run, after its last checkpoint.

@@ -34,9 +34,17 @@ def build_objective(config: Config) -> Objective:
 
 
 def build_pipeline(
-    config: Config, data: Dataset, first_step: int = 0, rollbacks: int = 0
+    config: Config,
+    data: Dataset,
+    first_step: int = 0,
+    rollbacks: int = 0,
+    replicas: Replicas | None = None,
 ) -> Iterable[Batch]:
-    """Returns the blocks that a run consumes from `first_step` on, after so many rollbacks."""
+    """Returns the blocks that a run consumes from `first_step` on, after so many rollbacks.
+
+    They hold this worker's part of each batch, which `replicas` split between its devices.
+    """
+    of = replicas or Replicas()
     make = device_blocks if devices.keeps_images(config, data) else host_blocks
     return make(
         data,
@@ -48,6 +56,8 @@ def build_pipeline(
         seed=config.seed,
         noise_seed=noise_seed(config.seed, rollbacks),
         first_step=first_step,
+        worker=of.worker,
+        workers=of.workers,
     )
 
 

@@ -235,7 +235,8 @@ def loop(run: Run, run_steps: Any) -> dict[str, Any]:
     devices.release_memory()  # of reading the data, before the compiler takes its share
     run.begin()
     with run.timer("pipeline"):
-        blocks = iter(build_pipeline(config, run.data, step, int(run.state.rollbacks.numpy())))
+        rollbacks = int(run.state.rollbacks.numpy())
+        blocks = iter(build_pipeline(config, run.data, step, rollbacks, run.replicas))
     block_end = step
 
     # A signal may have come while the run started.

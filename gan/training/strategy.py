@@ -1,7 +1,7 @@
 """Several devices and machines: the replicas that train together, and what they agree on.
 
-A worker is a process, usually one a machine. All workers run the same program on the same examples
-and noise, and each of their devices is a replica that takes its part of every batch. The worker
+A worker is a process, usually one a machine. All workers run the same program, each reads its part
+of every batch, and each of its devices is a replica that takes a part of that. The worker
 number 0 is the chief, who alone writes the run directory; the others write where it is thrown away,
 so that every worker goes through the same calls in the same order. What happens inside of a step
 is in gan/algorithm/collectives.py. See docs/distributed.md.
@@ -71,6 +71,7 @@ class Replicas:
         self.strategy: Any = strategy
         self.worker, self.workers = worker, workers
         self.count = strategy.num_replicas_in_sync if strategy else 1  # of all workers
+        self.here = self.count // workers  # of this one
         self.chief = worker == 0
         self._thrown_away: Path | None = None
         if not self.chief:
@@ -96,15 +97,15 @@ class Replicas:
     def split(self, block: Batch) -> Batch:
         """Returns a block whose batches are the parts of each replica of this worker.
 
-        The examples of a batch, [K, d_steps, batch, ...], go to the replicas in their order, so
-        neighbours stay together: pairs of a relativistic loss, and packs.
+        `block` is this worker's, [K, d_steps, batch / workers, ...]. Its examples go to the
+        replicas in their order, so neighbours stay together: pairs of a relativistic loss, packs.
         """
         if self.strategy is None:
             return block
 
         def part_of(context: Any) -> Batch:
-            size = block.labels.shape[2] // self.count
-            first = context.replica_id_in_sync_group * size
+            size = block.labels.shape[2] // self.here
+            first = context.replica_id_in_sync_group % self.here * size
             return Batch(*(part[:, :, first : first + size] for part in block))
 
         parts: Batch = self.strategy.experimental_distribute_values_from_function(part_of)
@@ -136,10 +137,9 @@ class Replicas:
 
         `numbers_of` gets the number of a replica of this worker, from 0. All workers must call.
         """
-        here = self.count // self.workers
 
         def row(context: Any) -> tf.Tensor:
-            return tf.constant([numbers_of(context.replica_id_in_sync_group % here)], tf.int64)
+            return tf.constant([numbers_of(context.replica_id_in_sync_group % self.here)], tf.int64)
 
         rows = self.strategy.experimental_distribute_values_from_function(row)
         with self.naming_lost_workers():

@@ -13,6 +13,7 @@ from gan.data.input_pipeline import block_dataset, examples_at, host_blocks, rea
 from gan.rng import SAMPLES, TRAINING, draw_latents, shuffled_indices
 from gan.run.config import Config
 from gan.training.builders import build_pipeline
+from gan.training.strategy import Replicas
 
 NUMBERED = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)  # image i is the pixel i
 
@@ -202,6 +203,64 @@ def test_numpy_gathers_what_tensorflow_does(kind):
             assert a.dtype == b.dtype
             np.testing.assert_array_equal(a, b)
     blocks.close()
+
+
+class Counted(np.ndarray):
+    """Images that note which of them were read."""
+
+    def __getitem__(self, numbers):
+        self.read.extend(np.ravel(numbers).tolist())
+        return self.view(np.ndarray)[numbers]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "workers"),
+    [
+        (block_dataset, "images", 6),
+        (host_blocks, "images", 2),
+        (host_blocks, "stack", 3),
+        (host_blocks, "points", 2),
+    ],
+)
+def test_parts_of_workers_make_the_batches_of_one(make, kind, workers):
+    """To the bit; 5 latents a row, so that parts start anywhere between Philox' fours."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (30, 6, 5, 1), np.uint8)
+    data = Dataset(images, rng.integers(0, 10, 30), stack=2 if kind == "stack" else 1)
+    if kind == "points":
+        data = Dataset(rng.normal(size=(30, 2)).astype(np.float32))
+    settings = {
+        "steps_per_call": 3, "d_steps": 2, "batch_size": 6, "latent_dim": 5, "seed": 5,
+        "noise_seed": 6, "first_step": 2**33 + 7,
+    }  # fmt: skip
+    parts = [
+        iter(make(data, **settings, worker=worker, workers=workers)) for worker in range(workers)
+    ]
+    whole = block_dataset(data, **settings).as_numpy_iterator()
+    for _ in range(3):
+        of_each, expected = [next(part) for part in parts], next(whole)
+        for number, tensor in enumerate(expected):
+            assert {part[number].shape[2] for part in of_each} == {6 // workers}
+            np.testing.assert_array_equal(np.concatenate([p[number] for p in of_each], 2), tensor)
+
+
+def test_a_worker_reads_its_images_alone():
+    images = np.arange(64, dtype=np.uint8).reshape(64, 1, 1, 1).view(Counted)
+    read = []
+    for worker in range(2):
+        images.read = []
+        config = Config(batch_size=8, steps_per_call=2, d_steps=1, latent_dim=5, seed=5)
+        blocks = build_pipeline(config, Dataset(images), 3, replicas=Replicas(None, worker, 2))
+        next(blocks)
+        blocks.close()
+        read.append(images.read)
+    batches = stream(5, 3 * 8, 4 * 8, 64).reshape(4, 8)  # two blocks: one is read ahead
+    assert read == [batches[:, :4].ravel().tolist(), batches[:, 4:].ravel().tolist()]
+
+
+def test_a_batch_that_workers_cannot_share_is_refused():
+    with pytest.raises(ValueError, match="batch of 4 does not split between 3 workers"):
+        blocks(1, workers=3)
 
 
 def test_of_a_mapped_file_only_what_is_wanted_is_read(tmp_path):

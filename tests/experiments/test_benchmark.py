@@ -7,12 +7,22 @@ import pickle
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 from experiments import benchmark
-from experiments.benchmarks import folders, loops, measure, operations, roofline, scaling, startup
+from experiments.benchmarks import (
+    folders,
+    loops,
+    measure,
+    operations,
+    roofline,
+    scaling,
+    startup,
+    workers,
+)
 from experiments.benchmarks.processes import LoopFailed, LoopProcess
 from gan.algorithm import step
 from gan.cli import command
@@ -358,6 +368,68 @@ def test_the_table_of_folders_has_both_readings(tmp_path, monkeypatch, capsys):
     assert "| 23 JPEG files of 64 pixels | seconds | images/s | peak memory, MB |" in printed
     lines = folders.table({"read": [2.0, 1234.0]}, 3000).splitlines()
     assert lines[2] == "| read | 2.0 | 1,500 | 1,234 |"
+
+
+def same_time(names, order=1):
+    """Returns a loop that waits for the other one: neither is done before both have begun."""
+    first, second = (os.open(name, os.O_RDWR) for name in names[::order])
+
+    def run(steps):
+        os.write(first, b".")
+        assert os.read(second, 1) == b"."
+        return steps / 50
+
+    return run
+
+
+def test_a_team_does_its_steps_at_the_same_time(tmp_path):
+    """Each waits for the other's bytes; a step takes 20 ms of CPU time, they say."""
+    names = [str(tmp_path / name) for name in "ab"]
+    for name in names:
+        os.mkfifo(name)
+    np.save(tmp_path / "names.npy", names)
+    team = workers.Team([same_time, partial(same_time, order=-1)], tmp_path / "names.npy")
+    try:
+        team(5)
+        team(10)
+    finally:
+        team.end()
+    assert team.milliseconds == pytest.approx([20.0, 20.0])
+
+
+def test_two_workers_are_beside_one_turn_by_turn():
+    found = workers.Found([2.0, 1.0, 4.0], [500.0, 500.0, 500.0])
+    both = workers.Found([1.52, 0.96, 2.24], [600.0, 500.0, 550.0])
+    lines = workers.table({"x": {workers.ONE: found, workers.TOGETHER: both}}).splitlines()
+    assert lines[2:] == [
+        "| x: one worker | 2.00 (1.50 to 3.00) |  | 500.0 (500.0 to 500.0) |",
+        "| x: two workers | 1.52 (1.24 to 1.88) | 0.76 (0.66 to 0.86) | 550.0 (525.0 to 575.0) |",
+    ]
+
+
+def test_workers_need_a_core_each(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3})
+    out = tmp_path / "new" / "bench.json"
+    assert call(monkeypatch, "--table=workers", f"--out={out}") == 2
+    assert "--table=workers: needs two cores" in capsys.readouterr().err
+    assert not out.parent.exists()
+
+
+@pytest.mark.slow
+def test_the_table_of_workers_trains_in_all_ways(tmp_path, monkeypatch, capsys):
+    tiny = {"generator": "tiny", "discriminator": "tiny"}
+    monkeypatch.setattr(workers, "CASES", (workers.Case("tiny", True, 4, 2, tiny),))
+    monkeypatch.setattr(workers, "COUNT", 30)
+    out = tmp_path / "bench.json"
+    flags = ("--table=workers", "--repeats=2", "--seconds=0.1", f"--out={out}")
+    assert call(monkeypatch, *flags) == 0
+    found = json.loads(out.read_text())["workers"]["tiny"]
+    assert list(found) == [workers.ONE, workers.TOGETHER, workers.APART]
+    for one in found.values():
+        assert len(one["steps_per_second"]) == len(one["milliseconds"]) == 2
+        assert min(one["steps_per_second"]) > 0
+        assert min(one["milliseconds"]) > 0
+    assert "| tiny: two workers | " in capsys.readouterr().out
 
 
 def test_the_third_table_has_starts_and_answers(monkeypatch, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Two workers over loopback, each a process of its own, on real MNIST."""
 
+import itertools
 import json
 import os
 import re
@@ -10,10 +11,15 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from experiments.launch import free_addresses
 from gan.algorithm.step import STEP_METRICS
+from gan.data.datasets import load_dataset
+from gan.rng import shuffled_indices
 from gan.run.jsonl import read_records
+from gan.run.run_directory import read_config
+from gan.training.builders import build_pipeline
 from support import ROOT, run_module
 
 FLAGS = (
@@ -57,6 +63,32 @@ def discriminator(real_logits, fake_logits):
     return tf.where(bad, float("nan"), loss)
 trainer.build_state = spy
 LOSSES["non_saturating"] = pair._replace(discriminator=discriminator)
+runpy.run_module("experiments.train", run_name="__main__")
+"""
+
+# Trains, and writes which images each of the first two blocks was made of, and the blocks.
+COUNTED = """
+import json, os, runpy, sys
+del sys.argv[1:3]  # the line and the signal
+from gan.cli import command
+with command.silenced():
+    import numpy as np
+    from gan.training import builders
+host_blocks = builders.host_blocks
+class Counted(np.memmap):
+    def __getitem__(self, numbers):
+        self.read.append(numbers.copy())
+        return self.view(np.ndarray)[numbers]
+def spy(data, **settings):
+    images = data.train_images.view(Counted)
+    images.read, found = [], {}
+    for number, block in enumerate(host_blocks(data._replace(train_images=images), **settings)):
+        found |= {f"{name}{number}": part.numpy() for name, part in block._asdict().items()}
+        found[f"read{number}"] = images.read[number]
+        worker = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+        np.savez(f"{os.environ['COUNTS']}/{worker}.npz", **found)
+        yield block
+builders.host_blocks = spy
 runpy.run_module("experiments.train", run_name="__main__")
 """
 
@@ -147,6 +179,37 @@ def test_two_workers_do_the_steps_of_one_process(unbroken, tmp_path):
     for name in names:
         change = ours[name] - start[name]
         assert np.linalg.norm(ours[name] - theirs[name]) <= 0.01 * np.linalg.norm(change), name
+
+
+@pytest.mark.slow
+def test_each_worker_reads_half_of_a_folder(tmp_path, monkeypatch):
+    """And both together what one device gets, to the bit."""
+    rng = np.random.default_rng(0)
+    for number in range(300):
+        path = tmp_path / "images" / f"class{number % 3}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8)).save(path)
+    folder = {
+        "dataset": f"image_folder:{tmp_path / 'images'}", "data_cache": str(tmp_path / "cache"),
+        "image_size": 28, "image_channels": 1, "steps": 16, "batch_size": 10,
+    }  # fmt: skip
+    monkeypatch.setenv("COUNTS", str(tmp_path))
+    flags = [f"--{name}={value}" for name, value in folder.items()]
+    for status, _, error in ended(start(tmp_path / "run", flags=flags, program=COUNTED)):
+        assert status == 0, error
+    config = read_config(tmp_path / "run")
+    data = load_dataset(config.dataset, "", print, data_cache=config.data_cache, image_size=28,
+                        image_channels=1)  # fmt: skip
+    workers = [np.load(tmp_path / f"{worker}.npz") for worker in range(2)]
+    for number, block in enumerate(itertools.islice(build_pipeline(config, data), 2)):
+        for name, whole in block._asdict().items():
+            halves = [worker[f"{name}{number}"] for worker in workers]
+            assert np.array_equal(np.concatenate(halves, 2), whole), name
+        positions = tf.range(number * 8 * 10, (number + 1) * 8 * 10, dtype=tf.int64)
+        order = shuffled_indices(positions, 300, config.seed).numpy().reshape(8, 1, 2, 5)
+        for half, worker in enumerate(workers):
+            assert worker[f"read{number}"].size == 8 * 10 / 2
+            assert np.array_equal(worker[f"read{number}"], order[:, :, half])
 
 
 @pytest.mark.slow

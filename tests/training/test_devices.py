@@ -145,7 +145,7 @@ def test_the_pipeline_of_a_gpu_starts_where_a_run_does(monkeypatch):
     assert builders.build_pipeline(Config(seed=3, latent_dim=5, d_steps=2), images, 7, 1) == "its"
     assert given == {
         "threads": 3, "steps_per_call": 50, "d_steps": 2, "batch_size": 256, "latent_dim": 5,
-        "seed": 3, "noise_seed": 3 + 2**31, "first_step": 7,
+        "seed": 3, "noise_seed": 3 + 2**31, "first_step": 7, "worker": 0, "workers": 1,
     }  # fmt: skip
 
 
