@@ -42,6 +42,7 @@ def condition_alignment(
         ]
         of_samples, of_real = (float(right.mean()) if len(right) else None for right in found)
         name = class_names[label] if label < len(class_names) else str(label)
+        name = name.encode(errors="backslashreplace").decode()  # JSON has no halves of characters
         counts = {"num_samples": len(found[0]), "num_real": len(found[1])}
         rows.append({"name": name, "samples": of_samples, "real": of_real, **counts})
     return {

@@ -41,7 +41,7 @@ def test_classes_by_number_and_by_name(text, names, classes, labels):
         ("5-3", (), 10, "--labels=5-3: '5-3' is no class, must be in 0-9"),
         ("1,,2", (), 10, "--labels=1,,2: '' is no class, must be in 0-9"),
         ("-1", (), 10, "--labels=-1: '-1' is no class, must be in 0-9"),
-        ("Cat", ANIMALS, 3, "--labels=Cat: 'Cat' is no class, must be in 0-2, or among bird, cat, "),
+        ("Cat", ANIMALS, 3, "--labels=Cat: 'Cat' is no class, must be in 0-2, or among bird, "),
         ("0", FROM_ONE, 3, "--labels=0: '0' is no class, must be among 1, 2, 10"),
         ("3", FROM_ONE, 3, "--labels=3: '3' is no class, must be among 1, 2, 10"),
         ("a", ("a", "b", "a"), 3, "--labels=a: 'a' names the classes 0, 2"),
