@@ -44,7 +44,13 @@ def define(values: FlagValues) -> None:
             "", "judge these instead: directory of PNGs, npz, or a generator.keras", path_after=""
         ),
         dataset=option("mnist", "what --samples are compared with", choices=tuple(DATASETS)),
-        data_dir=option("", "directory of that data set; empty: look for it", path_after=""),
+        data=option(
+            "",
+            "where the data are now: a run's folder of images, or the directory of a data set's "
+            "files; empty: where they were, or look for them",
+            path_after="",
+        ),
+        data_dir=option("", "the same, by its older name", path_after=""),
         num_images=option(
             10_000, "images to draw (2,500 points, 26,000 stacks)", low=1000, below=30_001
         ),
@@ -53,7 +59,9 @@ def define(values: FlagValues) -> None:
         features=option("cnn-a", "feature network", choices=tuple(NETWORKS)),
         metrics=option("", "names, separated by commas; empty: all"),
         classification_accuracy=option(
-            False, "also train a classifier on samples of a conditional run (minutes)"
+            False,
+            "also train classifiers on samples of a conditional run, on real images, and on both "
+            "(minutes)",
         ),
         out=option("", "JSON lines file for the record of --samples", path_after=""),
     )
@@ -73,7 +81,13 @@ def main(values: FlagValues) -> int:
     counts_modes = check_dataset(values, config.dataset if config else flag["dataset"])
 
     with command.silenced():  # TensorFlow is first imported here, after the flags are checked
-        from gan.evaluation import evaluate, records, samples
+        from gan.evaluation import (
+            classification_accuracy,
+            condition_alignment,
+            evaluate,
+            records,
+            samples,
+        )
         from gan.training import devices
         from gan.training.console import Console
     devices.prepare()
@@ -83,7 +97,7 @@ def main(values: FlagValues) -> int:
     drawing = {
         "count": None if usual_count else flag["num_images"],
         "seed": flag["seed"],
-        "data_dir": flag["data_dir"],
+        "data_dir": flag["data"] or flag["data_dir"],
         "print_fn": print_fn,
     }
     if config:
@@ -102,11 +116,10 @@ def main(values: FlagValues) -> int:
     )
 
     record, lines = {**drawn.origin, "source": "evaluate", **result}, []
+    if alignment := record.get("condition_alignment"):
+        lines += ["", *condition_alignment.lines_of(alignment), ""]
     if score := record.get("classification_accuracy"):
-        lines.append(
-            f"classification accuracy score: {score['samples']:.4f}, learned from "
-            f"{score['num_images']:,} samples (from real images: {score['real']:.4f})"
-        )
+        lines += classification_accuracy.lines_of(score)
     out = run_dir / run_directory.EVALUATIONS_FILE if config else Path(flag["out"])
     try:  # before anything is printed: a reader may be gone
         if config or flag["out"]:
@@ -132,6 +145,8 @@ def check_flags(values: FlagValues) -> None:
         if values[name].present and kind not in kinds:
             right = f"{' and '.join(kinds)}, not for --samples" if RUN in kinds else "--samples"
             raise UserError(f"--{name}={values[name].value}: is for {right}")
+    if values["data"].value and values["data_dir"].value:
+        raise UserError(f"--data_dir={values['data_dir'].value}: is --data, must be given once")
 
 
 def check_run(values: FlagValues) -> Config:

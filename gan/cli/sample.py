@@ -3,13 +3,16 @@
 import re
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from absl.flags import FlagValues
 
 from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.fields import option
+
+if TYPE_CHECKING:
+    from gan.sampling.outputs import Request
 
 USAGE = "Draws images from a generator: a grid, single files, interpolations, animations."
 
@@ -28,6 +31,20 @@ def define(values: FlagValues) -> None:
             "which images, 0-99 or 3,41,7: the same seed is always the same image; empty: the "
             "first, as many as the picture has room for",
         ),
+        labels=option(
+            "",
+            "of a conditional generator: which classes, 3 or 0-9 or cat,dog; each of --seeds is "
+            "drawn for each of them; empty: class SEED modulo the number of classes, in a grid "
+            "a row a class",
+        ),
+        per_class=option(
+            0,
+            "so many images of each class, or of each of --labels: the first seeds that are the "
+            "class modulo the number of classes; --out is a directory with a folder a class, which "
+            "can be trained on, or an npz file",
+            low=0,
+            below=MOST_SEEDS + 1,
+        ),
         side=option(10, "images a row of a grid; without --seeds also its rows", low=1, below=101),
         latent=option(
             "independent",
@@ -38,11 +55,18 @@ def define(values: FlagValues) -> None:
             0.0, "bound of the entries of latents: fewer odd images, less diversity; 0: none", low=0
         ),
         nearest=option(False, "each image above the training images that are nearest to it"),
+        data=option(
+            "",
+            "for --nearest, where the run's data are now: its folder of images, or the directory "
+            "of the data set's files; empty: where they were",
+            path_after="",
+        ),
         gif=option(False, "instead, an animation of the run's own pictures over its training"),
         out=option(
             "",
             "NAME.png: one picture; NAME.npz: arrays; NAME.gif with --gif; else a directory for "
-            "single PNG files (default: in RUN_DIR/samples, or beside the generator)",
+            "single PNG files, with --labels a folder a class (default: in RUN_DIR/samples, or "
+            "beside the generator)",
             path_after="",
         ),
     )
@@ -72,10 +96,13 @@ def main(values: FlagValues) -> int:
     if name != "gif":
         generator = generators.load_generator(run_dir, flag["checkpoint"], flag["weights"])
     request = outputs.Request(
-        run_dir, generator, config, seeds, flag["side"], flag["truncation"], nearest_rows
-    )
+        run_dir, generator, config, seeds, flag["side"], flag["truncation"], nearest_rows,
+        per_class=flag["per_class"], data=flag["data"],
+    )  # fmt: skip
     if generator and request.makes_points:
         refuse_for_points(values)
+    if generator and (flag["labels"] or flag["per_class"]):
+        choose_classes(request, flag["labels"])
     try:
         line = outputs.WRITERS[name](request, out)
     except OSError as error:
@@ -84,9 +111,29 @@ def main(values: FlagValues) -> int:
     return command.DONE
 
 
+def choose_classes(request: "Request", labels: str) -> None:
+    """Sets which classes a request is about, and their names, as its run has them."""
+    from gan.models.checks import classes_of
+    from gan.run.data_facts import read_data_facts
+    from gan.sampling.classes import labels_of
+
+    classes, per_class = classes_of(request.generator), request.per_class
+    flag = f"--labels={labels}" if labels else f"--per_class={per_class}"
+    if not classes:
+        raise UserError(f"{flag}: is for conditional generators, {request.run_dir} has another")
+    facts = read_data_facts(request.run_dir) if request.config else None
+    if facts and len(facts.class_names) == classes:
+        request.class_names = facts.class_names
+    if labels:
+        request.labels = labels_of(labels, request.class_names, classes)
+    drawn = len(request.labels or range(classes)) * (per_class or len(request.seeds or ()))
+    if drawn > MOST_SEEDS:
+        raise UserError(f"{flag}: are {drawn:,} images, must be at most {MOST_SEEDS:,} at once")
+
+
 def refuse_for_points(values: FlagValues) -> None:
     """Refuses flags that are for images."""
-    for name in ("seeds", "side", "latent", "truncation", "nearest"):
+    for name in ("seeds", "labels", "per_class", "side", "latent", "truncation", "nearest"):
         if values[name].present:
             raise UserError(
                 f"--{name}={values[name].value}: is for images, {values['run_dir'].value} draws "
@@ -103,19 +150,23 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "grid": Kind("a grid", ("seeds", "side", "truncation"), "grid.png"),
-    "single": Kind("single images", ("seeds", "truncation"), "single"),
+    "grid": Kind("a grid", ("seeds", "labels", "side", "truncation"), "grid.png"),
+    "single": Kind("single images", ("seeds", "labels", "per_class", "truncation"), "single"),
     "interpolation": Kind(
-        "--latent=interpolate", ("latent", "seeds", "truncation"), "interpolation.png"
+        "--latent=interpolate", ("latent", "seeds", "labels", "truncation"), "interpolation.png"
     ),
-    "nearest": Kind("--nearest", ("nearest", "seeds", "truncation"), "nearest.png"),
+    "nearest": Kind(
+        "--nearest", ("nearest", "seeds", "labels", "truncation", "data"), "nearest.png"
+    ),
     "gif": Kind("--gif", ("gif",), "training.gif"),  # of the run's pictures, not of a generator
 }
+FLAGS = ("seeds", "labels", "per_class", "side", "latent", "truncation", "nearest", "data", "gif")
 
 
 def kind_of(values: FlagValues) -> str:
     """Returns the key of `KINDS` that the flags ask for."""
     out, seeds = values["out"].value, values["seeds"].value
+    per_class = values["per_class"].value
     suffix = Path(out).suffix
     if values["gif"].value:
         name = "gif"
@@ -123,19 +174,23 @@ def kind_of(values: FlagValues) -> str:
         name = "interpolation"
     elif values["nearest"].value:
         name = "nearest"
-    elif suffix == ".npz" or (seeds and suffix != ".png"):
+    elif per_class or suffix == ".npz" or (seeds and suffix != ".png"):
         name = "single"
     else:
         name = "grid"
     kind = KINDS[name]
-    for flag in ("seeds", "side", "latent", "truncation", "nearest", "gif"):
+    for flag in FLAGS:
         if values[flag].value != values[flag].default and flag not in kind.flags:
             raise UserError(f"--{flag}={values[flag].value}: is not for {kind.said}")
     for flag in ("checkpoint", "weights") if name == "gif" else ():
         if values[flag].value:
             raise UserError(f"--{flag}={values[flag].value}: is not for {kind.said}")
-    if name == "single" and not seeds:
+    if per_class and seeds:
+        raise UserError(f"--per_class={per_class}: has seeds of its own, --seeds must be empty")
+    if name == "single" and not (seeds or per_class):
         raise UserError(f"--out={out}: needs --seeds, such as --seeds=0-99")
+    if per_class and suffix == ".png":
+        raise UserError(f"--out={out}: must be a directory, or end in .npz, with --per_class")
     if name == "single" and suffix.lower() in PICTURES:
         raise UserError(f"--out={out}: must end in .png or .npz, or be a directory")
     if out and name != "single" and suffix != (right := Path(kind.default_out).suffix):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,10 +76,15 @@ def find_images(directory: Path, print_fn: Callable[[str], None] = lambda line: 
         )
     if empty := sorted(folders - classes - {""}):
         print_fn(f"warning: without images, and so no classes: {in_words(empty)}")
-    numeric = all(name.isascii() and name.isdecimal() for name in classes)
-    ordered = sorted(classes, key=lambda name: (int(name) if numeric else 0, name))
+    ordered = in_order(classes)
     numbers = {name: number for number, name in enumerate(ordered)}
     return Found(paths, [numbers[top] for top in tops], ordered)
+
+
+def in_order(classes: Collection[str]) -> list[str]:
+    """Returns names of classes in the order of their labels: of numbers, if all are numbers."""
+    numeric = all(name.isascii() and name.isdecimal() for name in classes)
+    return sorted(classes, key=lambda name: (int(name) if numeric else 0, name))
 
 
 def walk(

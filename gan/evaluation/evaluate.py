@@ -1,6 +1,6 @@
 """Evaluation: run directory -> generator -> samples -> features -> metrics -> one record."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import keras
@@ -9,8 +9,9 @@ import numpy as np
 from gan.data.datasets import Dataset
 from gan.errors import UserError
 from gan.evaluation.classification_accuracy import classification_accuracy
+from gan.evaluation.condition_alignment import condition_alignment
 from gan.evaluation.image_files import LEAST_IMAGES
-from gan.evaluation.metrics import METRICS, check_names
+from gan.evaluation.metrics import METRICS, Comparison, check_names
 from gan.evaluation.mode_coverage import MixtureModes, Modes, StackModes
 from gan.evaluation.nearest import nearest_picture
 from gan.evaluation.records import evaluation_record, mode_record
@@ -78,6 +79,8 @@ def evaluate(
     reference: Reference,
     names: Collection[str] = METRICS,
     advance: Callable[[str], None] = lambda stage: None,
+    asked: np.ndarray | None = None,
+    class_names: Sequence[str] = (),
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """Returns the record of an evaluation, with floors and ideals, and a picture.
 
@@ -88,6 +91,9 @@ def evaluate(
         reference: What to compare with.
         names: Keys of `METRICS`.
         advance: Is told each stage that begins: features, metrics by name, floors.
+        asked: [N] labels that the images were drawn for; None: for none. With them there is the
+            condition alignment too, if the feature network knows these classes.
+        class_names: Of the labels 0, 1, ..., where they have names.
 
     Returns:
         Record, and `nearest_picture` if a metric looked for copies of training images, else None.
@@ -111,9 +117,23 @@ def evaluate(
         name for name, floor in floors.items()
         if name in names and METRICS[name].suspicious(record["metrics"][name], *floor)
     ]  # fmt: skip
+    if asked is not None and knows_classes(comparison):
+        record["condition_alignment"] = condition_alignment(
+            comparison.samples,
+            asked,
+            reference.real.test,
+            reference.data.test_labels,
+            class_names,
+        )
     if any(METRICS[name].finds_copies for name in names):
         return record, nearest_picture(comparison)
     return record, None
+
+
+def knows_classes(comparison: Comparison) -> bool:
+    """Returns whether the feature network was trained on the classes of the data."""
+    classes = int(comparison.reference.data.train_labels.max()) + 1
+    return comparison.samples.probabilities.shape[1:] == (classes,)
 
 
 def check_enough(dataset: str, data: Dataset, split: str) -> None:
@@ -152,7 +172,12 @@ def evaluate_samples(
     real = load_real_features(dataset, data, network, print_fn)
     reference = real.reference(split, len(images))
     record, picture = evaluate(
-        images, reference, names, lambda stage: print_fn(f"computing: {stage}")
+        images,
+        reference,
+        names,
+        lambda stage: print_fn(f"computing: {stage}"),
+        samples.labels,
+        data.class_names,
     )
     if with_accuracy:
         count, seed = len(real.data.train_images), samples.origin["seed"]

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from gan.data.datasets import Dataset, dataset_from_config, load_dataset
+from gan.data.datasets import Dataset, load_dataset
+from gan.data.identity import data_of_run
 from gan.errors import UserError
 from gan.evaluation.image_files import read_samples
 from gan.evaluation.mode_coverage import default_count
@@ -23,6 +24,7 @@ class Samples(NamedTuple):
     data: Dataset
     origin: dict[str, Any]  # the part of the record that says where they come from
     generator: keras.Model | None
+    labels: np.ndarray | None = None  # [N] integers, that a conditional generator drew them for
 
 
 def draw_from_run(
@@ -39,14 +41,15 @@ def draw_from_run(
     """Returns `count` samples of a checkpoint, None: as many as the field counts modes on.
 
     Raises:
-        UserError: There is no such checkpoint, or the data cannot be found.
+        UserError: There is no such checkpoint, or the data cannot be found, or are others.
     """
     generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
-    data = dataset_from_config(config, print_fn, data_dir)
+    data = data_of_run(run_dir, config, print_fn, data_dir)
     generator, step = generators.restore_generator(run_dir, data, weights, checkpoint)
     count = count or default_count(data)
     print_fn(f"drawing {count:,} images of step {step}, {weights} weights")
     images = generators.sample_for_evaluation(generator, data, count, seed)
+    labels = generators.labels_for_evaluation(generator, data, count, seed)
     origin = {
         "step": step,
         "kimg": step * config.d_steps * config.batch_size / 1000,
@@ -54,7 +57,8 @@ def draw_from_run(
         "weights": weights,
         "seed": seed,
     }
-    return Samples(images, config.dataset, data, origin, generator)
+    asked = labels if config.conditional else None
+    return Samples(images, config.dataset, data, origin, generator, asked)
 
 
 def read_or_draw(

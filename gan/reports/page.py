@@ -70,6 +70,7 @@ def render_page(runs: Sequence[History], explorer: Explorer | None = None) -> st
         charts=charts,
         not_drawn=not_drawn,
         metrics=metrics_table(runs, newest),
+        alignment=alignment_table(runs, newest),
         evaluations=[describe(run, r) for run, r in zip(runs, newest, strict=True) if r],
         explorer=explorer or Explorer(),
         fields=configs,
@@ -201,6 +202,30 @@ def metrics_table(runs: Sequence[History], newest: Sequence[Record]) -> Rows:
             )
         rows.append(row)
     return rows if names else []
+
+
+def alignment_table(runs: Sequence[History], newest: Sequence[Record]) -> Rows:
+    """Returns how many samples of each class are what was asked, beside real images; [] of none."""
+    given = [
+        (run, record["condition_alignment"])
+        for run, record in zip(runs, newest, strict=True)
+        if "condition_alignment" in record
+    ]
+    heads: list[Any] = ["class"]
+    for run, _ in given:
+        heads += [run.path, "real images"]
+    of_runs = [{row["name"]: row for row in alignment["classes"]} for _, alignment in given]
+    names = list(dict.fromkeys(name for rows in of_runs for name in rows))
+    rows: Rows = [heads, ["all", *(cell for _, whole in given for cell in shares_of(whole))]]
+    for name in names:
+        rows.append([name, *(cell for of in of_runs for cell in shares_of(of.get(name, {})))])
+    return rows if given else []
+
+
+def shares_of(row: Mapping[str, Any]) -> list[str]:
+    """Returns the shares of samples and of real images in percent, "" for what is not known."""
+    values = [row.get(name) for name in ("samples", "real")]
+    return ["" if value is None else f"{value:.2%}" for value in values]
 
 
 def describe(run: History, record: Record) -> str:

@@ -41,6 +41,19 @@ def are(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and all(map(is_right, value.values()))
 
 
+def is_alignment(value: Any) -> bool:
+    """Returns whether a value is a condition alignment, see gan/evaluation."""
+    if not isinstance(value, dict) or not isinstance(rows := value.get("classes"), list):
+        return False
+    shares = ("samples", "real")
+    return all(NUMBER.is_right(value.get(name)) for name in shares) and all(
+        isinstance(row, dict)
+        and isinstance(row.get("name"), str)
+        and all(NUMBER.is_right(row.get(name)) for name in shares)
+        for row in rows
+    )
+
+
 COUNT = Kind(lambda v: type(v) is int and 0 <= v < INT64, "an integer from 0 to below 2^63")
 AMOUNT = Kind(lambda v: is_number(v) and 0 <= v < INT64, "a number from 0 to below 2^63")
 NUMBER = Kind(lambda v: v is None or is_number(v), "a number or null")
@@ -49,12 +62,16 @@ STATUS = Kind(lambda v: isinstance(v, str) and v in STATUSES, f"one of {', '.joi
 NUMBERS = Kind(are(NUMBER.is_right), "an object of numbers or nulls")
 COUNTS = Kind(are(COUNT.is_right), "an object of integers from 0 to below 2^63")
 FLOORS = Kind(are(is_floor), "an object of {mean, sd}")
+ALIGNMENT = Kind(is_alignment, "an object of samples, real, and classes with a name each")
 LIST = Kind(lambda v: isinstance(v, list), "a list")
 
 # What must be there, and what may be; other fields of evaluations and summaries are only printed.
 METRICS = {"step": COUNT, "kimg": AMOUNT, "seconds": AMOUNT}
 EVALUATION = {"step": COUNT, "metrics": NUMBERS}
-OF_EVALUATION = {"kimg": AMOUNT, "seconds": AMOUNT, "floors": FLOORS, "class_counts": LIST}
+OF_EVALUATION = {
+    "kimg": AMOUNT, "seconds": AMOUNT, "floors": FLOORS, "class_counts": LIST,
+    "condition_alignment": ALIGNMENT,
+}  # fmt: skip
 SUMMARY = {"step": COUNT, "status": STATUS}
 OF_SUMMARY = {
     "seconds": AMOUNT, "kimg": AMOUNT, "collapse": COUNTS, "reason": TEXT, "logged_step": COUNT,

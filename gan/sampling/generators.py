@@ -15,6 +15,7 @@ from gan.models.build import build_generator
 from gan.models.checks import check_images, check_network, classes_of
 from gan.run import run_directory
 from gan.run.config import Config
+from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.files import MOST_BYTES, open_file
 from gan.run.forks import refuse_fork
 from gan.run.paths import check_pattern, plain_path
@@ -97,12 +98,18 @@ def sample_for_evaluation(
     References:
         Karras et al. 2020, arXiv:2006.06676: their evaluations draw labels from the data set.
     """
-    known, seeds = classes_of(generator) == data.classes > 0, np.arange(count)
-    latents = latents_of(seeds, generator.inputs[0].shape[-1], noise_seed)
-    labels = (
-        data.random_labels(count, noise_seed) if known else seeds % max(1, classes_of(generator))
-    )
-    return draw(generator, latents, labels)
+    latents = latents_of(np.arange(count), generator.inputs[0].shape[-1], noise_seed)
+    return draw(generator, latents, labels_for_evaluation(generator, data, count, noise_seed))
+
+
+def labels_for_evaluation(
+    generator: keras.Model, data: Dataset, count: int, noise_seed: int = 0
+) -> np.ndarray:
+    """Returns the labels [count] integers of `sample_for_evaluation`, 0 if not conditional."""
+    classes = classes_of(generator)
+    if classes == data.classes > 0:
+        return data.random_labels(count, noise_seed)
+    return np.arange(count) % max(1, classes)
 
 
 def draw(generator: keras.Model, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -119,11 +126,12 @@ def draw(generator: keras.Model, latents: np.ndarray, labels: np.ndarray) -> np.
 
 
 def restore_generator(
-    run_dir: Path, data: Dataset, weights: str = "ema", checkpoint: str = "latest"
+    run_dir: Path, data: Dataset | DataFacts, weights: str = "ema", checkpoint: str = "latest"
 ) -> tuple[keras.Model, int]:
     """Returns a generator of a run, "ema" or "raw", and the step of the checkpoint.
 
-    `checkpoint` is "latest", "best", or a step.
+    Of `data` it needs the shape and the number of classes. `checkpoint` is "latest", "best", or a
+    step.
 
     Raises:
         UserError: There is no such run or checkpoint, or it cannot be restored.
@@ -180,7 +188,8 @@ def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras
     config, own = run_directory.read_config(path), "generator" in run_directory.own_networks(path)
     if checkpoint:
         find_checkpoint(path, checkpoint)  # found missing before data are loaded
-        data = dataset_from_config(config, say)
+        # Runs of older versions do not say what their data are.
+        data = read_data_facts(path) or dataset_from_config(config, say)
         return restore_generator(path, data, weights or config.sample_weights, checkpoint)[0]
     if not (path / run_directory.GENERATOR_FILE).exists() and not own:
         find_checkpoint(path, "latest")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gan.data.datasets import dataset_from_config
+from gan.data.identity import data_of_run, folder_of
 from gan.data.images import (
     LONGEST,
     captioned,
@@ -21,11 +23,13 @@ from gan.data.images import (
 )
 from gan.data.input_pipeline import real_examples
 from gan.errors import UserError
+from gan.models.checks import classes_of
 from gan.run import reader
 from gan.run.atomic_files import replacing
 from gan.run.config import Config
 from gan.run.streams import say
 from gan.sampling import generators, latents
+from gan.sampling.classes import folder_names
 from gan.sampling.latents import Numbers
 
 PAIRS = 5  # of neighbours in an interpolation, if no seeds are given
@@ -48,6 +52,10 @@ class Request:
     truncation: float
     # (images, dataset, data, print_fn) -> rows by what they show, such as ``nearest.nearest_rows``
     with_nearest: Callable[..., dict[str, np.ndarray]] | None = None
+    labels: Sequence[int] | None = None  # of a conditional generator; None: `seed % classes`
+    per_class: int = 0  # images of each class, with seeds of their own; 0: `seeds` are drawn
+    class_names: Sequence[str] = ()  # of all classes, where they have names
+    data: str = ""  # where the run's data are now
 
     @property
     def makes_points(self) -> bool:
@@ -64,9 +72,25 @@ class Request:
             rows = (LONGEST - cell_size(0)) // cell[0]  # after a gap of their own
             most, what = min(rows * columns, in_memory), f"a picture {columns} wide"
         if count > most:
+            flag = "per_class" if self.per_class else "labels" if self.labels else "seeds"
             raise UserError(
-                f"--seeds: are {count:,} images of {height}x{width}, {what} holds at most {most:,}"
+                f"--{flag}: are {count:,} images of {height}x{width}, {what} holds at most {most:,}"
             )
+
+    def pairs(self, seeds: Numbers) -> tuple[np.ndarray, np.ndarray | None]:
+        """Returns seeds [n] and labels [n]: each of `seeds` for each of the labels.
+
+        Not for `per_class`: there each seed has the label that it has without `labels`.
+        """
+        seeds, labels = np.asarray(seeds), self.labels
+        if self.per_class:
+            classes = classes_of(self.generator)
+            starts = np.arange(classes) if labels is None else np.asarray(labels)
+            seeds = (starts[:, np.newaxis] + classes * np.arange(self.per_class)).ravel()
+            return seeds, seeds % classes
+        if labels is None:
+            return seeds, None
+        return np.tile(seeds, len(labels)), np.repeat(labels, len(seeds))
 
     def draw(self, seeds: Numbers, labels: Numbers | None = None) -> np.ndarray:
         """Returns the images of seeds."""
@@ -74,24 +98,28 @@ class Request:
 
 
 def write_grid(request: Request, out: Path) -> str:
-    """Writes one picture: seeds in rows, or a row a class if conditional; points are scattered."""
+    """Writes one picture: seeds in rows, or rows a class if conditional; points are scattered."""
     side, classes = request.side, generators.shown_classes(request.generator)
+    classes = classes if request.labels is None else np.asarray(request.labels)
     if request.makes_points:
         clouds = [request.draw(range(generators.POINTS_SHOWN))]
         if request.config:
             data = dataset_from_config(request.config, say)
             clouds.insert(0, real_examples(data, generators.POINTS_SHOWN, 0))
         picture = scatter(*clouds)
-    elif len(classes) and request.seeds is None:
-        request.check_count(side * len(classes), side)
-        seeds = np.tile(np.arange(side), len(classes))
-        picture = image_grid(request.draw(seeds, np.repeat(classes, side)), side)
-    else:
+    elif request.labels is None and (request.seeds is not None or not len(classes)):
         shown = request.seeds or range(side**2)
         request.check_count(len(shown), side)
         images = request.draw(shown)
         columns = min(side, len(images))
         picture = image_grid(in_rows(images, columns), columns)
+    else:
+        shown = request.seeds or range(side if len(classes) > 1 else side**2)
+        columns = min(side, len(shown))
+        request.check_count(-(-len(shown) // columns) * columns * len(classes), columns)
+        images = request.draw(np.tile(shown, len(classes)), np.repeat(classes, len(shown)))
+        rows = [in_rows(part, columns) for part in np.split(images, len(classes))]
+        picture = image_grid(np.concatenate(rows), columns)
     write_png(out, picture)
     return str(out)
 
@@ -103,23 +131,52 @@ def in_rows(images: np.ndarray, columns: int) -> np.ndarray:
 
 
 def write_single(request: Request, out: Path) -> str:
-    """Writes a PNG file for each seed, or all images into one npz file."""
-    seeds = request.seeds or ()
+    """Writes a PNG file for each seed, in a folder a class if asked for, or all as one npz file."""
+    seeds, labels = request.pairs(request.seeds or ())
     if out.suffix == ".npz":
         request.check_count(len(seeds))
+        arrays: dict[str, Any] = {"images": request.draw(seeds, labels), "seeds": seeds}
+        if classes := classes_of(request.generator):
+            arrays["labels"] = seeds % classes if labels is None else labels
         with replacing(out) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, images=request.draw(seeds), seeds=np.asarray(seeds))
+            np.savez_compressed(file, **arrays)
+        return f"{out}: {len(seeds)} images"
+    refuse_images_of_training(request, out)
+    if labels is None:
+        seeds = np.array(list(dict.fromkeys(seeds.tolist())))  # one that is named twice is one file
+        folders, why = [out] * len(seeds), ""
     else:
-        out.mkdir(parents=True, exist_ok=True)
-        seeds = list(dict.fromkeys(seeds))  # one that is named twice is one file
-        others = {path.name for path in out.glob("*.png")} - {f"{seed:05d}.png" for seed in seeds}
-        for start in range(0, len(seeds), AT_ONCE):
-            part = seeds[start : start + AT_ONCE]
-            for seed, image in zip(part, request.draw(part), strict=True):
-                write_png(out / f"{seed:05d}.png", image)
-        if others:
-            return f"{out}: {len(seeds)} images, beside {len(others)} others that were there"
-    return f"{out}: {len(seeds)} images"
+        names, why = folder_names(request.class_names, classes_of(request.generator))
+        folders = [out / names[label] for label in labels]
+    paths = [folder / f"{seed:05d}.png" for folder, seed in zip(folders, seeds, strict=True)]
+    for folder in dict.fromkeys(folders):
+        folder.mkdir(parents=True, exist_ok=True)
+    there = {*out.glob("*.png"), *(out.glob("*/*.png") if labels is not None else ())}
+    for start in range(0, len(seeds), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        images = request.draw(seeds[part], None if labels is None else labels[part])
+        for path, image in zip(paths[part], images, strict=True):
+            write_png(path, image)
+    count, others = len(set(paths)), len(there - set(paths))
+    parts = [f"{out}: {count} images"]
+    if labels is not None:
+        parts[0] += f" in {len(set(folders))} folders"
+        parts += [f"named by number because {why}"] if why else []
+    parts += [f"beside {others} others that were there"] if others else []
+    return ", ".join(parts)
+
+
+def refuse_images_of_training(request: Request, out: Path) -> None:
+    """Refuses to draw into the folder that the run learned from, over its images."""
+    folder = folder_of(request.config) if request.config else None
+    if folder is None:
+        return
+    own, place = os.path.realpath(folder), os.path.realpath(out)
+    if os.path.commonpath([own, place]) == own:
+        raise UserError(
+            f"--out={out}: holds the images that {request.run_dir} was trained on, must be another "
+            "directory"
+        )
 
 
 def write_interpolation(request: Request, out: Path) -> str:
@@ -128,6 +185,7 @@ def write_interpolation(request: Request, out: Path) -> str:
     if len(seeds) < 2:
         raise UserError(f"--seeds={seeds[0]}: must be two or more to interpolate between")
     classes = generators.shown_classes(request.generator)
+    classes = classes if request.labels is None else np.asarray(request.labels)
     request.check_count((len(seeds) - 1) * STEPS * max(1, len(classes)), STEPS)
     ends = latents.latents_of(seeds, request.generator.inputs[0].shape[-1])
     if request.truncation:
@@ -153,10 +211,10 @@ def write_nearest(request: Request, out: Path) -> str:
     """Writes images above their nearest training images."""
     if request.config is None or request.with_nearest is None:
         raise UserError(f"--nearest: needs a run, {request.run_dir} is a file")
-    seeds = request.seeds or range(NEAREST)
+    seeds, labels = request.pairs(request.seeds or range(NEAREST))
     request.check_count(3 * len(seeds), NEAREST)
-    data = dataset_from_config(request.config, say)
-    images = request.draw(seeds)
+    data = data_of_run(request.run_dir, request.config, say, request.data)
+    images = request.draw(seeds, labels)
     rows = request.with_nearest(images, request.config.dataset, data, say)
     columns = min(NEAREST, len(images))
     lines = [

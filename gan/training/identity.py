@@ -9,12 +9,11 @@ from typing import Any
 import keras
 
 from gan.data.datasets import Dataset
+from gan.data.identity import changed_data, describe_data
 from gan.errors import UserError
 from gan.models.checks import all_layers
 from gan.run.config import Config
 from gan.run.run_directory import CONFIG_FILE, read_config, read_values
-
-NAMED = 20  # classes in a message
 
 # Of a serialised network: what may differ between two processes that build the same one.
 UNSTABLE = {"seed", "module", "registered_name", "shared_object_id", "build_config"}
@@ -24,17 +23,6 @@ def describe(data: Dataset, own_networks: Mapping[str, keras.Model]) -> dict[str
     """Returns what config.json says of the data of a run, and of networks from Python code."""
     networks = {name: describe_network(network) for name, network in own_networks.items()}
     return {"data": describe_data(data), "own_networks": networks}
-
-
-def describe_data(data: Dataset) -> dict[str, Any]:
-    """Returns what tells a data set from others, wherever it lies."""
-    return {
-        "examples": len(data.train_images),
-        "shape": list(data.shape),
-        "classes": data.classes,
-        "class_names": list(data.class_names),
-        "digest": data.digest(),
-    }
 
 
 def describe_network(network: keras.Model) -> dict[str, Any]:
@@ -131,26 +119,3 @@ def check_same(
                 f"{name}: has other layers than the one that {run_dir} was trained with"
             )
     return []
-
-
-def changed_data(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Returns in words how data differ from those that a run had."""
-    changes = []
-    if old.get("examples") != new["examples"]:
-        changes.append(f"{old.get('examples')} examples, now {new['examples']}")
-    if old.get("shape") != new["shape"]:
-        changes.append(f"of the shape {old.get('shape')}, now {new['shape']}")
-    if any(old.get(key) != new[key] for key in ("classes", "class_names")):
-        changes.append(f"{classes_in_words(old)}, now {classes_in_words(new)}")
-    if not changes and old.get("digest") != new["digest"]:
-        changes.append("as many of the same shape and classes, but others")
-    return changes
-
-
-def classes_in_words(data: Mapping[str, Any]) -> str:
-    """Returns the number of classes, and their names if they have some."""
-    names = data.get("class_names")
-    if not isinstance(names, list) or not names:
-        return f"{data.get('classes')} classes"
-    shown = ", ".join(map(str, names[:NAMED])) + ", ..." * (len(names) > NAMED)
-    return f"{data.get('classes')} classes ({shown})"

@@ -9,12 +9,14 @@ import tensorflow as tf
 
 from gan.algorithm.objective import Objective
 from gan.data.datasets import Dataset, check_dataset, dataset_from_config
+from gan.data.identity import check_folder_is_there
 from gan.data.time_limit import run_unless
 from gan.models.checks import check_model
 from gan.run.config import Config
 from gan.run.reader import check_checkpoints
 from gan.run.records import read_evaluations, read_metrics
 from gan.run.run_directory import (
+    CONFIG_FILE,
     EVALUATIONS_FILE,
     METRICS_FILE,
     check_run_dir,
@@ -103,6 +105,8 @@ def resolve(
     config = devices.resolve(with_saved_choices(run_dir, config), own_networks or {})
     check_image_size(config, own_networks or {})
     check_run_dir(run_dir, config)
+    if data is None and (run_dir / CONFIG_FILE).exists():
+        check_folder_is_there(run_dir, config)
     read_metrics(run_dir / METRICS_FILE)
     read_evaluations(run_dir / EVALUATIONS_FILE)
     check_checkpoints(run_dir, config.steps)

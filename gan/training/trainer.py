@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from gan.algorithm.step import GanState
 from gan.data.datasets import Dataset
+from gan.data.identity import classes_in_words
 from gan.errors import (
     CannotDraw,
     CannotWrite,
@@ -41,7 +42,6 @@ from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.checks import has_log_odds
 from gan.training.console import Console
 from gan.training.failures import advice, writing
-from gan.training.identity import classes_in_words
 from gan.training.loop import Run, loop
 from gan.training.metrics_log import MetricsLog, write_loss_plot
 from gan.training.sample_grids import write_reals

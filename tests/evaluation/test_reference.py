@@ -220,15 +220,18 @@ def test_constants_are_those_of_the_very_images_and_labels(part, seen):
 def test_each_number_of_real_images_has_an_accuracy_of_its_own(seen, monkeypatch):
     learned = []
 
-    def train(images, labels, data):
-        learned.append(len(images))
-        return len(images) / 1000
+    def train(images, labels, data, recipe):
+        (cycle,) = recipe
+        learned.append((len(images), cycle.epochs))
+        return len(images) * cycle.epochs / 1000
 
     monkeypatch.setattr(classification_accuracy, "train_and_test", train)
-    for count, accuracy in ((300, 0.3), (200, 0.2), (300, 0.3), (200, 0.2)):
-        found = classification_accuracy.real_accuracy(seen, count)
+    for count, epochs, accuracy in (
+        (300, 1, 1.5), (200, 1, 1.0), (300, 1, 1.5), (300, 2, 3.0), (200, 1, 1.0), (300, 2, 3.0),
+    ):  # fmt: skip
+        found = classification_accuracy.real_accuracy(seen, count, epochs)
         assert found == {"real": accuracy}
-    assert learned == [300, 200]
+    assert learned == [(300, 5), (200, 5), (300, 10)]
 
 
 def test_ideals_are_those_of_so_many_samples_beside_so_many_real_images(seen):

@@ -43,9 +43,9 @@ def test_every_path_of_a_configuration_is_expanded(home):
 
 PATHS = {
     "train": ["run_dir", "data_dir", "data_cache"], "data": ["folder", "data_cache", "out"],
-    "evaluate": ["run_dir", "samples", "data_dir", "out"],
-    "sample": ["run_dir", "out"], "export": ["run_dir", "out"], "report": ["out", "explorer"],
-    "compare": ["out"],
+    "evaluate": ["run_dir", "samples", "data", "data_dir", "out"],
+    "sample": ["run_dir", "data", "out"], "export": ["run_dir", "out"],
+    "report": ["out", "explorer"], "compare": ["out"],
 }  # fmt: skip
 
 

@@ -13,6 +13,9 @@ GOOD = {"step": 4, "kimg": 1.5, "seconds": 2, "loss/d": -1e308, "grads/d_norm": 
 EVALUATION = {
     "step": 4, "kimg": 1.5, "seconds": 2.5, "source": "training", "class_counts": [3, 4],
     "metrics": {"fcd": 1.5, "kid": None}, "floors": {"fcd": {"mean": 1, "sd": 0.5}},
+    "condition_alignment": {
+        "samples": 0.5, "real": None, "classes": [{"name": "cat", "samples": 0.5, "real": None}],
+    },
     "of_another_version": {"a": [1]},
 }  # fmt: skip
 DEEP = "[" * 3000 + "]" * 3000
@@ -91,6 +94,11 @@ def test_a_record_of_training_has_numbers_and_steps_that_rise(changes, message, 
         ({"floors": {"a": {"mean": 1}}}, 'has floors={"a": {"mean": 1}}, must be an object of'),
         ({"kimg": None}, "has kimg=null, must be a number from 0 to below 2^63"),
         ({"class_counts": 7}, "has class_counts=7, must be a list"),
+        ({"condition_alignment": 1}, "has condition_alignment=1, must be an object of samples, re"),
+        ({"condition_alignment": {"classes": [3]}}, 'has condition_alignment={"classes": [3]}, mu'),
+        ({"condition_alignment": {"classes": [{"name": 3}]}}, "has condition_alignment="),
+        ({"condition_alignment": {"classes": [{"name": "a", "real": "x"}]}}, "has condition_align"),
+        ({"condition_alignment": {"samples": "x", "classes": []}}, "has condition_alignment="),
     ],
 )
 def test_an_evaluation_has_metrics_that_are_numbers(changes, message, tmp_path):

@@ -407,16 +407,21 @@ def test_what_a_classifier_learns_from_samples(monkeypatch):
     images = images.astype(np.uint8)
     found = reference.RealFeatures("test", Dataset(images, labels, images, labels), None)
     good = classification_accuracy.classification_accuracy(conditional_generator(), found, 300)
-    assert good["num_images"] == 300
-    assert good["samples"] > 0.9
-    assert good["real"] > 0.9
+    assert (good["num_images"], good["num_real"]) == (300, 300)
+    for name in ("samples", "real", "real_and_samples", "real_alone"):
+        assert 0.9 < good[name] <= 1
+    # Two epochs of two batches, of three batches for both, and four epochs of two.
+    assert good["steps"] == {"samples": 4, "real": 4, "real_and_samples": 6, "real_alone": 8}
     learned = []
     monkeypatch.setattr(
-        classification_accuracy, "train_and_test", lambda i, labels, d: learned.append(labels) or 1
+        classification_accuracy, "train_and_test", lambda i, labels, *_: learned.append(labels) or 1
     )
     gap = reference.RealFeatures("test", Dataset(images, labels // 2 * 2, images, labels), None)
     classification_accuracy.classification_accuracy(conditional_generator(), gap, 5)
     assert learned[0].tolist() == [0, 2, 0, 2, 0]  # of class 1 a generator has seen nothing
+    real_labels = gap.data.train_labels[gap.order[:5]].tolist()
+    assert learned[1].tolist() == [*real_labels, 0, 2, 0, 2, 0]
+    assert [labels.tolist() for labels in learned[2:]] == [real_labels, real_labels]
     plain = keras.Sequential([keras.Input([4]), keras.layers.Dense(2)])
     with pytest.raises(UserError, match="needs a run with --conditional"):
         classification_accuracy.classification_accuracy(plain, found, 300)
