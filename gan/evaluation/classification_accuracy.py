@@ -7,7 +7,7 @@ References:
 import keras
 import numpy as np
 
-from gan.data.datasets import Labelled
+from gan.data.datasets import Labelled, with_labels
 from gan.errors import UserError
 from gan.evaluation import features
 from gan.evaluation.features import Cycle
@@ -30,12 +30,21 @@ def classification_accuracy(
     classes = classes_of(generator)
     if not classes:
         raise UserError("--classification_accuracy: needs a run with --conditional")
+    data = labelled(real)
     real.print_fn(f"training a classifier on {count:,} samples")
-    known = np.unique(real.data.train_labels)  # it has learned no others
+    known = np.unique(data.train_labels)  # it has learned no others
     labels = known[np.arange(count) % len(known)]
     images = sample(generator, range(count), labels, noise_seed=seed)
-    accuracy = train_and_test(images, labels, real.data)
+    accuracy = train_and_test(images, labels, data)
     return {"samples": accuracy, **real_accuracy(real, count), "num_images": count}
+
+
+def labelled(real: RealFeatures) -> Labelled:
+    """Returns the real images with their labels."""
+    data = with_labels(real.data)
+    if data is None:
+        raise UserError(f"--classification_accuracy: {real.dataset} has no labels of test images")
+    return data
 
 
 def real_accuracy(real: RealFeatures, count: int) -> dict[str, float]:
@@ -43,7 +52,7 @@ def real_accuracy(real: RealFeatures, count: int) -> dict[str, float]:
 
     def compute() -> dict[str, float]:
         real.print_fn(f"training a classifier on {count:,} real images, once")
-        chosen, data = real.order[:count], real.data
+        chosen, data = real.order[:count], labelled(real)
         return {"real": train_and_test(data.train_images[chosen], data.train_labels[chosen], data)}
 
     return cached(real, f"classification accuracy of {count}", compute)

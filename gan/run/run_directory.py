@@ -116,6 +116,8 @@ def with_saved_choices(run_dir: Path, config: Config) -> Config:
         for name, automatic in AUTOMATIC.items()
         if getattr(config, name) == automatic
     }
+    if not saved.test_share and config.test_share == Config.test_share:
+        chosen["test_share"] = 0.0  # of a run that an older version began
     return dataclasses.replace(config, **chosen)
 
 
@@ -126,6 +128,8 @@ def read_config(run_dir: Path) -> Config:
         UserError: There is none, or it cannot be read.
     """
     values = read_values(run_dir)["config"]
+    if str(values.get("dataset")).startswith(config_module.FOLDER):
+        values = {"test_share": 0.0, **values}  # older versions held out nothing
     try:
         return config_module.from_dict(values)
     except UserError as error:
