@@ -51,8 +51,10 @@ def load_folder(
     that another share needs no new reading; else in the order of their names.
     """
     found = find_images(directory, print_fn)
+    names = names_below(directory, found.paths)
     if held_out.count_held_out(len(found.paths), test_share):
-        order = held_out.hashed_order(names_of(found.paths, directory), found.labels)
+        order = held_out.hashed_order(names, found.labels)
+        names = [names[i] for i in order]
         in_order = None if found.labels is None else [found.labels[i] for i in order]
         found = Found([found.paths[i] for i in order], in_order, found.classes)
     read = cached_pixels(found.paths, settings, cache, skip_bad, print_fn)
@@ -67,9 +69,8 @@ def load_folder(
         print_fn(f"warning: {flaw}")
     elif warning := checks.range_warning(what, low.min(0), high.max(0)):
         print_fn(warning)
-    names = names_of([found.paths[i] for i in read.kept], directory)
     shorter = np.minimum(read.facts["width"], read.facts["height"]).astype(np.int64)
-    folder = Folder(np.array(names, object), read.sizes, shorter, flaw)
+    folder = Folder(np.array([names[i] for i in read.kept], object), read.sizes, shorter, flaw)
 
     count = len(read.images)
     wanted = held_out.count_held_out(count, test_share)
@@ -87,9 +88,10 @@ def load_folder(
     )
 
 
-def names_of(paths: list[str], directory: Path) -> list[bytes]:
-    """Returns the paths of files below a directory."""
-    return [os.fsencode(os.path.relpath(path, directory)) for path in paths]
+def names_below(directory: Path, paths: list[str]) -> list[bytes]:
+    """Returns the paths that files have below the directory in which they were found."""
+    start = os.path.join(directory, "")
+    return [os.fsencode(path.removeprefix(start)) for path in paths]
 
 
 def kept_labels(

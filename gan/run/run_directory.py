@@ -116,7 +116,8 @@ def with_saved_choices(run_dir: Path, config: Config) -> Config:
         for name, automatic in AUTOMATIC.items()
         if getattr(config, name) == automatic
     }
-    if not saved.test_share and config.test_share == Config.test_share:
+    is_folder = config.dataset.startswith(config_module.FOLDER)
+    if is_folder and not saved.test_share and config.test_share == Config.test_share:
         chosen["test_share"] = 0.0  # of a run that an older version began
     return dataclasses.replace(config, **chosen)
 

@@ -180,6 +180,8 @@ def test_runs_from_before_go_on(flat, tmp_path):
         run_directory.check_run_dir(tmp_path, other)
     (tmp_path / "config.json").write_text(json.dumps({"config": {"dataset": "mnist"}}))
     assert run_directory.read_config(tmp_path) == Config()
+    (tmp_path / "config.json").write_text(json.dumps({"config": {"dataset": "image_folder:x"}}))
+    assert run_directory.with_saved_choices(tmp_path, Config()) == Config()
 
 
 def test_only_folders_have_a_share():
