@@ -9,7 +9,7 @@ from typing import Any
 from absl.flags import FlagValues
 
 from gan.cli import command, flags
-from gan.data.datasets import DATASETS, load_dataset
+from gan.data.datasets import DATASETS, Parts, load_dataset
 from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
 from gan.run.atomic_files import write_json
@@ -49,7 +49,7 @@ def main(values: FlagValues) -> int:
             features.write_weights(weights, model, accuracy)
         extractor = features.read_weights(weights, name, network, packaged=False)
         if not floors.exists():
-            real = reference.RealFeatures(dataset, data, extractor, print)
+            real = reference.RealFeatures(dataset, Parts(*data), extractor, print)
             table: dict[str, Any] = {
                 "sha256": extractor.provenance["sha256"],
                 "thresholds": reference.compute_thresholds(real),

@@ -116,9 +116,7 @@ def evaluate(
     data = load_dataset(dataset, data_dir, say)
     if data.has_modes:
         raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
-    if not data.labelled:
-        raise UserError(f"dataset={dataset}: has no labels or no test images to compare with")
-    if reason := reference.too_few(data.labelled):
+    if reason := reference.incomparable(data):
         raise UserError(f"dataset={dataset}: {reason}")
     if isinstance(images, keras.Model):
         takes = [tuple(tensor.shape)[1:] for tensor in getattr(images, "inputs", None) or ()]

@@ -7,7 +7,7 @@ from pathlib import Path
 from absl.flags import FlagValues
 
 from gan.cli import command, flags
-from gan.data.datasets import load_dataset
+from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.config import FOLDER, Config
@@ -15,7 +15,9 @@ from gan.run.fields import option
 
 USAGE = "Shows what a folder of images holds, and the images as networks will see them."
 
-OF_CONFIG = ("image_size", "image_channels", "background", "skip_bad_images", "data_cache")
+OF_CONFIG = (
+    "image_size", "image_channels", "background", "skip_bad_images", "data_cache", "test_share",
+)  # fmt: skip
 COLUMNS, WIDEST = 10, 3000  # of the picture, and as many rows at most; screen pixels
 
 
@@ -48,17 +50,33 @@ def main(values: FlagValues) -> int:
     data = load_dataset(name, "", command.say, **settings)
     for doubt in doubts(data):
         command.say(f"warning: {doubt}")
-    images = data.train_images
-    columns = min(len(images), COLUMNS, max(1, WIDEST // cell_size(images.shape[2])))
-    count = min(len(images) // columns, columns) * columns
+    in_order = sorted_images(data)
+    columns = min(len(in_order), COLUMNS, max(1, WIDEST // cell_size(data.shape[1])))
+    count = min(len(in_order) // columns, columns) * columns
     # At equal distances, so that every class is seen.
-    shown = images[np.linspace(0, len(images) - 1, count).astype(np.int64)]
+    places = in_order[np.linspace(0, len(in_order) - 1, count).astype(np.int64)]
+    shown = np.stack([image_at(data, place) for place in places])
     try:
         write_png(out, image_grid(shown, columns))
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     command.say(f"{out}: {count} of the images as networks will see them")
     return command.DONE
+
+
+def sorted_images(data: Dataset) -> np.ndarray:
+    """Returns the places [N] of all images of a folder, by their names."""
+    assert data.folder
+    names = data.folder.names.tolist()
+    return np.array(sorted(range(len(names)), key=names.__getitem__))
+
+
+def image_at(data: Dataset, place: int) -> np.ndarray:
+    """Returns an image [H, W, C] of a folder; those that are held out follow the others."""
+    rest = place - len(data.train_images)
+    if rest < 0 or data.test_images is None:
+        return data.train_images[place]
+    return data.test_images[rest]
 
 
 run = partial(command.run, USAGE, define, main, positional="folder")

@@ -12,7 +12,7 @@ from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.metrics import METRICS, check_names
 from gan.run import jsonl, run_directory
-from gan.run.config import Config
+from gan.run.config import FOLDER, Config
 from gan.run.fields import INT32, option
 
 USAGE = "Says how good a run's generator is, or images from elsewhere."
@@ -93,7 +93,8 @@ def main(values: FlagValues) -> int:
     devices.prepare()
     print_fn = Console().print
 
-    usual_count = counts_modes and not values["num_images"].present
+    of_data = counts_modes or (config and config.dataset.startswith(FOLDER))
+    usual_count = of_data and not values["num_images"].present
     drawing = {
         "count": None if usual_count else flag["num_images"],
         "seed": flag["seed"],
@@ -102,7 +103,7 @@ def main(values: FlagValues) -> int:
     }
     if config:
         drawn = samples.draw_from_run(
-            run_dir, config, flag["weights"], flag["checkpoint"], **drawing
+            run_dir, config, flag["weights"], flag["checkpoint"], split=flag["split"], **drawing
         )
     else:
         drawn = samples.read_or_draw(flag["samples"], flag["dataset"], **drawing)

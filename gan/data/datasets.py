@@ -5,25 +5,20 @@ A data set is one function and one row of `DATASETS`.
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.data import checks, sources
 from gan.data.digests import array_digest
-from gan.data.image_cache import VERSION, Pixels, Settings, cached_pixels
-from gan.data.image_folder import find_images
-from gan.data.image_reader import FORMATS, colour
+from gan.data.folder_dataset import Folder, load_folder
+from gan.data.image_cache import VERSION, Settings
+from gan.data.image_reader import colour
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.config import FOLDER, Config
 from gan.run.fields import lookup
 from gan.run.paths import user_path
-
-CLASSES_NAMED = 20  # in the line about a folder
 
 
 class Mixture(NamedTuple):
@@ -42,13 +37,13 @@ class Labelled(NamedTuple):
     test_labels: np.ndarray
 
 
-class Folder(NamedTuple):
-    """The files that images [N] come from."""
+class Parts(NamedTuple):
+    """Images to learn from and to test on, with labels if both have some; as `Labelled`."""
 
-    names: np.ndarray  # [N] of bytes objects, paths below the folder
-    sizes: np.ndarray  # [N] int64, bytes
-    shorter_sides: np.ndarray  # [N] int64, pixels of the files' images
-    flaw: str  # why they show nothing, in a line; there is nothing to learn then
+    train_images: np.ndarray
+    train_labels: np.ndarray | None
+    test_images: np.ndarray
+    test_labels: np.ndarray | None
 
 
 class Dataset(NamedTuple):
@@ -70,10 +65,17 @@ class Dataset(NamedTuple):
     @property
     def labelled(self) -> Labelled | None:
         """The images with their labels, None if some are missing."""
-        labels, test_images, test_labels = self.train_labels, self.test_images, self.test_labels
-        if labels is None or test_images is None or test_labels is None:
+        return with_labels(self.parts) if self.parts else None
+
+    @property
+    def parts(self) -> Parts | None:
+        """What metrics compare: the images with what labels they have; None without test images."""
+        labels, test_labels = self.train_labels, self.test_labels
+        if self.test_images is None:
             return None
-        return Labelled(self.train_images, labels, test_images, test_labels)
+        if labels is None or test_labels is None:
+            labels = test_labels = None
+        return Parts(self.train_images, labels, self.test_images, test_labels)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,7 +103,7 @@ class Dataset(NamedTuple):
         """
         if self.folder is None:
             return array_digest(self.train_images, self.train_labels)
-        how = np.array([VERSION])
+        how = np.array([VERSION, *([] if self.test_images is None else [len(self.test_images)])])
         return array_digest(self.folder.names, self.folder.sizes, self.train_labels, how)
 
     def random_labels(self, count: int, seed: int) -> np.ndarray:
@@ -116,6 +118,14 @@ class Dataset(NamedTuple):
         base = round(self.classes ** (1 / self.stack))
         powers = base ** np.arange(len(labels) - 1, -1, -1)
         return np.tensordot(powers, np.stack(labels).astype(np.int64), 1)
+
+
+def with_labels(parts: Parts) -> Labelled | None:
+    """Returns images with their labels, None if they have none."""
+    train_images, labels, test_images, test_labels = parts
+    if labels is None or test_labels is None:
+        return None
+    return Labelled(train_images, labels, test_images, test_labels)
 
 
 class DataSource(NamedTuple):
@@ -189,56 +199,6 @@ DATASETS: dict[str, DataSource] = {
 }
 
 
-def load_folder(
-    directory: Path,
-    settings: Settings,
-    cache: str,
-    skip_bad: bool,
-    print_fn: Callable[[str], None],
-) -> Dataset:
-    """Returns the images below a directory, read once into a file that is mapped."""
-    found = find_images(directory, print_fn)
-    read = cached_pixels(found.paths, settings, cache, skip_bad, print_fn)
-    labels, classes = None, found.classes
-    if found.labels is not None:
-        labels = np.array(found.labels)[read.kept]
-        there, labels = np.unique(labels, return_inverse=True)
-        if len(there) < len(classes):
-            lost = checks.named(set(range(len(classes))) - set(there.tolist()), tuple(classes))
-            print_fn(f"warning: left out {lost}, without a sound image; the others move up")
-        classes = [classes[i] for i in there]
-    print_fn(f"{directory}: {described(read, labels, classes)}")
-    low, high = (
-        facts[:, : settings.channels] for facts in (read.facts["darkest"], read.facts["brightest"])
-    )
-    what = f"the images in {directory}"
-    if flaw := checks.contrast_flaw(low.min(0), high.max(0)):
-        flaw = f"{what} {flaw}"
-        print_fn(f"warning: {flaw}")
-    elif warning := checks.range_warning(what, low.min(0), high.max(0)):
-        print_fn(warning)
-    names = [os.fsencode(os.path.relpath(found.paths[i], directory)) for i in read.kept]
-    shorter = np.minimum(read.facts["width"], read.facts["height"]).astype(np.int64)
-    folder = Folder(np.array(names, object), read.sizes, shorter, flaw)
-    return Dataset(read.images, labels, class_names=tuple(classes), folder=folder)
-
-
-def described(read: Pixels, labels: np.ndarray | None, classes: list[str]) -> str:
-    """Returns in a line how many images there are, of which formats and sizes, and the classes."""
-    kinds = Counter(FORMATS[i] for i in read.facts["format"])
-    formats = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    order = np.argsort(read.facts["width"].astype(np.int64) * read.facts["height"])
-    ends = [read.facts[order[i]] for i in (0, -1)]
-    sizes = dict.fromkeys(f"{end['width']} x {end['height']}" for end in ends)
-    line = f"{len(read.images):,} images ({formats}; {' to '.join(sizes)} pixels)"
-    if labels is None:
-        return f"{line}, no classes"
-    counts = np.bincount(labels, minlength=len(classes))
-    shown = [f"{name} {count:,}" for name, count in zip(classes, counts, strict=True)]
-    more = ["..."] if len(classes) > CLASSES_NAMED else []
-    return f"{line}, {len(classes)} classes: {', '.join(shown[:CLASSES_NAMED] + more)}"
-
-
 def load_dataset(
     name: str,
     data_dir: str,
@@ -249,6 +209,7 @@ def load_dataset(
     background: str = "white",
     data_cache: str = "",
     skip_bad_images: bool = False,
+    test_share: float = 0.1,
 ) -> Dataset:
     """Returns a data set by its name; see `DataSource`. The other arguments are for image folders.
 
@@ -260,7 +221,8 @@ def load_dataset(
         settings = Settings(image_size, image_channels, background)
         colour(background)
         cache = str(user_path(data_cache, "data_cache")) if data_cache else ""
-        data = load_folder(directory, settings, cache, skip_bad_images, print_fn)
+        found = load_folder(directory, settings, cache, skip_bad_images, test_share, print_fn)
+        data = Dataset(**found._asdict())
     else:
         source: DataSource = lookup(DATASETS, "dataset", name)
         data = source.load(str(user_path(data_dir, "data_dir")) if data_dir else "", print_fn)
@@ -324,7 +286,8 @@ def check_test_part(what: str, data: Dataset, print_fn: Callable[[str], None]) -
             f"{what} test_images are {list(images.shape[1:])}, must be "
             f"{list(data.train_images.shape[1:])}, as those to learn from"
         )
-    checks.check_range(f"{what} test_images", images, print_fn)
+    if data.folder is None:
+        checks.check_range(f"{what} test_images", images, print_fn)
     if labels is None:
         return data
     labels = checks.check_labels(f"{what} test_labels", labels, len(images))
@@ -353,6 +316,7 @@ def dataset_from_config(
         background=config.background,
         data_cache=config.data_cache,
         skip_bad_images=config.skip_bad_images,
+        test_share=config.test_share,
     )
     if data.folder and data.folder.flaw:
         raise UserError(f"--dataset={config.dataset}: {data.folder.flaw}")

@@ -16,30 +16,31 @@ CHUNK = 4096  # images that are looked at at a time
 
 def doubts(data: Dataset) -> list[str]:
     """Returns sentences about the images of a folder; reads all of them."""
-    images, folder = data.train_images, data.folder
+    folder = data.folder
     if folder is None:
         return []
-    side, said = images.shape[1], []
-    if len(images) < FEW:
-        said.append(
-            f"{len(images):,} images are few: networks learn them by heart below some {FEW:,}"
-        )
+    parts = [part for part in (data.train_images, data.test_images) if part is not None]
+    side, count, said = data.shape[0], sum(map(len, parts)), []
+    if count < FEW:
+        said.append(f"{count:,} images are few: networks learn them by heart below some {FEW:,}")
     small = int((folder.shorter_sides < side).sum())
-    if small > SMALL_SHARE * len(images):
+    if small > SMALL_SHARE * count:
         said.append(f"{small:,} images have a side below {side} pixels and are enlarged")
-    digests, grey = set(), images.shape[3] == 3
-    for start in range(0, len(images), CHUNK):
-        part = np.asarray(images[start : start + CHUNK])
-        digests |= {hashlib.sha256(image.data).digest() for image in part}
-        grey = grey and bool((part == part[..., :1]).all())
-    copies = len(images) - len(digests)
-    if copies > COPIES_SHARE * len(images):
+    digests, grey = set(), data.shape[2] == 3
+    for images in parts:
+        for start in range(0, len(images), CHUNK):
+            chunk = np.asarray(images[start : start + CHUNK])
+            digests |= {hashlib.sha256(image.data).digest() for image in chunk}
+            grey = grey and bool((chunk == chunk[..., :1]).all())
+    copies = count - len(digests)
+    if copies > COPIES_SHARE * count:
         are = "image is a copy of another" if copies == 1 else "images are copies of others"
         said.append(f"{copies:,} {are}, pixel by pixel")
     if grey:
         said.append("all images are grey: --image_channels=1 makes smaller networks")
     if data.train_labels is not None:
-        counts = np.bincount(data.train_labels)
+        held_out = [] if data.test_labels is None else [data.test_labels]
+        counts = np.bincount(np.concatenate([data.train_labels, *held_out]))
         if counts.max() > UNEQUAL * counts.min():
             least, most = (data.class_names[i] for i in (counts.argmin(), counts.argmax()))
             said.append(f"class {most} has {counts.max():,} images, {least} has {counts.min():,}")

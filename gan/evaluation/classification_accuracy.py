@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan.data.datasets import Labelled
+from gan.data.datasets import Labelled, with_labels
 from gan.errors import UserError
 from gan.evaluation import features
 from gan.evaluation.features import BATCH_SIZE, Cycle
@@ -39,17 +39,18 @@ def classification_accuracy(
     classes = classes_of(generator)
     if not classes:
         raise UserError("--classification_accuracy: needs a run with --conditional")
+    data = labelled(real)
     real.print_fn(f"training a classifier on {count:,} samples")
-    known = np.unique(real.data.train_labels)  # it has learned no others
+    known = np.unique(data.train_labels)  # it has learned no others
     labels = known[np.arange(count) % len(known)]
     images = sample(generator, range(count), labels, noise_seed=seed)
-    accuracy = train_and_test(images, labels, real.data, RECIPE)
+    accuracy = train_and_test(images, labels, data, RECIPE)
     chosen = real.order[:count]
     real.print_fn(f"training a classifier on {len(chosen):,} real images and {count:,} samples")
     accuracy_of_both = train_and_test(
-        np.concatenate([real.data.train_images[chosen], images]),
-        np.concatenate([real.data.train_labels[chosen], labels]),
-        real.data,
+        np.concatenate([data.train_images[chosen], images]),
+        np.concatenate([data.train_labels[chosen], labels]),
+        data,
         RECIPE,
     )
     return {
@@ -66,6 +67,14 @@ def classification_accuracy(
             "real_alone": steps_of(len(chosen), longer(2)),
         },
     }
+
+
+def labelled(real: RealFeatures) -> Labelled:
+    """Returns the real images with their labels."""
+    data = with_labels(real.data)
+    if data is None:
+        raise UserError(f"--classification_accuracy: {real.dataset} has no labels of test images")
+    return data
 
 
 def longer(times: int = 1) -> tuple[Cycle, ...]:
@@ -86,7 +95,7 @@ def real_accuracy(real: RealFeatures, count: int, epochs: int = 1) -> dict[str, 
 
     def compute() -> dict[str, float]:
         real.print_fn(f"training a classifier on {count:,} real images, once")
-        chosen, data = real.order[:count], real.data
+        chosen, data = real.order[:count], labelled(real)
         images, labels = data.train_images[chosen], data.train_labels[chosen]
         return {"real": train_and_test(images, labels, data, longer(epochs))}
 

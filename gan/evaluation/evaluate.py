@@ -11,11 +11,18 @@ from gan.errors import UserError
 from gan.evaluation.classification_accuracy import classification_accuracy
 from gan.evaluation.condition_alignment import condition_alignment
 from gan.evaluation.image_files import LEAST_IMAGES
-from gan.evaluation.metrics import METRICS, Comparison, check_names
+from gan.evaluation.metrics import METRICS, Comparison, applicable, check_names, known
 from gan.evaluation.mode_coverage import MixtureModes, Modes, StackModes
 from gan.evaluation.nearest import nearest_picture
+from gan.evaluation.own_features import MOST_LEARNED
 from gan.evaluation.records import evaluation_record, mode_record
-from gan.evaluation.reference import Reference, load_real_features, most_images, too_few
+from gan.evaluation.reference import (
+    Reference,
+    incomparable,
+    load_real_features,
+    most_images,
+    usual_images,
+)
 from gan.evaluation.reference import floors as floors_of
 from gan.evaluation.samples import Samples
 from gan.run.config import Config
@@ -32,7 +39,8 @@ def evaluators(
 ) -> dict[str, Callable[[keras.Model, int], dict[str, Any]]]:
     """Returns what `train` calls every `evaluate_every` steps: the light evaluation.
 
-    Nothing for data without labels or with too few test images, who have nothing to compare with.
+    Nothing for data without test images or with too few, who have nothing to compare with. Of a
+    folder the records have floors, which are computed now.
 
     Args:
         config: Of the run.
@@ -57,19 +65,24 @@ def evaluators(
             return {"seed": 0, **mode_record(modes, sample_for_evaluation(generator, data, count))}
 
         return {"light": count_modes}
-    lacking = "has no labels or no test images"
-    if data.labelled:
-        lacking = too_few(data.labelled)
-    if lacking:
+    if lacking := incomparable(data):
+        if config.keep_best != "none":
+            raise UserError(f"--keep_best={config.keep_best}: {config.dataset} {lacking}")
         print_fn(f"no evaluation while training: {config.dataset} {lacking}")
         return {}
     real = load_real_features(config.dataset, data, print_fn=print_fn)
-    reference = real.reference(count=LIGHT_IMAGES)
+    names, count = applicable(LIGHT_METRICS, real.has_classes), LIGHT_IMAGES
+    more: dict[str, Any] = {"seed": 0}
+    if data.folder:
+        count = usual_images(data, "test", count)
+    reference = real.reference(count=count)
+    if data.folder and count <= most_images(reference):
+        floors = floors_of(reference, count, names)
+        more["floors"] = {name: floors[name]._asdict() for name in names}
 
     def light(generator: keras.Model, step: int) -> dict[str, Any]:
-        images = sample_for_evaluation(generator, data, LIGHT_IMAGES)
-        comparison = reference.compare(images)
-        return {"seed": 0, **evaluation_record(reference, comparison, LIGHT_METRICS)}
+        images = sample_for_evaluation(generator, data, count)
+        return {**more, **evaluation_record(reference, reference.compare(images), names)}
 
     return {"light": light}
 
@@ -87,9 +100,11 @@ def evaluate(
     No floors, {}, where no number of images that can be judged would have some.
 
     Args:
-        images: [N, H, W, C] uint8, at least ``image_files.LEAST_IMAGES``.
+        images: [N, H, W, C] uint8, at least ``image_files.LEAST_IMAGES``; of a small folder as many
+            as have floors.
         reference: What to compare with.
-        names: Keys of `METRICS`.
+        names: Keys of `METRICS`; of all of them those are left out that need classes, where there
+            are none.
         advance: Is told each stage that begins: features, metrics by name, floors.
         asked: [N] labels that the images were drawn for; None: for none. With them there is the
             condition alignment too, if the feature network knows these classes.
@@ -99,11 +114,12 @@ def evaluate(
         Record, and `nearest_picture` if a metric looked for copies of training images, else None.
 
     Raises:
-        UserError: Unknown metric, or too many images to have floors.
+        UserError: Unknown metric, one that needs classes, or too many images to have floors.
     """
-    check_names(names)
-    has_floors = most_images(reference) >= LEAST_IMAGES
-    if has_floors and len(images) > most_images(reference):
+    names = computable(names, reference)
+    most = most_images(reference)
+    has_floors = len(images) <= most or most >= LEAST_IMAGES
+    if has_floors and len(images) > most:
         floors_of(reference, len(images))  # says so before anything is computed
     advance("features")
     comparison = reference.compare(images)
@@ -117,12 +133,12 @@ def evaluate(
         name for name, floor in floors.items()
         if name in names and METRICS[name].suspicious(record["metrics"][name], *floor)
     ]  # fmt: skip
-    if asked is not None and knows_classes(comparison):
+    if asked is not None and (test_labels := known_labels(comparison)) is not None:
         record["condition_alignment"] = condition_alignment(
             comparison.samples,
             asked,
             reference.real.test,
-            reference.data.test_labels,
+            test_labels,
             class_names,
         )
     if any(METRICS[name].finds_copies for name in names):
@@ -130,15 +146,30 @@ def evaluate(
     return record, None
 
 
-def knows_classes(comparison: Comparison) -> bool:
-    """Returns whether the feature network was trained on the classes of the data."""
-    classes = int(comparison.reference.data.train_labels.max()) + 1
-    return comparison.samples.probabilities.shape[1:] == (classes,)
+def known_labels(comparison: Comparison) -> np.ndarray | None:
+    """Returns the labels of the test images, None if the feature network knows other classes."""
+    data = comparison.reference.data
+    classes = 0 if data.train_labels is None else int(data.train_labels.max()) + 1
+    return data.test_labels if comparison.samples.probabilities.shape[1:] == (classes,) else None
+
+
+def computable(names: Collection[str], reference: Reference) -> tuple[str, ...]:
+    """Returns the metrics `names`; of all of them those that need no classes if there are none.
+
+    Raises:
+        UserError: One is unknown, or was asked for and needs classes.
+    """
+    check_names(names)
+    left = applicable(names, reference.real.has_classes)
+    if len(left) < len(names) and set(names) != set(METRICS):
+        name = next(name for name in names if name not in left)
+        raise UserError(f"--metrics={name}: needs classes, which {reference.real.dataset} lacks")
+    return left
 
 
 def check_enough(dataset: str, data: Dataset, split: str) -> None:
-    """Refuses a labelled data set that is too small to compare with."""
-    if data.labelled and (reason := too_few(data.labelled, split)):
+    """Refuses a data set that has too little to compare with."""
+    if reason := incomparable(data, split):
         raise UserError(f"--dataset={dataset}: {reason}")
 
 
@@ -181,6 +212,8 @@ def evaluate_samples(
     )
     if with_accuracy:
         count, seed = len(real.data.train_images), samples.origin["seed"]
+        if data.folder:
+            count = min(count, MOST_LEARNED)
         record["classification_accuracy"] = classification_accuracy(
             samples.generator, real, count, seed
         )
@@ -197,4 +230,4 @@ def load_modes(
     if data.mixture:
         return MixtureModes(dataset, data, data.mixture)
     real = load_real_features(dataset.removeprefix("stacked_"), data, network, print_fn)
-    return StackModes(dataset, data, real.data.train_labels, real.extractor)
+    return StackModes(dataset, data, known(real.data.train_labels), real.extractor)

@@ -9,7 +9,7 @@ cache.
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,8 +135,33 @@ def own_extractor(
     dataset: str, network: str, data: Labelled, print_fn: Callable[[str], None]
 ) -> Extractor:
     """Returns a feature network from the user's cache, trained now if it is not there."""
-    name, digest = versioned_name(dataset, network), array_digest(*data)[:12]
-    path = cache_directory() / "features" / f"{name}-{digest}.npz"
+    recipe = RECIPES.get(dataset, RECIPE)
+    return cached_extractor(
+        versioned_name(dataset, network),
+        network,
+        array_digest(*data),
+        lambda: train_classifier(network, data, recipe, verbose=0),
+        print_fn,
+    )
+
+
+def cached_extractor(
+    name: str,
+    network: str,
+    digest: str,
+    train: Callable[[], tuple[Any, ...]],
+    print_fn: Callable[[str], None],
+) -> Extractor:
+    """Returns a feature network from the user's cache, or what `train` returns now.
+
+    Args:
+        name: Of the network with its version.
+        network: A key of ``feature_networks.NETWORKS``.
+        digest: Of the data that it is for.
+        train: Returns the arguments of `write_weights` after the path.
+        print_fn: Is told in one line what takes time.
+    """
+    path = cache_directory() / "features" / f"{name}-{digest[:12]}.npz"
     if path.exists():
         try:
             return read_weights(path, name, network, packaged=False)
@@ -150,8 +175,7 @@ def own_extractor(
             pass
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    recipe = RECIPES.get(dataset, RECIPE)
-    write_weights(path, *train_classifier(network, data, recipe, verbose=0))
+    write_weights(path, *train())
     return read_weights(path, name, network, packaged=False)
 
 
@@ -162,12 +186,17 @@ def tell_accuracy(
     accuracy = extractor.provenance["test_accuracy"]
     guessing = float(np.bincount(test_labels).max() / len(test_labels))
     line = f"the feature network {extractor.name} has a test accuracy of {accuracy:.2%}"
-    if accuracy < guessing + LEARNED * (1 - guessing):
+    if has_learned_little(accuracy, guessing):
         line = (
             f"warning: {line}, where naming the commonest class has {guessing:.2%}: metrics that "
             "look through it mean little; do the labels belong to the images?"
         )
     print_fn(line)
+
+
+def has_learned_little(accuracy: float, guessing: float) -> bool:
+    """Tells whether an accuracy 0..1 is hardly better than that of guessing."""
+    return accuracy < guessing + LEARNED * (1 - guessing)
 
 
 def train_classifier(
@@ -179,13 +208,46 @@ def train_classifier(
     measure the result.
     """
     images, labels = data.train_images, data.train_labels.astype(np.int32)
+
+    def batches(number: int) -> tf.data.Dataset:
+        dataset = tf.data.Dataset.from_tensor_slices((images, labels))
+        dataset = dataset.shuffle(len(images), seed=SEED + number).batch(BATCH_SIZE)
+        return dataset.map(lambda x, y: (shifted(to_float(x)), y)).prefetch(2)
+
+    shape = (*images.shape[1:], int(labels.max()) + 1)
+    steps = -(-len(images) // BATCH_SIZE)
+    model, classifier = train_cycles(network, shape, recipe, batches, steps, verbose)
+    logits = classifier.predict(to_float(data.test_images), EXTRACT_BATCH, verbose=0)
+    return model, float(np.mean(logits.argmax(1) == data.test_labels))
+
+
+def train_cycles(
+    network: str,
+    shape: Sequence[int],
+    recipe: Sequence[Cycle],
+    batches: Callable[[int], tf.data.Dataset],
+    steps_per_epoch: int,
+    verbose: str | int = 0,
+    **options: Any,
+) -> tuple[keras.Model, keras.Model]:
+    """Returns a feature network trained by a recipe, and the classifier in it, to logits.
+
+    Args:
+        network: A key of ``feature_networks.NETWORKS``, see there.
+        shape: (H, W, C, classes).
+        recipe: Its cycles.
+        batches: From the number of a cycle to an epoch of (images in -1..1, labels).
+        steps_per_epoch: Batches in it.
+        verbose: Of Keras.
+        **options: Of the network.
+    """
     weights = None
     for number, cycle in enumerate(recipe):
         keras.utils.set_random_seed(SEED + list(NETWORKS).index(network) + number)
-        model = NETWORKS[network](images.shape[1:], int(labels.max()) + 1, cycle.dropout)
+        model = NETWORKS[network](shape[:-1], shape[-1], cycle.dropout, **options)
         if weights:
             model.set_weights(weights)
-        steps = cycle.epochs * -(-len(images) // BATCH_SIZE)
+        steps = cycle.epochs * steps_per_epoch
         schedule = keras.optimizers.schedules.CosineDecay(cycle.learning_rate, steps)
         classifier = keras.Model(model.inputs, model.outputs[1])
         classifier.compile(
@@ -194,13 +256,9 @@ def train_classifier(
             metrics=["accuracy"],
             jit_compile=False,  # XLA's convolutions are several times slower on CPUs
         )
-        dataset = tf.data.Dataset.from_tensor_slices((images, labels))
-        dataset = dataset.shuffle(len(images), seed=SEED + number).batch(BATCH_SIZE)
-        dataset = dataset.map(lambda x, y: (shifted(to_float(x)), y)).prefetch(2)
-        classifier.fit(dataset, epochs=cycle.epochs, shuffle=False, verbose=verbose)
+        classifier.fit(batches(number), epochs=cycle.epochs, shuffle=False, verbose=verbose)
         weights = model.get_weights()
-    logits = classifier.predict(to_float(data.test_images), EXTRACT_BATCH, verbose=0)
-    return model, float(np.mean(logits.argmax(1) == data.test_labels))
+    return model, classifier
 
 
 def shifted(images: tf.Tensor) -> tf.Tensor:
@@ -214,12 +272,19 @@ def shifted(images: tf.Tensor) -> tf.Tensor:
     return padded
 
 
-def write_weights(path: Path, model: keras.Model, accuracy: float) -> None:
-    """Writes weights [in Keras' order], image shape, number of classes and accuracy as npz."""
+def write_weights(
+    path: Path, model: keras.Model, accuracy: float, more: Mapping[str, Any] | None = None
+) -> None:
+    """Writes weights [in Keras' order], image shape, number of classes and accuracy as npz.
+
+    `more` may say what else there is to know: "task", if the network tells no classes of the data,
+    and "any_side", see ``feature_networks.cnn``.
+    """
     about = {
         "image_shape": model.input_shape[1:],
         "classes": model.output_shape[1][-1],
         "test_accuracy": accuracy,
+        **(more or {}),
     }
     weights = {f"weight_{i:02d}": weight for i, weight in enumerate(model.get_weights())}
     with replacing(path) as temporary:
@@ -232,7 +297,8 @@ def read_weights(path: Path, name: str, network: str, packaged: bool) -> Extract
         with open_npz(path, MOST_WEIGHTS) as file:
             about = json.loads(str(file["about"]))
             weights = [file[key] for key in sorted(file.files) if key.startswith("weight_")]
-        model = NETWORKS[network](about["image_shape"], about["classes"])
+        options = {"any_side": True} if about.get("any_side") else {}
+        model = NETWORKS[network](about["image_shape"], about["classes"], **options)
         model.set_weights(weights)
         accuracy = float(about["test_accuracy"])
     except Exception as error:  # damage has many faces, see numpy.load, zipfile and keras
@@ -246,6 +312,8 @@ def read_weights(path: Path, name: str, network: str, packaged: bool) -> Extract
         "test_accuracy": accuracy,
         "packaged": packaged,
     }
+    if "task" in about:
+        provenance["task"] = str(about["task"])
     return Extractor(name, model, provenance)
 
 

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from gan.data.datasets import Labelled
+from gan.data.datasets import Parts
 from gan.errors import UserError
 from gan.lazy import np
 
@@ -23,6 +23,8 @@ EXTRAPOLATION_SIZES = 15
 PRESENT_SHARE = 0.1  # of a class's share among training images, from which on it is present
 MEMORISED_QUANTILE = 0.01
 CHUNK_BYTES = 128 * 2**20  # of a block of distances
+IMAGES_BYTES = 2**29  # of images that are compared pixel by pixel at a time; all of MNIST
+PIXELS_SIDE = 32  # of images that are compared so; larger ones by means over squares of pixels
 FLOOR_DRAWS = 20  # of real examples
 
 
@@ -36,7 +38,9 @@ class Features(NamedTuple):
 class Reference(Protocol):
     """Real images to compare with; what is costly is computed when a metric asks for it."""
 
-    data: Labelled  # the data set that they are from
+    @property
+    def data(self) -> Parts:
+        """The data set that they are from; with labels, for metrics that `need_classes`."""
 
     @property
     def features(self) -> Features:
@@ -86,7 +90,7 @@ class Comparison:
     @functools.cached_property
     def classes(self) -> dict[str, float]:
         """See `class_metrics`."""
-        return class_metrics(self.samples.probabilities, self.reference.data.train_labels)
+        return class_metrics(self.samples.probabilities, known(self.reference.data.train_labels))
 
     @functools.cached_property
     def nearest_in_features(self) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +100,7 @@ class Comparison:
     @functools.cached_property
     def nearest_in_pixels(self) -> tuple[np.ndarray, np.ndarray]:
         """The `nearest` training images, by their pixels."""
-        return nearest(flatten(self.images), flatten(self.reference.data.train_images))
+        return nearest_images(self.images, self.reference.data.train_images)
 
 
 class Metric(NamedTuple):
@@ -109,6 +113,7 @@ class Metric(NamedTuple):
     convention: str
     details: Mapping[str, Callable[[Comparison], Any]] = {}  # what else stands in the record
     finds_copies: bool = False  # of training images, which get MEMORISED_QUANTILE by definition
+    needs_classes: bool = False  # data with labels, and a feature network that tells them
 
     def suspicious(self, value: float, mean: float, sd: float) -> bool:
         """Tells whether a value is better than real images by more than 2 sd.
@@ -121,9 +126,9 @@ class Metric(NamedTuple):
 
 CLASS_COUNTS = {
     "class_counts": lambda c: class_counts(
-        c.samples.probabilities, c.reference.data.train_labels
+        c.samples.probabilities, known(c.reference.data.train_labels)
     ).tolist(),
-    "real_classes": lambda c: len(np.unique(c.reference.data.train_labels)),
+    "real_classes": lambda c: len(np.unique(known(c.reference.data.train_labels))),
 }
 
 METRICS: dict[str, Metric] = {
@@ -163,21 +168,21 @@ METRICS: dict[str, Metric] = {
         "leave-one-out accuracy of 1-nearest-neighbour on real against samples",
     ),
     "classifier_score": Metric(
-        "higher", lambda reference, count: score_ceiling(reference.data.test_labels),
+        "higher", lambda reference, count: score_ceiling(known(reference.data.test_labels)),
         lambda c: classifier_score(c.samples.probabilities),
         "exp of the mean KL of p(y given x) from p(y); the Inception Score's formula",
-        CLASS_COUNTS,
+        CLASS_COUNTS, needs_classes=True,
     ),
     "classes": Metric(
-        "higher", lambda reference, count: len(np.unique(reference.data.train_labels)),
+        "higher", lambda reference, count: len(np.unique(known(reference.data.train_labels))),
         lambda c: c.classes["classes"],
         f"classes with at least {PRESENT_SHARE:.0%} of their share among training images",
-        CLASS_COUNTS,
+        CLASS_COUNTS, needs_classes=True,
     ),
     "class_kl": Metric(
         "lower", 0, lambda c: c.classes["class_kl"],
         "KL(samples, training labels) of class shares in nats, with Miller-Madow's correction",
-        CLASS_COUNTS,
+        CLASS_COUNTS, needs_classes=True,
     ),
     "memorised_features": Metric(
         "real", MEMORISED_QUANTILE,
@@ -198,6 +203,18 @@ def check_names(names: Collection[str]) -> None:
     for name in names:
         if name not in METRICS:
             raise UserError(f"--metrics={name}: must be among {', '.join(METRICS)}")
+
+
+def applicable(names: Collection[str], has_classes: bool) -> tuple[str, ...]:
+    """Returns those of the metrics `names` that can be computed with classes or without."""
+    return tuple(name for name in names if has_classes or not METRICS[name].needs_classes)
+
+
+def known(labels: np.ndarray | None) -> np.ndarray:
+    """Returns labels that must be there."""
+    if labels is None:
+        raise TypeError("there are no labels")
+    return labels
 
 
 def compute(
@@ -373,6 +390,21 @@ def nearest(queries: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.nda
     return minima, indices
 
 
+def nearest_images(queries: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the same of images [Q, H, W, C] and [N, H, W, C] uint8, the latter part by part.
+
+    They may be mapped from a file that is larger than the memory. See `flatten`.
+    """
+    flat = flatten(queries)
+    rows = max(1, IMAGES_BYTES // (8 * flat.shape[1]))
+    minima, indices = np.full(len(flat), np.inf), np.zeros(len(flat), np.int64)
+    for start in range(0, len(images), rows):
+        distances, found = nearest(flat, flatten(images[start : start + rows]))
+        nearer = distances < minima
+        minima[nearer], indices[nearer] = distances[nearer], start + found[nearer]
+    return minima, indices
+
+
 class RealNeighbours(NamedTuple):
     """Real features and what the neighbour metrics need of them alone."""
 
@@ -507,5 +539,14 @@ def memorisation_threshold(test_distances: np.ndarray) -> float:
 
 
 def flatten(images: np.ndarray) -> np.ndarray:
-    """Returns images [N, H, W, C] as [N, H * W * C]."""
-    return images.reshape(len(images), -1)
+    """Returns images [N, H, W, C] as [N, D] to compare: H * W * C pixels as they are.
+
+    Of sides of at least twice `PIXELS_SIDE` the means over squares instead, D at most some 12,000.
+    """
+    count, height, width, channels = images.shape
+    if (square := max(height, width) // PIXELS_SIDE) < 2:
+        return images.reshape(count, -1)
+    high, wide = -(-height // square), -(-width // square)
+    edge = ((0, 0), (0, high * square - height), (0, wide * square - width), (0, 0))
+    whole = np.pad(images, edge, "edge").reshape(count, high, square, wide, square, channels)
+    return whole.mean((2, 4), dtype=np.float32).reshape(count, -1)

@@ -7,8 +7,8 @@ import numpy as np
 from gan.data.datasets import Dataset
 from gan.data.images import image_grid
 from gan.errors import UserError
-from gan.evaluation.metrics import Comparison, flatten, nearest
-from gan.evaluation.reference import load_real_features
+from gan.evaluation.metrics import Comparison, nearest, nearest_images
+from gan.evaluation.reference import lacking, load_real_features
 
 SHOWN = 10  # samples of each kind in the picture
 
@@ -41,9 +41,9 @@ def nearest_rows(
     if data.has_modes:
         raise UserError(f"--nearest: {dataset} has no training images to compare with")
     training_images = data.train_images
-    _, indices = nearest(flatten(images), flatten(training_images))
+    _, indices = nearest_images(images, training_images)
     rows = {"samples": images, "nearest in pixels": training_images[indices]}
-    if data.labelled:
+    if not lacking(data):
         real = load_real_features(dataset, data, print_fn=print_fn)
         _, indices = nearest(real.extractor(images).features, real.training.features)
         rows["nearest in features"] = training_images[indices]

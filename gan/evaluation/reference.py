@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from gan.data.datasets import Dataset, Labelled
+from gan.data.datasets import Dataset, Labelled, Parts
 from gan.data.digests import array_digest
 from gan.errors import UserError
-from gan.evaluation import features, metrics
+from gan.evaluation import features, metrics, own_features
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import (
     FLOOR_DRAWS,
@@ -28,7 +28,6 @@ from gan.evaluation.metrics import (
     Features,
     Floor,
     RealNeighbours,
-    flatten,
 )
 from gan.run.atomic_files import write_json
 from gan.run.cache import cache_directory
@@ -36,16 +35,24 @@ from gan.run.files import read_text
 from gan.version import __version__
 
 LEAST_REAL = 100  # images to compare with; blocks of KID would have fewer than ten
+MOST_TESTS = 10_000  # images of a folder that are held out and looked at
+MOST_POOL = 60_000  # training images that floors are drawn from; all of MNIST's
+AT_ONCE = 1000  # of these that are in memory at a time, of a larger folder
 
 
 @dataclasses.dataclass
 class RealFeatures:
-    """A labelled data set seen through a feature network; what is costly is computed once."""
+    """A data set seen through a feature network; what is costly is computed once."""
 
     dataset: str
-    data: Labelled
+    data: Parts
     extractor: Extractor
     print_fn: Callable[[str], None] = lambda line: None  # is told in one line what takes time
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the images have classes that the network tells."""
+        return self.data.train_labels is not None and "task" not in self.extractor.provenance
 
     @functools.cached_property
     def digest(self) -> str:
@@ -67,6 +74,22 @@ class RealFeatures:
     def order(self) -> np.ndarray:
         """A fixed permutation of the training images: the reference, then what floors draw from."""
         return np.random.default_rng(0).permutation(len(self.data.train_images))
+
+    def features_of(self, numbers: np.ndarray) -> tuple[Features, np.ndarray]:
+        """Returns features of training images, and where [N] those of each of `numbers` are.
+
+        Of a large folder only of these.
+        """
+        images = self.data.train_images
+        if len(images) <= MOST_POOL:
+            return self.training, np.arange(len(images))
+        chosen, places = np.sort(numbers), np.zeros(len(images), np.int64)
+        places[chosen] = np.arange(len(chosen))
+        self.print_fn(f"looking at {len(chosen):,} training images")
+        batches = np.split(chosen, np.arange(AT_ONCE, len(chosen), AT_ONCE))
+        found = [self.extractor(images[batch]) for batch in batches]
+        features, probabilities = (np.concatenate(part) for part in zip(*found, strict=True))
+        return Features(features, probabilities), places
 
     @functools.cached_property
     def thresholds(self) -> dict[str, float]:
@@ -90,7 +113,7 @@ class Reference:
     """Real images of a split to compare with; a ``metrics.Reference``."""
 
     real: RealFeatures
-    data: Labelled
+    data: Parts
     split: str
     count: int
 
@@ -127,6 +150,7 @@ class Reference:
         return {
             name: metric.ideal(self, count) if callable(metric.ideal) else metric.ideal
             for name, metric in METRICS.items()
+            if self.real.has_classes or not metric.needs_classes
         }
 
 
@@ -139,16 +163,44 @@ def load_real_features(
     """Returns a data set seen through one of its feature networks, a key of `NETWORKS`.
 
     Raises:
-        UserError: The data set has no labels or no test images.
+        UserError: The data set has no test images, or ones that no network could be trained on.
     """
-    labelled = data.labelled
-    if labelled is None:
-        raise UserError(f"--dataset={dataset}: has no labels or no test images to compare with")
-    extractor = features.load_extractor(dataset, network, data, print_fn)
-    return RealFeatures(dataset, labelled, extractor, print_fn)
+    parts = data.parts
+    if parts is None or lacking(data):
+        raise UserError(f"--dataset={dataset}: {lacking(data)}")
+    if data.folder is None and data.labelled:
+        extractor = features.load_extractor(dataset, network, data, print_fn)
+        return RealFeatures(dataset, parts, extractor, print_fn)
+    source = dataset
+    if data.folder:
+        source, labels = own_features.FOLDER_NAME, parts.test_labels
+        parts = parts._replace(
+            test_images=parts.test_images[:MOST_TESTS],
+            test_labels=None if labels is None else labels[:MOST_TESTS],
+        )
+    extractor = own_features.load_extractor(source, network, parts, print_fn)
+    return RealFeatures(dataset, parts, extractor, print_fn)
 
 
-def too_few(data: Labelled, split: str = "test") -> str:
+def incomparable(data: Dataset, split: str = "test") -> str:
+    """Returns why samples cannot be compared with a data set, in words; "" if they can."""
+    return lacking(data) or (too_few(data.parts, split) if data.parts else "")
+
+
+def lacking(data: Dataset) -> str:
+    """Returns why a data set can have no feature network, in words; "" if it can."""
+    parts = data.parts
+    if parts is None and data.folder:
+        return "has no test images, none are held out (see --test_share)"
+    if parts is None:
+        return "has no test images to compare with"
+    _, height, width, _ = parts.train_images.shape
+    if parts.train_labels is None and height != width:
+        return "has no labels, and images that are not square, whose rotations none can learn"
+    return ""
+
+
+def too_few(data: Parts | Labelled, split: str = "test") -> str:
     """Returns why a data set is too small to compare with, in words; "" if it is not."""
     count = len(data.test_images) if split == "test" else len(data.train_images) // 2
     if count >= LEAST_REAL:
@@ -165,8 +217,19 @@ def most_images(reference: Reference) -> int:
     return len(reference.data.train_images) // (4 if reference.split == "train" else 2)
 
 
-def floors(reference: Reference, count: int) -> dict[str, Floor]:
+def usual_images(data: Dataset, split: str, count: int) -> int:
+    """Returns how many samples are compared with a data set where nobody says: `count`.
+
+    Of a folder at most as many as have floors, if these are not too few to have any.
+    """
+    most = len(data.train_images) // (4 if split == "train" else 2)
+    return min(count, most) if data.folder and most >= LEAST_REAL else count
+
+
+def floors(reference: Reference, count: int, names: Collection[str] = METRICS) -> dict[str, Floor]:
     """Returns the floor of each metric for `count` images, from the package, the cache, or now.
+
+    Of the metrics `names` alone, where these are not all.
 
     Raises:
         UserError: There are more than `most_images`.
@@ -177,8 +240,11 @@ def floors(reference: Reference, count: int) -> dict[str, Floor]:
             f"{reference.split} images"
         )
     key = floors_key(reference, count)
-    rows = cached(reference.real, key, lambda: compute_floors(reference, count))
-    if new := [name for name in METRICS if name not in rows]:  # metrics younger than the table
+    if set(names) != set(METRICS):
+        key = f"{key}: {', '.join(names)}"
+    names = metrics.applicable(names, reference.real.has_classes)
+    rows = cached(reference.real, key, lambda: compute_floors(reference, count, names))
+    if new := [name for name in names if name not in rows]:  # metrics younger than the table
         rows = rows | cached(
             reference.real,
             f"{key}: {', '.join(new)}",
@@ -205,10 +271,12 @@ def compute_floors(
     real.print_fn(f"measuring what {count:,} real images get, {FLOOR_DRAWS} draws, once")
     drawn = [name for name in names if not METRICS[name].finds_copies]
     available = real.order[reference.count if reference.split == "train" else 0 :]
+    pool = available[: max(MOST_POOL, 2 * count)]
+    seen, places = real.features_of(pool)
     draws = []
     for draw in range(FLOOR_DRAWS):
-        chosen = np.random.default_rng([1, draw]).choice(available, count, replace=False)
-        samples = Features(*(part[chosen] for part in real.training))
+        chosen = np.random.default_rng([1, draw]).choice(pool, count, replace=False)
+        samples = Features(*(part[places[chosen]] for part in seen))
         comparison = Comparison(reference, samples, real.data.train_images[chosen])
         draws.append(metrics.compute(comparison, drawn))
     share, tests = MEMORISED_QUANTILE, len(real.data.test_images)
@@ -221,7 +289,7 @@ def compute_thresholds(real: RealFeatures) -> dict[str, float]:
     """Returns the memorisation thresholds in features and in pixels."""
     real.print_fn("measuring how near test images are to training images, once")
     in_features, _ = metrics.nearest(real.test.features, real.training.features)
-    in_pixels, _ = metrics.nearest(flatten(real.data.test_images), flatten(real.data.train_images))
+    in_pixels, _ = metrics.nearest_images(real.data.test_images, real.data.train_images)
     return {
         "features": metrics.memorisation_threshold(in_features),
         "pixels": metrics.memorisation_threshold(in_pixels),

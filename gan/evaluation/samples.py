@@ -12,8 +12,11 @@ from gan.data.identity import data_of_run
 from gan.errors import UserError
 from gan.evaluation.image_files import read_samples
 from gan.evaluation.mode_coverage import default_count
+from gan.evaluation.reference import usual_images
 from gan.run.config import Config
 from gan.sampling import generators
+
+USUAL_IMAGES = 10_000  # of the generator of a run
 
 
 class Samples(NamedTuple):
@@ -37,8 +40,12 @@ def draw_from_run(
     seed: int,
     data_dir: str,
     print_fn: Callable[[str], None],
+    split: str = "test",
 ) -> Samples:
-    """Returns `count` samples of a checkpoint, None: as many as the field counts modes on.
+    """Returns `count` samples of a checkpoint, None: as many as are usual for the data.
+
+    These are so many as the field counts modes on, or of a folder those that have floors beside
+    the images of `split`.
 
     Raises:
         UserError: There is no such checkpoint, or the data cannot be found, or are others.
@@ -46,7 +53,8 @@ def draw_from_run(
     generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
     data = data_of_run(run_dir, config, print_fn, data_dir)
     generator, step = generators.restore_generator(run_dir, data, weights, checkpoint)
-    count = count or default_count(data)
+    usual = default_count(data) if data.has_modes else usual_images(data, split, USUAL_IMAGES)
+    count = count or usual
     print_fn(f"drawing {count:,} images of step {step}, {weights} weights")
     images = generators.sample_for_evaluation(generator, data, count, seed)
     labels = generators.labels_for_evaluation(generator, data, count, seed)

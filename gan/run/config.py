@@ -33,6 +33,9 @@ class Config:
     image_channels: int = option(3, "their channels: 1 for grey, 3 for colour", low=1, below=4)
     background: str = option("white", "colour behind what is transparent in them")
     skip_bad_images: bool = option(False, "leave out files of a folder that are no sound images")
+    test_share: float = option(
+        0.1, "share of a folder that is held out for metrics, see docs/data.md", low=0, below=1
+    )
     data_cache: str = option(
         "",
         "directory that keeps the pixels of folders; empty: the user's cache",
@@ -180,7 +183,7 @@ class Config:
             )
         if self.fake_label >= self.real_label:
             raise UserError(f"--fake_label={self.fake_label}: must be below --real_label")
-        for name in ("image_size", "image_channels", "background", "skip_bad_images"):
+        for name in ("image_size", "image_channels", "background", "skip_bad_images", "test_share"):
             is_default = getattr(self, name) == getattr(type(self), name)
             if not is_default and not self.dataset.startswith(FOLDER):
                 raise UserError(

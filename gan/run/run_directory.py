@@ -119,6 +119,9 @@ def with_saved_choices(run_dir: Path, config: Config) -> Config:
         for name, automatic in AUTOMATIC.items()
         if getattr(config, name) == automatic
     }
+    is_folder = config.dataset.startswith(config_module.FOLDER)
+    if is_folder and not saved.test_share and config.test_share == Config.test_share:
+        chosen["test_share"] = 0.0  # of a run that an older version began
     return dataclasses.replace(config, **chosen)
 
 
@@ -129,8 +132,11 @@ def read_config(run_dir: Path) -> Config:
         UserError: There is none, or it cannot be read.
     """
     values = read_values(run_dir)
+    saved = values["config"]
+    if str(saved.get("dataset")).startswith(config_module.FOLDER):
+        saved = {"test_share": 0.0, **saved}  # older versions held out nothing
     try:
-        return config_module.from_dict(with_old_halvings(values["config"], values.get("data")))
+        return config_module.from_dict(with_old_halvings(saved, values.get("data")))
     except UserError as error:
         raise UserError(f"{run_dir / CONFIG_FILE}: is not a configuration ({error})") from None
 

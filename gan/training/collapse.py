@@ -24,7 +24,7 @@ LEAST_RECORDS = 3  # in that span
 WON_ACCURACY, WON_GAP = 0.99, 6.0  # on both kinds of images; mean real minus mean fake logit
 DEAD_ACCURACY, DEAD_GAP = 0.52, 0.05  # over both kinds of images
 D_METRICS = ("accuracy/real", "accuracy/fake", "logits/real", "logits/fake")
-MODE_METRICS = ("fcd", "coverage", "classes")
+MODE_METRICS = ("fcd", "coverage")  # and classes, of data that have some
 LOW_COVERAGE = 0.1  # real images get 0.95
 LOW_CLASSES = 0.5  # of all classes
 IMPROVEMENT = 0.95  # an FCD below this part of the best one before is progress
@@ -60,19 +60,33 @@ def collapse_signs(
                 f"D does not tell real from fake for {SPAN_KIMG:.0f} kimg (accuracy {mean:.2f}, "
                 f"logit gap at most {max(gaps):.2f}), so G learns nothing from it"
             )
-    complete = [
-        e for e in evaluations if "class_counts" in e and has_numbers(e["metrics"], MODE_METRICS)
-    ]
+    complete = [e for e in evaluations if tells_modes(e)]
     if len(complete) > 2:
         *before, last_but_one, last = complete
         progress = min(fcd(last_but_one), fcd(last)) <= IMPROVEMENT * min(map(fcd, before))
         if few_modes(last_but_one) and few_modes(last) and not progress:
             signs["mode_collapse"] = (
                 f"two evaluations in a row found few modes and no progress (coverage "
-                f"{last['metrics']['coverage']:.2f}, {last['metrics']['classes']:.0f} classes, "
-                f"FCD {fcd(last):.1f})"
+                f"{last['metrics']['coverage']:.2f}, {classes_found(last)}FCD {fcd(last):.1f})"
             )
     return signs
+
+
+def tells_modes(evaluation: Record) -> bool:
+    """Tells whether an evaluation has what the rule on modes looks at."""
+    metrics = evaluation["metrics"]
+    names = [*MODE_METRICS, *(["classes"] if has_classes(evaluation) else [])]
+    return has_numbers(metrics, names) and ("class_counts" in evaluation) == ("classes" in metrics)
+
+
+def has_classes(evaluation: Record) -> bool:
+    """Tells whether an evaluation counted classes; there are data without."""
+    return "classes" in evaluation["metrics"]
+
+
+def classes_found(evaluation: Record) -> str:
+    """Returns in words how many classes an evaluation found, "" if it counted none."""
+    return f"{evaluation['metrics']['classes']:.0f} classes, " if has_classes(evaluation) else ""
 
 
 def has_numbers(values: Record, names: Sequence[str]) -> bool:
@@ -82,9 +96,12 @@ def has_numbers(values: Record, names: Sequence[str]) -> bool:
 
 def few_modes(evaluation: Record) -> bool:
     """Tells whether an evaluation found a small part of the data only."""
-    metrics, counts = evaluation["metrics"], evaluation["class_counts"]
+    metrics = evaluation["metrics"]
+    if metrics["coverage"] < LOW_COVERAGE or not has_classes(evaluation):
+        return bool(metrics["coverage"] < LOW_COVERAGE)
+    counts = evaluation["class_counts"]
     classes = evaluation.get("real_classes", len(counts))  # of the training images; not in old ones
-    return metrics["coverage"] < LOW_COVERAGE or metrics["classes"] <= LOW_CLASSES * classes
+    return bool(metrics["classes"] <= LOW_CLASSES * classes)
 
 
 def fcd(evaluation: Record) -> float:

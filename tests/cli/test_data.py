@@ -32,6 +32,8 @@ def test_the_command_says_what_a_folder_holds_and_draws_it(pictures, tmp_path, m
     assert lines == [
         "left out 1 other file (1 .txt)",
         f"{pictures}: 15 images (15 PNG; 16 x 16 pixels), 2 classes: blue 2, red 13",
+        f"{pictures}: 15 images are too few to hold some out, so there are no metrics; must be at "
+        "least 400",
         "warning: 15 images are few: networks learn them by heart below some 1,000",
         "data.png: 10 of the images as networks will see them",
     ]

@@ -98,6 +98,19 @@ def test_few_classes_are_few_of_those_that_the_data_have():
     assert "mode_collapse" not in collapse.collapse_signs(span(), all_of_two)
 
 
+def test_data_without_classes_are_judged_by_coverage():
+    def without(step, fcd, coverage):
+        return {"step": step, "kimg": step, "metrics": {"fcd": fcd, "coverage": coverage}}
+
+    few = [without(1, 9, 0.5), without(2, 20, 0.05), without(3, 30, 0.04)]
+    text = collapse.collapse_signs([], few)["mode_collapse"]
+    assert text.endswith("no progress (coverage 0.04, FCD 30.0)")
+    for change in (without(2, 20, 0.12), without(2, 8, 0.05)):  # modes, progress
+        assert collapse.collapse_signs([], [few[0], change, few[2]]) == {}
+    half = {**few[1], "metrics": {**few[1]["metrics"], "classes": 10}}  # and no counts of them
+    assert collapse.collapse_signs([], [few[0], half, few[2]]) == {}
+
+
 def test_history_says_when_each_sign_came_first():
     records = [
         *(record(25.6 * i) for i in range(1, 21)),
