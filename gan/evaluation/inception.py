@@ -6,6 +6,7 @@ literature's network and have other names, such as fid_inception_10k.
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -141,7 +142,10 @@ def evaluate(
     reference = InceptionReference(extractor, real, split, data.train_images, print_fn)
     _ = reference.features  # what is kept comes first
     print_fn(f"looking at {count:,} samples through Inception")
+    began, busy = time.monotonic(), time.process_time()
     samples = extractor(images, Progress("samples", count, print_fn))
+    minutes, busy = (time.monotonic() - began) / 60, time.process_time() - busy
+    print_fn(f"that took {minutes:.1f} minutes, {busy / count:.2f} s of CPU time an image")
     comparison = reference.compare(samples, images)
     values = compute(comparison, names, lambda name: print_fn(f"computing: {name}"))
     floors = reference.floors(count, names)
