@@ -10,7 +10,7 @@ from gan.cli import command, flags
 from gan.data.datasets import DATASETS
 from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
-from gan.evaluation.metrics import METRICS, check_names
+from gan.evaluation.metrics import INCEPTION_METRICS, METRICS, check_names
 from gan.run import jsonl, run_directory
 from gan.run.config import FOLDER, Config
 from gan.run.fields import INT32, option
@@ -31,6 +31,8 @@ MEANT_FOR = {
     "out": (GENERATOR, FILES),
 }
 NOT_FOR_MODES = ("split", "metrics", "classification_accuracy")  # where modes are counted
+INCEPTION = "inception"  # features that papers use, see gan/evaluation/inception.py
+MOST_IMAGES = 30_000  # half of MNIST's training images; more have no floors
 
 
 def define(values: FlagValues) -> None:
@@ -52,11 +54,13 @@ def define(values: FlagValues) -> None:
         ),
         data_dir=option("", "the same, by its older name", path_after=""),
         num_images=option(
-            10_000, "images to draw (2,500 points, 26,000 stacks)", low=1000, below=30_001
+            10_000, "images to draw (2,500 points, 26,000 stacks)", low=1000, below=100_001
         ),
         seed=option(0, "of the noise", low=0, below=INT32),
         split=option("test", "real images to compare with", choices=("test", "train")),
-        features=option("cnn-a", "feature network", choices=tuple(NETWORKS)),
+        features=option(
+            "cnn-a", "feature network; inception: papers' FID", choices=(*NETWORKS, INCEPTION)
+        ),
         metrics=option("", "names, separated by commas; empty: all"),
         classification_accuracy=option(
             False,
@@ -70,9 +74,10 @@ def define(values: FlagValues) -> None:
 def main(values: FlagValues) -> int:
     """Evaluates, prints the table, writes record and picture, and returns the exit status."""
     flag = {name: values[name].value for name in values}
-    names = tuple(name for name in flag["metrics"].split(",") if name) or tuple(METRICS)
+    valid = INCEPTION_METRICS if flag["features"] == INCEPTION else METRICS
+    names = tuple(name for name in flag["metrics"].split(",") if name) or tuple(valid)
     check_flags(values)
-    check_names(names)
+    check_names(names, valid)
     run_dir, config = Path(flag["run_dir"]), None
     if flag["samples"]:
         check_samples(values)
@@ -148,6 +153,14 @@ def check_flags(values: FlagValues) -> None:
             raise UserError(f"--{name}={values[name].value}: is for {right}")
     if values["data"].value and values["data_dir"].value:
         raise UserError(f"--data_dir={values['data_dir'].value}: is --data, must be given once")
+    inception, count = values["features"].value == INCEPTION, values["num_images"].value
+    if count > MOST_IMAGES and not inception:
+        raise UserError(
+            f"--num_images={count}: must be at most {MOST_IMAGES}; more are for "
+            f"--features={INCEPTION}"
+        )
+    if values["classification_accuracy"].value and inception:
+        raise UserError(f"--classification_accuracy: is not for --features={INCEPTION}")
 
 
 def check_run(values: FlagValues) -> Config:
@@ -182,6 +195,8 @@ def check_dataset(values: FlagValues, dataset: str) -> bool:
     for name in NOT_FOR_MODES if counts_modes else ():
         if values[name].present:
             raise UserError(f"--{name}={values[name].value}: is not for {dataset}")
+    if counts_modes and values["features"].value == INCEPTION:
+        raise UserError(f"--features={INCEPTION}: is not for {dataset}")
     return counts_modes
 
 

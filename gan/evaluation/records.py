@@ -11,7 +11,7 @@ import tensorflow as tf
 from gan.data.images import write_png
 from gan.errors import UserError
 from gan.evaluation import metrics
-from gan.evaluation.metrics import METRICS, Comparison
+from gan.evaluation.metrics import Comparison, row_of
 from gan.evaluation.mode_coverage import BETTER, Modes
 from gan.evaluation.reference import Reference
 from gan.run import run_directory
@@ -70,9 +70,9 @@ def markdown_table(result: dict[str, Any]) -> str:
     lines = ["| metric | value | real images (sd) | ideal | |", "| --- | --- | --- | --- | --- |"]
     for name, value in result["metrics"].items():
         floor, ideal = result["floors"].get(name), result["ideals"][name]
-        error = result.get("kid_standard_error") if name == "kid" else None
+        error = result.get("kid_standard_error") if name.startswith("kid") else None
         cells = [
-            f"{name} {ARROWS[BETTER[name] if name in BETTER else METRICS[name].better]}".strip(),
+            f"{name} {ARROWS[BETTER[name] if name in BETTER else row_of(name).better]}".strip(),
             format_number(value) + (f" ± {format_number(error)}" if error is not None else ""),
             f"{format_number(floor['mean'])} ({format_number(floor['sd'])})" if floor else "-",
             format_number(ideal),
