@@ -9,6 +9,7 @@ from pathlib import Path
 
 from absl.flags import FlagValues
 
+from experiments import folder_sets
 from experiments.studies import report
 from experiments.studies.table import STUDIES, runs_of
 from experiments.studies.training import train_all
@@ -40,6 +41,8 @@ def main(values: FlagValues) -> int:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out={out.parent}: cannot be written ({error.strerror})") from None
+    if study.folder_set:
+        folder_sets.make(study.folder_set, Path(folder_sets.PLACE) / study.folder_set)
     runs = runs_of(study, out)
     status = train_all(study, runs, jobs)
     if status != command.DONE:

@@ -53,8 +53,7 @@ class Case(NamedTuple):
 
 CASES = (
     Case(
-        f"folder of {folders.SIDE} pixels, small", True, 64, 1,
-        {**PRESETS["small"], "conditional": False},
+        f"folder of {folders.SIDE} pixels, images64", True, 64, 1, PRESETS["images64"]
     ),
     Case("MNIST, mlp", False, 256, 10, {}),
 )  # fmt: skip

@@ -5,9 +5,9 @@ from typing import Any
 
 from experiments.studies.table import Run, Study, state_of
 from gan.data.datasets import Dataset, dataset_from_config
-from gan.evaluation import evaluate, reference
+from gan.evaluation import evaluate, inception, reference
 from gan.evaluation.feature_networks import NETWORKS
-from gan.evaluation.metrics import METRICS
+from gan.evaluation.metrics import METRICS, applicable
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.records import evaluation_record, mode_record
 from gan.run import jsonl
@@ -99,14 +99,17 @@ def about_run(run: Run, weights: str, records: list[dict[str, Any]]) -> dict[str
 def judge_images(
     study: Study, runs: list[Run], dataset: str, data: Dataset
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
-    """Does `evaluate_all` for data sets of labelled images."""
-    light = evaluate.LIGHT_IMAGES
+    """Does `evaluate_all` for data sets of images."""
+    light, full_count = (
+        reference.usual_images(data, "test", count)
+        for count in (evaluate.LIGHT_IMAGES, study.num_images)
+    )
     real = {n: reference.load_real_features(dataset, data, n, print) for n in NETWORKS}
+    full_names = applicable(METRICS, real["cnn-a"].has_classes)
     references = {
         (network, count): real[network].reference(count=count)
-        for network, count in (("cnn-a", study.num_images), ("cnn-b", study.num_images),
-                               ("cnn-a", light))
-    }  # fmt: skip
+        for network, count in (("cnn-a", full_count), ("cnn-b", full_count), ("cnn-a", light))
+    }
 
     def evaluated(
         run: Run, weights: str, step: int, network: str, count: int, names: tuple[str, ...]
@@ -124,6 +127,15 @@ def judge_images(
         jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
         return record
 
+    floors = {
+        kind: {
+            name: floor._asdict()
+            for name, floor in reference.floors(references["cnn-a", count], count).items()
+        }
+        for kind, count in (("full", full_count), ("light", light))
+    }
+    other_floors = reference.floors(references["cnn-b", full_count], full_count)
+    floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
     rows = []
     for run in completed(study, runs):
         records = read_metrics(run.directory / run_files.METRICS_FILE)
@@ -136,24 +148,47 @@ def judge_images(
                 times = {name: logged[name] for name in ("kimg", "seconds")}
                 curve.append({**times, "step": step, **at})
             last = int(records[-1]["step"])
-            count = study.num_images
-            full = evaluated(run, weights, last, "cnn-a", count, tuple(METRICS))
-            other = evaluated(run, weights, last, "cnn-b", count, ("fcd",))
+            full = evaluated(run, weights, last, "cnn-a", full_count, full_names)
+            other = evaluated(run, weights, last, "cnn-b", full_count, ("fcd",))
+            papers = (
+                papers_numbers(run, dataset, data, weights, last, full_count, floors["full"])
+                if study.folder_set
+                else {}
+            )
             rows.append({
                 **about_run(run, weights, records),
                 "collapse": " ".join(collapse.first_signs(records, curve, has_log_odds(config))),
                 **full["metrics"],
                 "kid_standard_error": full["kid_standard_error"],
                 "fcd_b": other["metrics"]["fcd"],
+                **papers,
                 "curve": curve,
             })  # fmt: skip
-    floors = {
-        kind: {
-            name: floor._asdict()
-            for name, floor in reference.floors(references["cnn-a", count], count).items()
-        }
-        for kind, count in (("full", study.num_images), ("light", light))
-    }
-    other_floors = reference.floors(references["cnn-b", study.num_images], study.num_images)
-    floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
     return rows, floors
+
+
+def papers_numbers(
+    run: Run,
+    dataset: str,
+    data: Dataset,
+    weights: str,
+    step: int,
+    count: int,
+    floors: dict[str, Any],
+) -> dict[str, float]:
+    """Returns FID and KID through Inception, and adds their floors to `floors`."""
+    names = ("fid", "kid")
+    full = {name: f"{name}_inception_{inception.short(count)}" for name in names}
+    about = {"source": "study", "step": step, "weights": weights, "seed": 0}
+    network = inception.load_extractor(print).provenance
+    record = found_record(run, about, network, count, tuple(full.values()))
+    if record is None:
+        print(f"evaluating {run.directory.name}, step {step}, {weights}, Inception", flush=True)
+        generator, _ = generators.restore_generator(run.directory, data, weights, str(step))
+        images = generators.sample_for_evaluation(generator, data, count)
+        record = {**about, **inception.evaluate(dataset, data, images, names, "test", print)}
+        jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
+    for name in names:
+        if floor := record["floors"].get(full[name]):
+            floors[f"{name}_inception"] = floor
+    return {f"{name}_inception": record["metrics"][full[name]] for name in names}

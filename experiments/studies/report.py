@@ -20,6 +20,10 @@ TABLE: tuple[Column, ...] = (
     ("classifier_score", "score ↑", 1, 2),
     ("classes", "classes ↑", 1, 0),
 )
+INCEPTION: tuple[Column, ...] = (
+    ("fid_inception", "FID (Inception) ↓", 1, 1),
+    ("kid_inception", "KID (Inception)·10³ ↓", 1000, 2),
+)
 MODES_TABLE: tuple[Column, ...] = (
     ("modes", "modes ↑", 1, 0),
     ("high_quality", "high quality % ↑", 100, 2),
@@ -68,7 +72,7 @@ def markdown(variants: list[str], seeds: int, rows: list[Row], floors: dict[str,
         "Mean over seeds ± half of the 95 % t-interval; real images: mean (sd) of 20 draws, and of "
         "copies 1 % by definition.",
         "",
-        *table(MORE, groups, seeds, floors),
+        *table((*MORE, *INCEPTION), groups, seeds, floors),
         "",
         "The two feature networks rank by FCD: "
         f"Spearman {spearman(*means)} over the {len(complete)} lines of the table, "
@@ -123,6 +127,7 @@ def table(
     floors: dict[str, Any],
 ) -> list[str]:
     """Returns the lines of one table: real images, then each variant and kind of weights."""
+    columns = tuple(column for column in columns if column[0] in floors)
     headings = ["variant", "weights", "runs", *(c[1] for c in columns), "seconds", "collapse"]
     lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
     cells = [

@@ -178,8 +178,9 @@ def device_blocks(data: Dataset, device: str = "GPU:0", **settings: Any) -> Iter
         return tf.concat([tf.gather(stored, of_one) for of_one in tf.unstack(indices, axis=-1)], -1)
 
     for block in number_blocks(data, **settings):
-        with tf.device(device):
-            yield block._replace(images=images_at(block.images))
+        with tf.device(device):  # not around yield, where it would be its taker's device too
+            images = images_at(block.images)
+        yield block._replace(images=images)
 
 
 def host_blocks(data: Dataset, **settings: Any) -> Iterator[Batch]:
