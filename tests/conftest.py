@@ -15,7 +15,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(autouse=True)
 def cache_of_folders(tmp_path_factory, monkeypatch):
     """Keeps what tests read out of the user's cache, where MNIST stays."""
-    from gan.data import image_cache
+    from gan.data.folders import image_cache
 
     monkeypatch.setattr(image_cache, "cache_directory", lambda: tmp_path_factory.mktemp("cache"))
 

@@ -41,7 +41,7 @@ def main(values: FlagValues) -> int:
     settings = {name: flag[name] for name in OF_CONFIG}
     Config(dataset=name, **settings)  # checks them
     with command.silenced():
-        from gan.data.folder_doubts import doubts
+        from gan.data.folders.doubts import doubts
         from gan.data.images import cell_size, image_grid, write_png
         from gan.run import run_directory
     run_directory.check_output(out, ".png")

@@ -71,7 +71,7 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
 
 def say_what_it_would(config: Config, run_dir: Path) -> int:
     """Prints the resolved configuration, once it is known that it could be trained."""
-    from gan.data.folder_doubts import doubts
+    from gan.data.folders.doubts import doubts
     from gan.training import identity, memory, setup, state, strategy
 
     config = setup.resolve(config, run_dir)

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from gan.data import checks, sources
 from gan.data.digests import array_digest
-from gan.data.folder_dataset import Folder, load_folder
-from gan.data.image_cache import VERSION, Settings
-from gan.data.image_reader import colour
+from gan.data.folders.image_cache import VERSION, Settings
+from gan.data.folders.image_reader import colour
+from gan.data.folders.load import Folder, load_folder
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.config import FOLDER, Config

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
-from gan.data.image_reader import MOST_IMAGE, MOST_PIXELS
+from gan.data.folders.image_reader import MOST_IMAGE, MOST_PIXELS
 from gan.errors import UserError
 from gan.run.atomic_files import replacing
 from gan.run.files import read_bytes

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from gan.data.checks import check_range
+from gan.data.folders.image_reader import MOST_IMAGE
 from gan.data.formats import open_npz
-from gan.data.image_reader import MOST_IMAGE
 from gan.data.images import decode_png, to_uint8
 from gan.errors import UserError
 from gan.run.files import read_bytes

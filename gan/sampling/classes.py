@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from gan.data.image_folder import PARTS, in_order
+from gan.data.folders.find import PARTS, in_order
 from gan.errors import UserError
 
 NAMED = 20  # classes in a message

@@ -4,7 +4,7 @@ from PIL import Image
 
 from gan.cli import data
 from gan.data.datasets import Dataset, load_dataset
-from gan.data.folder_doubts import doubts
+from gan.data.folders.doubts import doubts
 from support import call, status_of
 
 
@@ -50,7 +50,7 @@ def test_a_dry_run_says_it_too_and_draws_nothing(pictures, tmp_path, monkeypatch
     out = capsys.readouterr().out
     assert "15 images (15 PNG; 16 x 16 pixels), 2 classes: blue 2, red 13\n" in out
     assert "warning: 15 images are few: networks learn them by heart below some 1,000\n" in out
-    assert "the command data draws the images as networks will see them\n{" in out
+    assert "the command data draws the images as networks will see them\n" in out
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from gan.data.datasets import Dataset, Parts
-from gan.data.folder_dataset import Folder
+from gan.data.folders.load import Folder
 from gan.errors import UserError
 from gan.evaluation import evaluate, features, metrics, own_features, reference
 from gan.evaluation.feature_networks import NETWORKS

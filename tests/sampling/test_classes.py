@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan.data.image_folder import find_images
+from gan.data.folders.find import find_images
 from gan.errors import UserError
 from gan.sampling.classes import folder_names, labels_of
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, features
 
-from gan.data import image_reader
-from gan.data.image_reader import BadImage, colour, flaw_of, read_image
+from gan.data.folders import image_reader
+from gan.data.folders.image_reader import BadImage, colour, flaw_of, read_image
 from gan.errors import UserError
 
 RNG = np.random.default_rng(3)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gan.data.image_folder import find_images
+from gan.data.folders.find import find_images
 from gan.errors import UserError
 
 

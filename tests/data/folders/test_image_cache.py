@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.data import image_cache
-from gan.data.image_cache import FACTS_FILE, PIXELS_FILE, Settings, cached_pixels
-from gan.data.image_reader import read_image
+from gan.data.folders import image_cache
+from gan.data.folders.image_cache import FACTS_FILE, PIXELS_FILE, Settings, cached_pixels
+from gan.data.folders.image_reader import read_image
 from gan.errors import UserError
 from gan.run import cache
 

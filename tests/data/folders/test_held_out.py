@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.data import folder_dataset, held_out
 from gan.data.datasets import Dataset, Folder, load_dataset
-from gan.data.image_cache import cached_pixels
+from gan.data.folders import held_out
+from gan.data.folders import load as load_module
+from gan.data.folders.image_cache import cached_pixels
 from gan.errors import UserError
 from gan.run import run_directory
 from gan.run.config import Config
@@ -108,7 +109,7 @@ def test_another_share_reads_nothing_again(flat, tmp_path, monkeypatch):
         places.add(found.images.filename)
         return found
 
-    monkeypatch.setattr(folder_dataset, "cached_pixels", watched)
+    monkeypatch.setattr(load_module, "cached_pixels", watched)
     cache = str(tmp_path / "cache")
     shares = {share: load(flat, data_cache=cache, test_share=share) for share in (0.1, 0.3, 0.6)}
     assert [len(data.test_images) for data in shares.values()] == [150, 180, 360]
@@ -179,7 +180,7 @@ def test_runs_from_before_go_on(flat, tmp_path):
     with pytest.raises(UserError, match=r"test_share: 0\.0 -> 0\.2"):
         run_directory.check_run_dir(tmp_path, other)
     (tmp_path / "config.json").write_text(json.dumps({"config": {"dataset": "mnist"}}))
-    assert run_directory.read_config(tmp_path) == Config()
+    assert run_directory.read_config(tmp_path).test_share == 0.1  # no folder
     (tmp_path / "config.json").write_text(json.dumps({"config": {"dataset": "image_folder:x"}}))
     assert run_directory.with_saved_choices(tmp_path, Config()) == Config()
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from gan.data import checks, held_out
-from gan.data.image_cache import Pixels, Settings, cached_pixels
-from gan.data.image_folder import Found, find_images
-from gan.data.image_reader import FORMATS
+from gan.data import checks
+from gan.data.folders import held_out
+from gan.data.folders.find import Found, find_images
+from gan.data.folders.image_cache import Pixels, Settings, cached_pixels
+from gan.data.folders.image_reader import FORMATS
 from gan.lazy import np
 
 CLASSES_NAMED = 20  # in the line about a folder

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gan.data.image_reader import EXTENSIONS
+from gan.data.folders.image_reader import EXTENSIONS
 from gan.errors import UserError
 
 NAMED = 5  # files, folders or classes that a line names

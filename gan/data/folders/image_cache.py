@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import PIL
 
-from gan.data.image_reader import FORMATS, BadImage, flaw_of, read_image
+from gan.data.folders.image_reader import FORMATS, BadImage, flaw_of, read_image
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.cache import cache_directory
