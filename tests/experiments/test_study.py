@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 
+import platformdirs
 import pytest
 import tensorflow as tf
 
 from experiments.studies import evaluation, report, table, training
+from gan.data.datasets import load_dataset
+from gan.data.images import write_png
 from gan.errors import UserError
+from gan.evaluation import own_features
 from gan.evaluation.metrics import METRICS
 from gan.run.config import Config
 from gan.run.presets import from_preset
@@ -177,3 +181,50 @@ def test_a_run_of_an_older_table_is_refused_one_of_another_machine_is_not(tmp_pa
     write_config(run.directory, dataclasses.replace(on_gpu, batch_size=7), {}, [])
     with pytest.raises(UserError, match=r"of another configuration \(batch_size: 7 -> 256\)"):
         training.refuse_another_run(study, run)
+
+
+def test_a_study_of_a_folder_without_classes(tmp_path, monkeypatch, capsys):
+    """Numbers of samples that the folder has room for, no metrics of classes, and Inception's."""
+    digits = load_dataset("mnist", "", print).train_images
+    (tmp_path / "digits").mkdir()
+    for i in range(480):
+        write_png(tmp_path / f"digits/{i}.png", digits[i])
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(own_features, "BUDGET", 4000)
+    asked = []
+
+    class Network:
+        provenance = {"name": "inception"}  # noqa: RUF012
+
+    def judge(dataset, data, images, names, split, print_fn):
+        asked.append((images.shape, tuple(names), split))
+        names = [f"{name}_inception_180" for name in names]
+        floors = {names[0]: {"mean": 20.0, "sd": 1.5}}
+        return {"features": Network.provenance, "num_images": 180, "floors": floors,
+                "metrics": dict(zip(names, (321.0, 0.25), strict=True))}  # fmt: skip
+
+    monkeypatch.setattr(evaluation.inception, "load_extractor", lambda print_fn: Network)
+    monkeypatch.setattr(evaluation.inception, "evaluate", judge)
+    study = table.Study(
+        "tiny", (0,), {"tiny": {}}, folder_set="emoji",
+        common={
+            "dataset": f"image_folder:{tmp_path / 'digits'}", "image_size": 28, "image_channels": 1,
+            "steps": 4, "jit_compile": False, "precision": "float32", "evaluate_every": 0,
+        },
+    )  # fmt: skip
+    (run,) = table.runs_of(study, tmp_path)
+    train(from_preset(study.preset, run.changes), run.directory, quiet=True)
+    rows, floors = evaluation.evaluate_all(study, [run])
+    assert asked == 2 * [((180, 28, 28, 1), ("fid", "kid"), "test")]  # half of 360
+    assert [row["weights"] for row in rows] == ["raw", "ema"]
+    assert all(row["fid_inception"] == 321 and row["kid_inception"] == 0.25 for row in rows)
+    assert all(row["fcd"] > 2 * floors["full"]["fcd"]["mean"] for row in rows)
+    assert "classes" not in rows[0]
+    text = report.markdown(["tiny"], 1, rows, floors["full"])
+    assert "score" not in text
+    assert "| FID (Inception) ↓ |" in text
+    assert "| 321.0 |" in text
+    assert "| 20.0 (1.5) |" in text
+    assert "KID (Inception)" not in text  # without a floor nothing says what is good
+    assert evaluation.evaluate_all(study, [run]) == (rows, floors)
+    assert len(asked) == 2
