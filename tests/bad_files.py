@@ -66,7 +66,7 @@ RUNS = [
         ("conditional", "@/runs/conditional/checkpoints/step-2: cannot be restored into the gene"),
         ("conv_on_points", "--generator=dcgan: needs images [H, W, C], the data has the shape [2]"),
         ("table", "--dataset=celeba: must be one of mnist, fashion_mnist, kmnist, cifar10"),
-        ("gone", "--dataset=image_folder:@/nowhere: not a directory; must hold images"),
+        ("gone", "--run_dir=@/runs/gone: needs the images that it was trained on, @/nowhere"),
         ("no_data", "--data_dir=@/nowhere: not a directory; must hold mnist.npz"),
         ("own_gone", "--run_dir=@/runs/own_gone: has no generator.keras yet, it comes when train"),
         ("keras_two", "@/runs/keras_two/generator.keras: makes [(None, 28, 28, 1), (None, 8)], m"),

@@ -86,7 +86,12 @@ def test_a_network_of_other_classes_judges_none():
     against = reference.RealFeatures("mnist", data, None).reference(count=10)
     for classes, knows in ((10, True), (9, False), (1008, False)):
         features = Features(np.zeros((5, 2)), np.zeros((5, classes)))
-        assert evaluate.knows_classes(metrics.Comparison(against, features, None)) is knows
+        labels = evaluate.known_labels(metrics.Comparison(against, features, None))
+        assert labels is (data.test_labels if knows else None)
+    unlabelled = data._replace(train_labels=None, test_labels=None)
+    against = reference.RealFeatures("mnist", unlabelled, None).reference(count=10)
+    features = Features(np.zeros((5, 2)), np.zeros((5, 10)))
+    assert evaluate.known_labels(metrics.Comparison(against, features, None)) is None
 
 
 def test_a_conditional_run_gets_it_in_its_record_and_on_its_page(

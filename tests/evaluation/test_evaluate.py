@@ -435,7 +435,7 @@ def test_the_seed_is_that_of_the_flag(place, seed, run_dir, monkeypatch, synthet
 def test_the_split_is_that_of_the_flag(mnist_run, monkeypatch):
     judged = []
 
-    def stop(images, against, names, advance):
+    def stop(images, against, names, advance, asked, class_names):
         judged.append((len(images), against.split))
         raise UserError("enough")
 

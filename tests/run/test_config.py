@@ -12,7 +12,7 @@ from gan.run.config import Config
 # Spelled out once more: a default that changes by mistake changes all runs, and says so nowhere.
 DEFAULTS = {
     "dataset": "mnist", "data_dir": "", "image_size": 32, "image_channels": 3,
-    "background": "white", "skip_bad_images": False, "data_cache": "",
+    "background": "white", "skip_bad_images": False, "test_share": 0.1, "data_cache": "",
     "generator": "mlp", "discriminator": "mlp", "g_norm": "default",
     "d_norm": "default", "halvings": 0, "conditional": False, "latent_dim": 100,
     "loss": "non_saturating",
@@ -38,7 +38,7 @@ RESUMABLE = {
 # Another valid value of each field, with what it needs.
 OTHERS = {
     "dataset": "fashion_mnist", "data_dir": "elsewhere", "image_size": 64, "image_channels": 1,
-    "background": "black", "skip_bad_images": True, "data_cache": "kept",
+    "background": "black", "skip_bad_images": True, "test_share": 0.2, "data_cache": "kept",
     "generator": "dcgan", "discriminator": "dcgan", "g_norm": "none",
     "d_norm": "batch", "halvings": 3, "conditional": True, "latent_dim": 99, "loss": "minimax",
     "real_label": 0.9, "fake_label": 0.1, "penalty": "r1", "penalty_weight": 9.0,
@@ -59,6 +59,7 @@ BASES = {
     "image_channels": {"dataset": "image_folder:here"},
     "skip_bad_images": {"dataset": "image_folder:here"},
     "background": {"dataset": "image_folder:here"},
+    "test_share": {"dataset": "image_folder:here"},
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from gan.cli import sample as sample_command
-from gan.data.datasets import Dataset, load_dataset
+from gan.data.datasets import Dataset, Parts, load_dataset
 from gan.data.images import CAPTION_HEIGHT, image_grid
 from gan.errors import UserError
 from gan.evaluation import (
@@ -405,7 +405,7 @@ def test_what_a_classifier_learns_from_samples(monkeypatch):
         -20, 20, (300, 8, 8, 1)
     )
     images = images.astype(np.uint8)
-    found = reference.RealFeatures("test", Dataset(images, labels, images, labels), None)
+    found = reference.RealFeatures("test", Parts(images, labels, images, labels), None)
     good = classification_accuracy.classification_accuracy(conditional_generator(), found, 300)
     assert (good["num_images"], good["num_real"]) == (300, 300)
     for name in ("samples", "real", "real_and_samples", "real_alone"):
@@ -416,7 +416,7 @@ def test_what_a_classifier_learns_from_samples(monkeypatch):
     monkeypatch.setattr(
         classification_accuracy, "train_and_test", lambda i, labels, *_: learned.append(labels) or 1
     )
-    gap = reference.RealFeatures("test", Dataset(images, labels // 2 * 2, images, labels), None)
+    gap = reference.RealFeatures("test", Parts(images, labels // 2 * 2, images, labels), None)
     classification_accuracy.classification_accuracy(conditional_generator(), gap, 5)
     assert learned[0].tolist() == [0, 2, 0, 2, 0]  # of class 1 a generator has seen nothing
     real_labels = gap.data.train_labels[gap.order[:5]].tolist()

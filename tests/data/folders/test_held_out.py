@@ -182,7 +182,7 @@ def test_runs_from_before_go_on(flat, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"config": {"dataset": "mnist"}}))
     assert run_directory.read_config(tmp_path).test_share == 0.1  # no folder
     (tmp_path / "config.json").write_text(json.dumps({"config": {"dataset": "image_folder:x"}}))
-    assert run_directory.with_saved_choices(tmp_path, Config()) == Config()
+    assert run_directory.with_saved_choices(tmp_path, Config()).test_share == 0.1
 
 
 def test_only_folders_have_a_share():
