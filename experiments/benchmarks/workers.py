@@ -25,7 +25,7 @@ from experiments.benchmarks.measure import median_and_quartiles, quartiles
 from experiments.benchmarks.processes import LoopProcess
 from experiments.launch import free_addresses
 from gan.errors import UserError
-from gan.run.presets import PRESETS
+from gan.run.presets import IMAGES
 
 COUNT = 2000  # images of the folder
 ONE, TOGETHER, APART = "one worker", "two workers", "two runs that share nothing"
@@ -53,7 +53,7 @@ class Case(NamedTuple):
 
 CASES = (
     Case(
-        f"folder of {folders.SIDE} pixels, images64", True, 64, 1, PRESETS["images64"]
+        f"folder of {folders.SIDE} pixels, images64", True, 64, 1, IMAGES
     ),
     Case("MNIST, mlp", False, 256, 10, {}),
 )  # fmt: skip
