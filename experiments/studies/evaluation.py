@@ -5,8 +5,9 @@ from typing import Any
 
 from experiments.studies.table import Run, Study, state_of
 from gan.data.datasets import Dataset, dataset_from_config
-from gan.evaluation import evaluate, inception, reference
+from gan.evaluation import evaluate, reference
 from gan.evaluation.feature_networks import NETWORKS
+from gan.evaluation.inception import evaluate as inception
 from gan.evaluation.metrics import METRICS, applicable
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.records import evaluation_record, mode_record

@@ -122,6 +122,7 @@ for set_name in SETS:
                 "penalty_decay_steps": steps // 2,
                 **LAST_ONLY,
             },
+            num_images=2000,  # twice as many as are held out
             folder_set=set_name,
         )
 

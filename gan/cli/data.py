@@ -10,14 +10,12 @@ from gan.cli import command, flags
 from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
 from gan.lazy import np
-from gan.run.config import FOLDER, Config
+from gan.run.config import FOLDER, OF_FOLDER, Config
 from gan.run.fields import option
 
 USAGE = "Shows what a folder of images holds, and the images as networks will see them."
 
-OF_CONFIG = (
-    "image_size", "image_channels", "background", "skip_bad_images", "data_cache", "test_share",
-)  # fmt: skip
+OF_CONFIG = (*OF_FOLDER, "data_cache")
 COLUMNS, WIDEST = 10, 3000  # of the picture, and as many rows at most; screen pixels
 
 

@@ -1,5 +1,6 @@
 """Says how good a generator is: ``tapegan evaluate --run_dir=runs/mlp``."""
 
+import dataclasses
 import os
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,15 @@ from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.metrics import INCEPTION_METRICS, METRICS, check_names
 from gan.run import jsonl, run_directory
-from gan.run.config import FOLDER, Config
+from gan.run.config import FOLDER, OF_FOLDER, Config
 from gan.run.fields import INT32, option
 
 USAGE = "Says how good a run's generator is, or images from elsewhere."
 
 # What can be evaluated; the last two with --samples.
 RUN, GENERATOR, FILES = "runs", "generators", "files"
+
+OF_DATA = ("dataset", *OF_FOLDER, "data_cache")  # what --samples are compared with
 
 # What flags are for that are not for all of them.
 MEANT_FOR = {
@@ -27,16 +30,23 @@ MEANT_FOR = {
     "num_images": (RUN, GENERATOR),
     "seed": (RUN, GENERATOR),
     "classification_accuracy": (RUN,),
-    "dataset": (GENERATOR, FILES),
+    **dict.fromkeys(OF_DATA, (GENERATOR, FILES)),
     "out": (GENERATOR, FILES),
 }
 NOT_FOR_MODES = ("split", "metrics", "classification_accuracy")  # where modes are counted
-INCEPTION = "inception"  # features that papers use, see gan/evaluation/inception.py
+INCEPTION = "inception"  # features that papers use, see gan/evaluation/inception
 MOST_IMAGES = 30_000  # half of MNIST's training images; more have no floors
 
 
 def define(values: FlagValues) -> None:
     """Defines the flags."""
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    fields["dataset"] = option(
+        "mnist",
+        "what --samples are compared with",
+        choices=(*DATASETS, f"{FOLDER}PATH"),
+        path_after=FOLDER,
+    )
     flags.define(
         values,
         run_dir=option("runs/mlp", "a run; also as an argument", path_after=""),
@@ -45,7 +55,7 @@ def define(values: FlagValues) -> None:
         samples=option(
             "", "judge these instead: directory of PNGs, npz, or a generator.keras", path_after=""
         ),
-        dataset=option("mnist", "what --samples are compared with", choices=tuple(DATASETS)),
+        **{name: fields[name] for name in OF_DATA},
         data=option(
             "",
             "where the data are now: a run's folder of images, or the directory of a data set's "
@@ -78,12 +88,13 @@ def main(values: FlagValues) -> int:
     names = tuple(name for name in flag["metrics"].split(",") if name) or tuple(valid)
     check_flags(values)
     check_names(names, valid)
-    run_dir, config = Path(flag["run_dir"]), None
+    run_dir, config, compared = Path(flag["run_dir"]), None, None
     if flag["samples"]:
-        check_samples(values)
+        compared = check_samples(values)
     else:
         config = check_run(values)
-    counts_modes = check_dataset(values, config.dataset if config else flag["dataset"])
+    dataset = config.dataset if config else flag["dataset"]
+    counts_modes = check_dataset(values, dataset)
 
     with command.silenced():  # TensorFlow is first imported here, after the flags are checked
         from gan.evaluation import (
@@ -98,7 +109,7 @@ def main(values: FlagValues) -> int:
     devices.prepare()
     print_fn = Console().print
 
-    of_data = counts_modes or (config and config.dataset.startswith(FOLDER))
+    of_data = counts_modes or dataset.startswith(FOLDER)
     usual_count = of_data and not values["num_images"].present
     drawing = {
         "count": None if usual_count else flag["num_images"],
@@ -110,8 +121,8 @@ def main(values: FlagValues) -> int:
         drawn = samples.draw_from_run(
             run_dir, config, flag["weights"], flag["checkpoint"], split=flag["split"], **drawing
         )
-    else:
-        drawn = samples.read_or_draw(flag["samples"], flag["dataset"], **drawing)
+    elif compared:
+        drawn = samples.read_or_draw(flag["samples"], compared, **drawing)
     result, picture = evaluate.evaluate_samples(
         drawn,
         names,
@@ -175,17 +186,24 @@ def check_run(values: FlagValues) -> Config:
     return config
 
 
-def check_samples(values: FlagValues) -> None:
-    """Refuses an --out that cannot be written, and data sets of points."""
-    out, dataset = values["out"].value, values["dataset"].value
+def check_samples(values: FlagValues) -> Config:
+    """Returns what samples are compared with, and where their record can be written.
+
+    That is the part of a configuration which says what the data are.
+    """
+    compared = Config(**{name: values[name].value for name in OF_DATA})
+    out, dataset, place = (values[name].value for name in ("out", "dataset", "data"))
+    if dataset.startswith(FOLDER) and place:
+        raise UserError(f"--data={place}: is not for --dataset={dataset}, which says where it is")
     if out:
         path = Path(out)
         if path.is_dir() or not path.absolute().parent.is_dir():
             raise UserError(f"--out={path}: must be a file in a directory that exists")
         run_directory.check_output(path)
         jsonl.read_text(path)
-    if DATASETS[dataset].points:
+    if dataset in DATASETS and DATASETS[dataset].points:
         raise UserError(f"--dataset={dataset}: has points, --samples are images")
+    return compared
 
 
 def check_dataset(values: FlagValues, dataset: str) -> bool:

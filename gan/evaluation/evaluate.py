@@ -8,10 +8,10 @@ import numpy as np
 
 from gan.data.datasets import Dataset
 from gan.errors import UserError
-from gan.evaluation import inception
 from gan.evaluation.classification_accuracy import classification_accuracy
 from gan.evaluation.condition_alignment import condition_alignment
 from gan.evaluation.image_files import LEAST_IMAGES
+from gan.evaluation.inception import evaluate as inception
 from gan.evaluation.metrics import METRICS, Comparison, applicable, check_names, known
 from gan.evaluation.mode_coverage import MixtureModes, Modes, StackModes
 from gan.evaluation.nearest import nearest_picture

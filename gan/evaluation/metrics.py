@@ -235,11 +235,11 @@ def compute(
     names: Collection[str],
     advance: Callable[[str], None] = lambda name: None,
 ) -> dict[str, float]:
-    """Returns the metrics `names`; `advance` is told each that begins."""
+    """Returns metrics by their names, see `row_of`; `advance` is told each that begins."""
     values = {}
     for name in names:
         advance(name)
-        values[name] = METRICS[name].compute(comparison)
+        values[name] = row_of(name).compute(comparison)
     return values
 
 

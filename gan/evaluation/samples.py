@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from gan.data.datasets import Dataset, load_dataset
+from gan.data.datasets import Dataset, dataset_from_config
 from gan.data.identity import data_of_run
 from gan.errors import UserError
 from gan.evaluation.image_files import read_samples
@@ -53,8 +53,7 @@ def draw_from_run(
     generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
     data = data_of_run(run_dir, config, print_fn, data_dir)
     generator, step = generators.restore_generator(run_dir, data, weights, checkpoint)
-    usual = default_count(data) if data.has_modes else usual_images(data, split, USUAL_IMAGES)
-    count = count or usual
+    count = count or usual_count(data, split)
     print_fn(f"drawing {count:,} images of step {step}, {weights} weights")
     images = generators.sample_for_evaluation(generator, data, count, seed)
     labels = generators.labels_for_evaluation(generator, data, count, seed)
@@ -71,7 +70,7 @@ def draw_from_run(
 
 def read_or_draw(
     place: str,
-    dataset: str,
+    compared: Config,
     *,
     count: int | None,
     seed: int,
@@ -80,9 +79,10 @@ def read_or_draw(
 ) -> Samples:
     """Returns the images of `read_samples`, or those that a generator in a Keras file draws.
 
-    `count` and `seed` are for a generator, see `draw_from_run`.
+    `compared` says which data are what they are compared with. `count` and `seed` are for a
+    generator, see `draw_from_run`.
     """
-    data = load_dataset(dataset, data_dir, print_fn)
+    data = dataset_from_config(compared, print_fn, data_dir)
     path, generator = Path(place), None
     origin: dict[str, Any] = {}
     if path.suffix == ".keras":
@@ -90,11 +90,16 @@ def read_or_draw(
         if generator.output_shape[1:] != data.shape:
             made = list(generator.output_shape[1:])
             raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")
-        count = count or default_count(data)
+        count = count or usual_count(data)
         images = generators.sample_for_evaluation(generator, data, count, seed)
         read_as, origin["seed"] = "drawn by it", seed
     else:
         images, read_as = read_samples(path, data.shape, print_fn)
     print_fn(f"{len(images):,} images ({read_as})")
     origin |= {"samples": place, "read_as": read_as}
-    return Samples(images, dataset, data, origin, generator)
+    return Samples(images, compared.dataset, data, origin, generator)
+
+
+def usual_count(data: Dataset, split: str = "test") -> int:
+    """Returns how many samples are drawn where nobody says, beside the images of `split`."""
+    return default_count(data) if data.has_modes else usual_images(data, split, USUAL_IMAGES)

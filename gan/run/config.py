@@ -12,6 +12,8 @@ from gan.errors import UserError
 from gan.run.fields import INT32, check, option
 
 FOLDER = "image_folder:"  # and a path
+# How its images are read.
+OF_FOLDER = ("image_size", "image_channels", "background", "skip_bad_images", "test_share")
 NORMS = ("default", "none", "batch", "spectral")
 SCHEDULES = ("alternating", "simultaneous", "classic")
 STRATEGIES = ("auto", "none", "mirrored", "multiworker")
@@ -183,7 +185,7 @@ class Config:
             )
         if self.fake_label >= self.real_label:
             raise UserError(f"--fake_label={self.fake_label}: must be below --real_label")
-        for name in ("image_size", "image_channels", "background", "skip_bad_images", "test_share"):
+        for name in OF_FOLDER:
             is_default = getattr(self, name) == getattr(type(self), name)
             if not is_default and not self.dataset.startswith(FOLDER):
                 raise UserError(

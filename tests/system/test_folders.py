@@ -64,6 +64,18 @@ def test_a_folder_is_trained_on_and_judged(classes, tmp_path, monkeypatch, capsy
     assert set(record["floors"]) == set(record["metrics"])
     assert record["features"] == light[0]["features"]
 
+    np.savez(tmp_path / "others.npz", images=digits.test_images[:1000])
+    for place in (tmp_path / "others.npz", run_dir / "generator.keras"):
+        assert status_of(
+            monkeypatch, evaluate, f"--samples={place}", f"--dataset=image_folder:{folder}",
+            "--image_size=28", "--image_channels=1", f"--data_cache={tmp_path / 'pixels'}",
+            "--metrics=fcd", f"--out={tmp_path / 'others.jsonl'}",
+        ) == 0  # fmt: skip
+    others = jsonl.read_records(tmp_path / "others.jsonl")
+    assert [other["num_images"] for other in others] == [1000, 180]
+    assert others[0]["metrics"]["fcd"] < 0.5 * others[1]["metrics"]["fcd"]  # real digits
+    assert all(other["features"] == record["features"] for other in others)
+
     page = tmp_path / "page.html"
     assert status_of(monkeypatch, report, run_dir, f"--out={page}", "--explorer=none") == 0
     text = page.read_text()

@@ -24,6 +24,7 @@ from gan.data.folders.image_reader import FORMATS, BadImage, flaw_of, read_image
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.cache import cache_directory
+from gan.run.progress import Progress
 
 VERSION = 1  # of the files in the cache
 PIXELS_FILE, FACTS_FILE, LOCK_FILE = "pixels", "facts", "lock"
@@ -164,7 +165,8 @@ def read_all(
             facts = facts[:0]
         pixels.truncate(row * (facts["state"] == GOOD).sum())
         told.truncate(facts.nbytes)
-        started = saved = said = time.monotonic()
+        saved = time.monotonic()
+        progress = Progress("reading images", len(paths) - len(facts), print_fn, PROGRESS_SECONDS)
         waiting, window = [], min(WINDOW, max(1, WINDOW_BYTES // row))
         for first in range(len(facts), len(paths), window):
             for data, fact in pool.map(read, paths[first : first + window]):
@@ -178,10 +180,7 @@ def read_all(
                 told.flush()
                 os.fsync(told.fileno())
                 waiting, saved = [], now
-            if now - said > PROGRESS_SECONDS:
-                left = (now - started) / (done - len(facts)) * (len(paths) - done)
-                print_fn(f"read {done:,} of {len(paths):,} images, {in_words(left)} left")
-                said = now
+            progress(done - len(facts))
 
 
 def complete(place: Path, count: int, settings: Settings) -> bool:
@@ -234,8 +233,3 @@ def tell_bad(
     for line in named:
         print_fn(f"left out {line}")
     print_fn(f"{total} and left out")
-
-
-def in_words(seconds: float) -> str:
-    """Returns a time in words."""
-    return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"

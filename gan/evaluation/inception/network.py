@@ -29,23 +29,33 @@ def network() -> keras.Model:
     made = 0
 
     def conv(
-        x: Any, filters: int, size: int | tuple[int, int], stride: int = 1, padding: str = "same"
+        x: Any,
+        filters: int,
+        size: int | tuple[int, int],
+        stride: int = 1,
+        padding: str = "same",
+        activation: str | None = "relu",
     ) -> Any:
         nonlocal made
         name, made = CONVOLUTION.format(made), made + 1
         return keras.layers.Conv2D(
             filters, size, stride, padding, "channels_last",
-            activation="relu", dtype="float32", name=name,
+            activation=activation, dtype="float32", name=name,
         )(x)  # fmt: skip
 
     def shrink(x: Any) -> Any:
         return keras.layers.MaxPooling2D(3, 2, "valid", "channels_last", dtype="float32")(x)
 
-    def mean(x: Any) -> Any:
-        return keras.layers.AveragePooling2D(3, 1, "same", "channels_last", dtype="float32")(x)
+    def mean(x: Any, filters: int) -> Any:
+        # The pool comes first in the paper. Both are linear, so the order does not matter, and
+        # fewer channels are averaged here.
+        x = conv(x, filters, 1, activation=None)
+        x = keras.layers.AveragePooling2D(3, 1, "same", "channels_last", dtype="float32")(x)
+        return keras.layers.ReLU(dtype="float32")(x)
 
-    def maximum(x: Any) -> Any:
-        return keras.layers.MaxPooling2D(3, 1, "same", "channels_last", dtype="float32")(x)
+    def maximum(x: Any, filters: int) -> Any:
+        x = keras.layers.MaxPooling2D(3, 1, "same", "channels_last", dtype="float32")(x)
+        return conv(x, filters, 1)
 
     def join(*parts: Any) -> Any:
         return keras.layers.Concatenate(-1, dtype="float32")(parts)
@@ -61,7 +71,7 @@ def network() -> keras.Model:
         a = conv(x, 64, 1)
         b = conv(conv(x, 48, 1), 64, 5)
         c = conv(conv(conv(x, 64, 1), 96, 3), 96, 3)
-        x = join(a, b, c, conv(mean(x), filters, 1))
+        x = join(a, b, c, mean(x, filters))
 
     a = conv(x, 384, 3, 2, "valid")
     b = conv(conv(conv(x, 64, 1), 96, 3), 96, 3, 2, "valid")
@@ -72,7 +82,7 @@ def network() -> keras.Model:
         b = conv(conv(conv(x, filters, 1), filters, (1, 7)), 192, (7, 1))
         c = conv(conv(conv(x, filters, 1), filters, (7, 1)), filters, (1, 7))
         c = conv(conv(c, filters, (7, 1)), 192, (1, 7))
-        x = join(a, b, c, conv(mean(x), 192, 1))
+        x = join(a, b, c, mean(x, 192))
 
     a = conv(conv(x, 192, 1), 320, 3, 2, "valid")
     b = conv(conv(conv(x, 192, 1), 192, (1, 7)), 192, (7, 1))
@@ -84,7 +94,7 @@ def network() -> keras.Model:
         b = join(conv(b, 384, (1, 3)), conv(b, 384, (3, 1)))
         c = conv(conv(x, 448, 1), 384, 3)
         c = join(conv(c, 384, (1, 3)), conv(c, 384, (3, 1)))
-        x = join(a, b, c, conv(pool(x), 192, 1))
+        x = join(a, b, c, pool(x, 192))
 
     features = keras.layers.GlobalAveragePooling2D("channels_last", dtype="float32")(x)
     return keras.Model(images, features)

@@ -1,0 +1,88 @@
+"""Real images as Inception sees them, to compare samples with, and what real images get."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+
+from gan.data.digests import array_digest
+from gan.evaluation import metrics
+from gan.evaluation.inception.features import InceptionExtractor, real_features
+from gan.evaluation.metrics import Comparison, Features, Floor, RealNeighbours
+from gan.evaluation.reference import cached
+
+FLOOR_DRAWS = 10
+POOL = 2  # times as many training images as samples are what floors are drawn from
+
+
+@dataclasses.dataclass
+class Reference:
+    """All real images of a split, and training images for floors; a ``metrics.Reference``."""
+
+    extractor: InceptionExtractor
+    images: np.ndarray  # [N, H, W, C] uint8
+    split: str
+    training_images: np.ndarray
+    print_fn: Callable[[str], None]
+
+    @functools.cached_property
+    def features(self) -> Features:
+        """The features [N, 2048] of the reference images."""
+        return self.look(self.images, f"{self.split} images")
+
+    @functools.cached_property
+    def neighbours(self) -> RealNeighbours:
+        """The features with the distances among themselves."""
+        return metrics.real_neighbours(self.features.features)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The digest of all images, which the floors depend on."""
+        return array_digest(self.images, self.training_images)
+
+    def look(self, images: np.ndarray, what: str) -> Features:
+        """Returns the features of real images, from the user's cache if they are there."""
+        found = real_features(self.extractor, images, what, self.print_fn)
+        return Features(found, np.empty((len(found), 0), np.float32))
+
+    def compare(self, samples: Features, images: np.ndarray) -> Comparison:
+        """Returns samples beside the reference, to compute metrics of that need no labels."""
+        reference: Any = self
+        return Comparison(reference, samples, images)
+
+    def floors(self, count: int, names: Collection[str]) -> dict[str, Floor]:
+        """Returns the floors of `count` images, {} where there are none.
+
+        `names` are those of a record, such as fid_inception_10k.
+
+        There are some beside test images where there are `POOL` times as many training images;
+        beside all training images there are none left to draw.
+        """
+        if self.split != "test" or len(self.training_images) < POOL * count:
+            return {}
+        key = f"floors of {count} against {len(self.images)} test: {', '.join(names)}"
+        real: Any = self  # has what `cached` asks for
+        rows = cached(real, key, lambda: self.compute_floors(count, names))
+        return {name: Floor(*row) for name, row in rows.items()}
+
+    def compute_floors(self, count: int, names: Collection[str]) -> dict[str, list[float]]:
+        """Returns [mean, sd] of metrics over `FLOOR_DRAWS` draws of `count` training images.
+
+        The draws are from `POOL` times as many, because to look at all of them takes hours. They
+        share images, so the sd is corrected as for a finite population. For a FID near its floor
+        that is up to a fifth too wide, because FID is quadratic there.
+        """
+        order = np.random.default_rng(0).permutation(len(self.training_images))[: POOL * count]
+        images = self.training_images[order]
+        pool = self.look(images, "training images")
+        self.print_fn(f"measuring what {count:,} real images get, {FLOOR_DRAWS} draws, once")
+        draws = []
+        for draw in range(FLOOR_DRAWS):
+            chosen = np.random.default_rng([1, draw]).choice(len(images), count, replace=False)
+            samples = Features(*(part[chosen] for part in pool))
+            draws.append(metrics.compute(self.compare(samples, images[chosen]), names))
+        correction = np.sqrt(1 - 1 / POOL)
+        floors = metrics.floors_of(draws)
+        return {name: [floor.mean, floor.sd / correction] for name, floor in floors.items()}
