@@ -12,6 +12,7 @@ from gan.cli import command, flags
 from gan.data.datasets import DATASETS, Parts, load_dataset
 from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
+from gan.evaluation.metrics import METRICS
 from gan.run.atomic_files import write_json
 from gan.run.fields import option
 
@@ -28,7 +29,10 @@ def define(values: FlagValues) -> None:
 
 
 def main(values: FlagValues) -> int:
-    """Trains, computes floors, writes both and returns the exit status. What exists is kept."""
+    """Trains, computes floors, writes both and returns the exit status.
+
+    What exists is kept; a table of floors gets the metrics that are younger than it.
+    """
     with command.silenced():
         from gan.evaluation import features, reference
         from gan.evaluation.evaluate import LIGHT_IMAGES
@@ -48,16 +52,18 @@ def main(values: FlagValues) -> int:
             )
             features.write_weights(weights, model, accuracy)
         extractor = features.read_weights(weights, name, network, packaged=False)
-        if not floors.exists():
-            real = reference.RealFeatures(dataset, Parts(*data), extractor, print)
-            table: dict[str, Any] = {
-                "sha256": extractor.provenance["sha256"],
-                "thresholds": reference.compute_thresholds(real),
-            }
-            for count in (10_000, LIGHT_IMAGES):
-                split = real.reference(count=count)
-                table[reference.floors_key(split, count)] = reference.compute_floors(split, count)
-            write_json(floors, table)
+        real = reference.RealFeatures(dataset, Parts(*data), extractor, print)
+        table: dict[str, Any] = reference.read_constants(floors)
+        if table.get("sha256") != extractor.provenance["sha256"]:  # none, or of other weights
+            table = {"sha256": extractor.provenance["sha256"]}
+        if "thresholds" not in table:
+            table["thresholds"] = reference.compute_thresholds(real)
+        for count in (10_000, LIGHT_IMAGES):
+            split = real.reference(count=count)
+            rows = table.setdefault(reference.floors_key(split, count), {})
+            if new := [metric for metric in METRICS if metric not in rows]:
+                rows |= reference.compute_floors(split, count, new)
+        write_json(floors, table)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     about = extractor.provenance

@@ -4,6 +4,7 @@ import functools
 import gc
 import re
 from collections.abc import Callable, Iterable
+from numbers import Real
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,12 +22,17 @@ from gan.models.checks import check_network
 from gan.run.paths import user_path
 from gan.run.presets import from_preset
 from gan.run.streams import say
-from gan.sampling import generators
+from gan.sampling import discriminators, generators, posthoc_averages
 from gan.training import devices, trainer
 from gan.training.signals import handing_on_signals
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+LOADERS: dict[str, Callable[[Path, str, str], keras.Model]] = {
+    "generator": generators.load_generator,
+    "discriminator": discriminators.load_discriminator,
+}
 
 FLAG = re.compile(r"(?<![\w/.-])--(?=[a-z])(run_dir(?==)|metrics(?==))?")  # --name=value
 
@@ -53,24 +59,44 @@ def speaking_of_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P
 
 
 @speaking_of_arguments(run_dir="path")
-def load(path: str | Path, checkpoint: str = "", weights: str = "") -> keras.Model:
-    """Returns the generator of a run, or the one in a Keras file.
+def load(
+    path: str | Path,
+    checkpoint: str = "",
+    weights: str = "",
+    network: str = "generator",
+    ema_sigma: float = 0.0,
+) -> keras.Model:
+    """Returns the generator or the discriminator of a run, or the one in a Keras file.
 
     Args:
         path: A run directory, or a file such as its generator.keras. No code in it is run.
-        checkpoint: Of a run: "latest", "best" or a step; "": the generator that it ended with.
+        checkpoint: Of a run: "latest", "best" or a step; "": the network that it ended with.
         weights: Of the checkpoint: "ema", their average, or "raw"; "": those that the run itself
-            draws from.
+            draws from. A discriminator has no average.
+        network: "generator" or "discriminator".
+        ema_sigma: Of a run with `posthoc_averages`: instead of `weights` the average of G over this
+            share of the steps, such as 0.05; 0: none.
 
     Returns:
-        Model from latents [batch, latent_dim], and labels [batch] if it is conditional, to float32
-        images [batch, H, W, C] in -1..1.
+        Generator: from latents [batch, latent_dim] float32 ~ N(0, 1) to images [batch, H, W, C]
+        float32 in -1..1, or points. Discriminator: from such images, `pack` of them side by side
+        in the channels, to logits [batch, 1] float32, without a sigmoid: higher is more real.
+        Conditional ones take labels [batch] int32 as a second input.
 
     Raises:
-        UserError: There is none, or it is no generator.
+        UserError: There is none, or it is none of this kind.
     """
     devices.prepare()
-    return generators.load_generator(user_path(path, "path"), str(checkpoint), weights)
+    if network not in LOADERS:
+        raise UserError(f"network={network!r}: must be one of {', '.join(LOADERS)}")
+    place = user_path(path, "path")
+    if not ema_sigma:
+        return LOADERS[network](place, str(checkpoint), weights)
+    if network != "generator":
+        raise UserError(f"ema_sigma={ema_sigma}: a {network} has no average")
+    if isinstance(ema_sigma, bool) or not isinstance(ema_sigma, Real):
+        raise UserError(f"ema_sigma={ema_sigma!r}: must be a number")
+    return posthoc_averages.load_any(place, str(checkpoint), weights, float(ema_sigma))
 
 
 @speaking_of_arguments(metrics="names")

@@ -22,6 +22,7 @@ from gan.algorithm.augment import flip
 from gan.algorithm.losses import cross_entropy
 from gan.algorithm.objective import Objective, discriminator_inputs
 from gan.algorithm.per_example import per_example
+from gan.algorithm.power_averages import update_averages
 from gan.data.images import to_float
 from gan.data.input_pipeline import Batch
 from gan.rng import fold_in
@@ -60,6 +61,13 @@ class GanState(NamedTuple):
     d_optimizer: keras.optimizers.Optimizer
     step: tf.Variable  # int64 scalar, steps done
     rollbacks: tf.Variable  # int64 scalar, how often a run went back; changes its random numbers
+    averages: tuple[keras.Model, ...] = ()  # of gan/algorithm/power_averages.py, if there are any
+
+    def parts(self) -> dict[str, Any]:
+        """Returns all that a checkpoint holds, by name."""
+        others = self._asdict()
+        averages = others.pop("averages")
+        return others | {f"average_{i}": average for i, average in enumerate(averages)}
 
 
 # Of one player, or of both: (state, batch, objective, key) -> metrics
@@ -270,17 +278,20 @@ def discriminator_metrics(
     }
 
 
-def ema_update(state: GanState, step: tf.Tensor, batch_size: int, half_life: int) -> None:
+def ema_update(
+    state: GanState, step: tf.Tensor, batch_size: int, half_life: int, images: int = 0
+) -> None:
     """Moves the averaged generator towards the generator, after step number `step` (from 0).
 
     The half-life of the weights' average, in images, grows with the images seen until it is
-    `half_life`; with 0 the average is the generator itself. BatchNorm's moving statistics are
+    `half_life`; with 0 the average is the generator itself. `images` were seen before the first
+    step, by the average that it started as. BatchNorm's moving statistics are
     copied, until gan/algorithm/batch_norm_statistics.py measures those of the averaged weights.
 
     References:
         Karras et al. 2022, arXiv:2206.00364, appendix F (half-life in images, ramped up).
     """
-    images_seen = tf.cast(step + 1, tf.float32) * float(batch_size)
+    images_seen = tf.cast(step + 1, tf.float32) * float(batch_size) + float(images)
     span = tf.minimum(float(half_life), EMA_RAMP * images_seen)
     decay = tf.pow(0.5, float(batch_size) / span) if half_life else tf.zeros([])
     ema, generator = state.ema_generator, state.generator
@@ -299,6 +310,7 @@ def train_step(
     objective: Objective,
     schedule: str,
     ema_half_life: int,
+    ema_images: int = 0,
     key: tf.Tensor,
     flip_real: bool = False,
     update_generator: bool = True,
@@ -315,6 +327,7 @@ def train_step(
             "simultaneous": D's last update and G's come from one forward pass, on D's latents.
             "classic": like alternating, with `classic_discriminator_update`.
         ema_half_life: In images.
+        ema_images: Seen before the first step, see `ema_update`.
         key: [2] int64, from which the key of each update's random numbers is made.
         flip_real: Whether half of the real images are mirrored; which is a function of the key too.
         update_generator: Whether G learns; it does not while D warms up.
@@ -345,7 +358,9 @@ def train_step(
     else:
         metrics = update(update_d, last)
         metrics |= update(generator_update if update_generator else generator_loss_only, d_steps)
-    ema_update(state, step, batch_size * collectives.count(), ema_half_life)
+    images = batch_size * collectives.count()
+    ema_update(state, step, images, ema_half_life, ema_images)
+    update_averages(state.averages, state.generator, step)
     state.step.assign_add(1)
     return collectives.mean({name: tf.cast(value, tf.float32) for name, value in metrics.items()})
 

@@ -27,6 +27,7 @@ OF_DATA = ("dataset", *OF_FOLDER, "data_cache")  # what --samples are compared w
 MEANT_FOR = {
     "weights": (RUN,),
     "checkpoint": (RUN,),
+    "ema_sigma": (RUN,),
     "num_images": (RUN, GENERATOR),
     "seed": (RUN, GENERATOR),
     "classification_accuracy": (RUN,),
@@ -51,6 +52,7 @@ def define(values: FlagValues) -> None:
         values,
         run_dir=option("runs/mlp", "a run; also as an argument", path_after=""),
         weights=option("ema", "which generator", choices=("ema", "raw")),
+        ema_sigma=flags.EMA_SIGMA,
         checkpoint=option("latest", "latest, best, or a step"),
         samples=option(
             "", "judge these instead: directory of PNGs, npz, or a generator.keras", path_after=""
@@ -119,8 +121,9 @@ def main(values: FlagValues) -> int:
     }
     if config:
         drawn = samples.draw_from_run(
-            run_dir, config, flag["weights"], flag["checkpoint"], split=flag["split"], **drawing
-        )
+            run_dir, config, flag["weights"], flag["checkpoint"], split=flag["split"],
+            ema_sigma=flag["ema_sigma"], **drawing,
+        )  # fmt: skip
     elif compared:
         drawn = samples.read_or_draw(flag["samples"], compared, **drawing)
     result, picture = evaluate.evaluate_samples(
@@ -162,6 +165,11 @@ def check_flags(values: FlagValues) -> None:
         if values[name].present and kind not in kinds:
             right = f"{' and '.join(kinds)}, not for --samples" if RUN in kinds else "--samples"
             raise UserError(f"--{name}={values[name].value}: is for {right}")
+    if values["ema_sigma"].value and values["weights"].present:
+        raise UserError(
+            f"--ema_sigma={values['ema_sigma'].value}: is an average of its own, "
+            f"--weights={values['weights'].value} is another one"
+        )
     if values["data"].value and values["data_dir"].value:
         raise UserError(f"--data_dir={values['data_dir'].value}: is --data, must be given once")
     inception, count = values["features"].value == INCEPTION, values["num_images"].value
@@ -220,9 +228,10 @@ def check_dataset(values: FlagValues, dataset: str) -> bool:
 
 def tag_of(values: FlagValues) -> str:
     """Returns what tells this evaluation from the usual one, such as raw_2000; usually nothing."""
-    names = ("weights", "features", "split", "num_images", "seed")
+    names = ("weights", "ema_sigma", "features", "split", "num_images", "seed")
     changed = [values[name] for name in names if values[name].value != values[name].default]
-    return "_".join(f"seed{f.value}" if f.name == "seed" else str(f.value) for f in changed)
+    prefixes = {"seed": "seed", "ema_sigma": "sigma"}
+    return "_".join(f"{prefixes.get(flag.name, '')}{flag.value}" for flag in changed)
 
 
 run = partial(command.run, USAGE, define, main, positional="run_dir")

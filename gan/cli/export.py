@@ -36,11 +36,11 @@ def main(values: FlagValues) -> int:
     run_dir = Path(values["run_dir"].value)
     with command.silenced():
         from gan.run import run_directory
-        from gan.sampling import generators
+        from gan.sampling import posthoc_averages
         from gan.training import devices
     devices.prepare()
-    checkpoint, weights = values["checkpoint"].value, values["weights"].value
-    generator = generators.load_generator(run_dir, checkpoint, weights)
+    which = (values[name].value for name in ("checkpoint", "weights", "ema_sigma"))
+    generator = posthoc_averages.load_any(run_dir, *which)
     home = run_dir.parent if run_dir.is_file() else run_dir
     out = Path(values["out"].value or home / "export")
     if out.is_symlink() and not values["out"].value:  # of a run that may come from anybody

@@ -83,6 +83,15 @@ def preset_of(values: flags.FlagValues) -> str:
     return presets.of_folder(values["image_size"].value)
 
 
+EMA_SIGMA = option(
+    0.0,
+    "of a run with --posthoc_averages: the average of G over this share of the steps (standard "
+    "deviation of its profile), such as 0.05, instead of --weights; 0: none",
+    low=0,
+    below=0.28,
+)
+
+
 def define_generator(values: flags.FlagValues) -> None:
     """Defines the flags that say which generator a command is about."""
     define(
@@ -97,6 +106,7 @@ def define_generator(values: flags.FlagValues) -> None:
             "of a run: latest, best, or a step; empty: generator.keras, which it has when it ended",
         ),
         weights=option("", "of the checkpoint: ema or raw; empty: what the run itself draws from"),
+        ema_sigma=EMA_SIGMA,
     )
 
 

@@ -83,7 +83,7 @@ def main(values: FlagValues) -> int:
     with command.silenced():
         from gan.evaluation.nearest import nearest_rows
         from gan.run import run_directory
-        from gan.sampling import generators, outputs
+        from gan.sampling import generators, outputs, posthoc_averages
         from gan.training import devices
     devices.prepare()
     config = None if bare else run_directory.read_config(run_dir)
@@ -94,7 +94,8 @@ def main(values: FlagValues) -> int:
     run_directory.check_output(out, "" if name == "single" else Path(kind.default_out).suffix)
     generator = None
     if name != "gif":
-        generator = generators.load_generator(run_dir, flag["checkpoint"], flag["weights"])
+        which = (flag[key] for key in ("checkpoint", "weights", "ema_sigma"))
+        generator = posthoc_averages.load_any(run_dir, *which)
     request = outputs.Request(
         run_dir, generator, config, seeds, flag["side"], flag["truncation"], nearest_rows,
         per_class=flag["per_class"], data=flag["data"],
@@ -182,7 +183,7 @@ def kind_of(values: FlagValues) -> str:
     for flag in FLAGS:
         if values[flag].value != values[flag].default and flag not in kind.flags:
             raise UserError(f"--{flag}={values[flag].value}: is not for {kind.said}")
-    for flag in ("checkpoint", "weights") if name == "gif" else ():
+    for flag in ("checkpoint", "weights", "ema_sigma") if name == "gif" else ():
         if values[flag].value:
             raise UserError(f"--{flag}={values[flag].value}: is not for {kind.said}")
     if per_class and seeds:

@@ -72,7 +72,7 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
 def say_what_it_would(config: Config, run_dir: Path) -> int:
     """Prints the resolved configuration, once it is known that it could be trained."""
     from gan.data.folders.doubts import doubts
-    from gan.training import identity, memory, setup, state, strategy
+    from gan.training import identity, init_from, memory, setup, state, strategy
 
     config = setup.resolve(config, run_dir)
     if config.strategy != "multiworker":  # that one would wait for the others
@@ -91,6 +91,8 @@ def say_what_it_would(config: Config, run_dir: Path) -> int:
     memory.check_memory(config, shape)
     if data is not None:
         players = state.build_state(config, shape, classes=data.classes)
+        if config.init_from and init_from.needs_source(run_dir):
+            init_from.start_from(config, players, print_fn=command.say)
         counts = [n.count_params() for n in (players.generator, players.discriminator)]
         command.say(f"parameters: generator {counts[0]:,}, discriminator {counts[1]:,}")
     values = {"run_dir": str(run_dir), "config": dataclasses.asdict(config)}

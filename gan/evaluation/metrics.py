@@ -14,6 +14,13 @@ from typing import Any, NamedTuple, Protocol
 
 from gan.data.datasets import Parts
 from gan.errors import UserError
+from gan.evaluation.pixel_statistics import (
+    PixelStatistics,
+    histogram_distance,
+    pixel_statistics,
+    spectrum_distance,
+    spectrum_ratios,
+)
 from gan.lazy import np
 
 K_PRECISION = 3  # neighbours of improved precision and recall; Kynkäänniemi et al.
@@ -58,6 +65,10 @@ class Reference(Protocol):
     def thresholds(self) -> dict[str, float]:
         """`memorisation_threshold` in "features" and in "pixels"."""
 
+    @property
+    def pixels(self) -> PixelStatistics:
+        """The pixel statistics of the reference images."""
+
 
 @dataclasses.dataclass
 class Comparison:
@@ -101,6 +112,11 @@ class Comparison:
     def nearest_in_pixels(self) -> tuple[np.ndarray, np.ndarray]:
         """The `nearest` training images, by their pixels."""
         return nearest_images(self.images, self.reference.data.train_images)
+
+    @functools.cached_property
+    def pixels(self) -> PixelStatistics:
+        """The pixel statistics of the samples."""
+        return pixel_statistics(self.images)
 
 
 class Metric(NamedTuple):
@@ -194,6 +210,15 @@ METRICS: dict[str, Metric] = {
         "real", MEMORISED_QUANTILE,
         lambda c: memorised_share(c.nearest_in_pixels[0], c.reference.thresholds["pixels"]),
         "the same, in pixels", finds_copies=True,
+    ),
+    "histogram_distance": Metric(
+        "lower", 0, lambda c: histogram_distance(c.reference.pixels, c.pixels),
+        "total variation distance of the histograms of 256 grey levels, mean over channels",
+    ),
+    "spectrum_distance": Metric(
+        "lower", 0, lambda c: spectrum_distance(c.reference.pixels, c.pixels),
+        "mean over rings of the absolute log ratio of radial power spectra",
+        {"spectrum_ratios": lambda c: spectrum_ratios(c.reference.pixels, c.pixels).tolist()},
     ),
 }  # fmt: skip
 

@@ -29,6 +29,7 @@ from gan.evaluation.metrics import (
     Floor,
     RealNeighbours,
 )
+from gan.evaluation.pixel_statistics import PixelStatistics, pixel_statistics
 from gan.run.atomic_files import write_json
 from gan.run.cache import cache_directory
 from gan.run.files import read_text
@@ -118,13 +119,30 @@ class Reference:
     count: int
 
     @functools.cached_property
+    def numbers(self) -> np.ndarray:
+        """Which images of the split are the reference, [count] integers."""
+        if self.split == "train":
+            return self.real.order[: self.count]
+        order = np.random.default_rng(0).permutation(len(self.data.test_images))
+        return np.sort(order[: self.count])
+
+    @property
+    def images(self) -> np.ndarray:
+        """The reference images, [count, H, W, C] uint8."""
+        of_test = self.split == "test"
+        return (self.data.test_images if of_test else self.data.train_images)[self.numbers]
+
+    @functools.cached_property
     def features(self) -> Features:
         """The features of the reference images, [count, D]."""
         if self.split == "train":
-            return self.real.extractor(self.data.train_images[self.real.order[: self.count]])
-        order = np.random.default_rng(0).permutation(len(self.real.test.features))
-        chosen = np.sort(order[: self.count])
-        return Features(*(part[chosen] for part in self.real.test))
+            return self.real.extractor(self.images)
+        return Features(*(part[self.numbers] for part in self.real.test))
+
+    @functools.cached_property
+    def pixels(self) -> PixelStatistics:
+        """The pixel statistics of the reference images."""
+        return pixel_statistics(self.images)
 
     @functools.cached_property
     def neighbours(self) -> RealNeighbours:

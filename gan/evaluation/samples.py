@@ -14,7 +14,7 @@ from gan.evaluation.image_files import read_samples
 from gan.evaluation.mode_coverage import default_count
 from gan.evaluation.reference import usual_images
 from gan.run.config import Config
-from gan.sampling import generators
+from gan.sampling import generators, posthoc_averages
 
 USUAL_IMAGES = 10_000  # of the generator of a run
 
@@ -41,18 +41,26 @@ def draw_from_run(
     data_dir: str,
     print_fn: Callable[[str], None],
     split: str = "test",
+    ema_sigma: float = 0.0,
 ) -> Samples:
     """Returns `count` samples of a checkpoint, None: as many as are usual for the data.
 
     These are so many as the field counts modes on, or of a folder those that have floors beside
-    the images of `split`.
+    the images of `split`. With `ema_sigma` they are those of a post-hoc average instead.
 
     Raises:
         UserError: There is no such checkpoint, or the data cannot be found, or are others.
     """
-    generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
+    if ema_sigma:
+        posthoc_averages.find_snapshot(run_dir, ema_sigma, checkpoint)
+    else:
+        generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
     data = data_of_run(run_dir, config, print_fn, data_dir)
-    generator, step = generators.restore_generator(run_dir, data, weights, checkpoint)
+    if ema_sigma:
+        weights = "posthoc"
+        generator, step = posthoc_averages.averaged_generator(run_dir, data, ema_sigma, checkpoint)
+    else:
+        generator, step = generators.restore_generator(run_dir, data, weights, checkpoint)
     count = count or usual_count(data, split)
     print_fn(f"drawing {count:,} images of step {step}, {weights} weights")
     images = generators.sample_for_evaluation(generator, data, count, seed)
@@ -64,6 +72,8 @@ def draw_from_run(
         "weights": weights,
         "seed": seed,
     }
+    if ema_sigma:
+        origin["ema_sigma"] = ema_sigma
     asked = labels if config.conditional else None
     return Samples(images, config.dataset, data, origin, generator, asked)
 

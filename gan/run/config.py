@@ -108,6 +108,15 @@ class Config:
         low=0,
         below=INT32,
     )
+    init_from: str = option(
+        "",
+        "run, or RUN/checkpoints/step-N, whose networks and average this run starts from; empty: "
+        "from random weights",
+        path_after="",
+    )
+    posthoc_averages: bool = option(
+        False, "store two averages of G at each checkpoint, for any average after training"
+    )
     seed: int = option(0, "seed of weights, noise and data order", low=0, below=INT32)
     precision: str = option(
         "auto", "Keras dtype policy; auto: by the device, see docs/algorithm.md", choices=PRECISIONS

@@ -24,16 +24,19 @@ SUMMARY_FILE = "summary.json"
 METRICS_FILE = "metrics.jsonl"
 EVALUATIONS_FILE = "evaluations.jsonl"
 GENERATOR_FILE = "generator.keras"
+DISCRIMINATOR_FILE = "discriminator.keras"
 LOSS_PLOT_FILE = "losses.png"
 SAMPLES_DIR = "samples"
 CHECKPOINTS_DIR = "checkpoints"
 BEST_DIR = "checkpoints/best"
+AVERAGES_DIR = "averages"
 TENSORBOARD_DIR = "tensorboard"
 
 FILES = (
-    CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, EVALUATIONS_FILE, GENERATOR_FILE, LOSS_PLOT_FILE,
+    CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, EVALUATIONS_FILE, GENERATOR_FILE, DISCRIMINATOR_FILE,
+    LOSS_PLOT_FILE,
 )  # fmt: skip
-DIRECTORIES = (SAMPLES_DIR, CHECKPOINTS_DIR, BEST_DIR, TENSORBOARD_DIR)
+DIRECTORIES = (SAMPLES_DIR, CHECKPOINTS_DIR, BEST_DIR, AVERAGES_DIR, TENSORBOARD_DIR)
 TRAINING_PICTURE = re.compile(r"(reals|step_\d+)\.png")  # in SAMPLES_DIR
 CHECKPOINT_LIST = "checkpoint"  # TensorFlow's name for it
 CHECKPOINT_LINE = re.compile(
@@ -245,11 +248,13 @@ def write_config(
     environment: Mapping[str, Any],
     own_networks: Mapping[str, Any],
     data: Mapping[str, Any] | None = None,
+    init_from: Mapping[str, Any] | None = None,
 ) -> None:
     """Creates the run directory if needed and writes its configuration.
 
     `own_networks` are those that Python code gave instead of the ones that `config` names, each
-    with its architecture. This and `data` are described in gan/training/identity.py.
+    with its architecture. This and `data` are described in gan/training/identity.py, `init_from` in
+    gan/training/init_from.py.
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -258,6 +263,7 @@ def write_config(
             "own_networks": list(own_networks),
             "architectures": own_networks,
             **({} if data is None else {"data": data}),
+            **({"init_from": init_from} if init_from else {}),
             "environment": environment,
         }
         write_json(run_dir / CONFIG_FILE, values)  # first: it makes the directory ours
@@ -279,7 +285,7 @@ def check_output(path: Path, suffix: str = "") -> None:
         first, *others = place.relative_to(run_dir).parts
         if (
             (first in FILES and not others)
-            or first in (CHECKPOINTS_DIR, TENSORBOARD_DIR)
+            or first in (CHECKPOINTS_DIR, AVERAGES_DIR, TENSORBOARD_DIR)
             or (first == SAMPLES_DIR and others and TRAINING_PICTURE.fullmatch(others[0]))
         ):
             raise UserError(f"{flag}: is kept by the run {run_dir}, must be another place")

@@ -1,6 +1,7 @@
 """Generators of runs and of files, and the images that they draw."""
 
 import zipfile
+from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def sample(
     if not isinstance(generator, keras.Model):
         kind = type(generator).__name__
         raise UserError(f"generator: is {kind}, must be a Keras model, as gan.load returns")
+    if len(generator.inputs[0].shape) != 2:
+        takes = list(generator.inputs[0].shape)[1:]
+        raise UserError(f"generator: takes images {takes}, must take latents [batch, n]")
     numbers, classes = np.asarray(seeds), classes_of(generator)
     check_range("generator", generator)
     whole = numbers.ndim == 1 and numbers.size and np.issubdtype(numbers.dtype, np.integer)
@@ -145,7 +149,24 @@ def restore_generator(
     else:
         generator = build_generator(config, data.shape, data.classes)
     part = "ema_generator" if weights == "ema" else "generator"
-    reader = tf.train.Checkpoint(**{part: generator})
+    return generator, restore_networks(run_dir, {part: generator}, checkpoint, "generator")
+
+
+def restore_networks(
+    run_dir: Path, networks: Mapping[str, keras.Model], checkpoint: str, said: str
+) -> int:
+    """Restores networks from a checkpoint of a run and returns its step.
+
+    Args:
+        run_dir: The run.
+        networks: By the names of the parts of a ``GanState`` that they are.
+        checkpoint: "latest", "best", or a step.
+        said: What they are in messages.
+
+    Raises:
+        UserError: There is no such checkpoint, or it cannot be restored.
+    """
+    reader = tf.train.Checkpoint(**networks)
     refusals: dict[str, str] = {}
     # A run that is training may be writing the newest one, and deletes the oldest meanwhile.
     while paths := [p for p in find_checkpoints(run_dir, checkpoint) if p not in refusals]:
@@ -156,11 +177,11 @@ def restore_generator(
             ).assert_existing_objects_matched().expect_partial()
         except (OSError, tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
             reason = " ".join(str(error).split())[:200]
-            refusals[paths[0]] = f"{paths[0]}: cannot be restored into the generator ({reason})"
+            refusals[paths[0]] = f"{paths[0]}: cannot be restored into the {said} ({reason})"
             continue
         for refusal in refusals.values():
             say(f"warning: {refusal}; {paths[0]} is taken")
-        return generator, run_directory.step_of(paths[0])
+        return run_directory.step_of(paths[0])
     first, *others = refusals.values()
     before = f", nor can the {len(others)} before it" if others else ""
     raise UserError(f"{first}{before}")
@@ -214,16 +235,21 @@ def load_saved_generator(run_dir: Path) -> keras.Model:
     return generator
 
 
-def read_generator(path: Path) -> keras.Model:
-    """Returns the generator in a Keras file of any origin. Runs no code that the file brings."""
+def read_network(path: Path) -> keras.Model:
+    """Returns what is in a Keras file of any origin. Runs no code that the file brings."""
     try:
         check_archive(path)
         # Safe mode is the default; spelled out, because a run may come from anybody.
-        generator = keras.models.load_model(path, compile=False, safe_mode=True)
+        return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # damage has many faces, see zipfile and keras.saving
         said = (isinstance(error, OSError) and error.strerror) or str(error)
         reason = " ".join(said.split())[:200]
         raise UserError(f"{path}: cannot be loaded ({reason})") from None
+
+
+def read_generator(path: Path) -> keras.Model:
+    """Returns the generator in a Keras file of any origin. Runs no code that the file brings."""
+    generator = read_network(path)
     made, inputs = getattr(generator, "output_shape", None), getattr(generator, "inputs", [])
     shape = made[1:] if isinstance(made, tuple) else ()
     if shape != (2,) and (len(shape) != 3 or shape[-1] not in (1, 3)):

@@ -68,10 +68,12 @@ def compile_train_steps(
     *,
     run_eagerly: bool = False,
     replicas: Replicas | None = None,
+    ema_images: int = 0,
 ) -> Any:
     """Returns `train_steps` on this state, by default with the configuration's objective.
 
-    The one place where the algorithm is compiled.
+    The one place where the algorithm is compiled. `ema_images` are those that the average has seen
+    before step 0, in the run that this one starts from.
 
     Returns:
         (block, first, last, update_generator) -> (metrics, finite). The block is one that
@@ -92,6 +94,7 @@ def compile_train_steps(
             objective=given,
             schedule=config.schedule,
             ema_half_life=config.ema_half_life,
+            ema_images=ema_images,
             key=tf.stack([seed, tf.constant(STEP, tf.int64)]),
             flip_real=config.flip,
             update_generator=update_generator,

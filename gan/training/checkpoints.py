@@ -29,7 +29,7 @@ def checkpoint_manager(
         for network in (state.generator, state.discriminator, state.ema_generator)
     ]
     return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**state._asdict(), seeds=seeds),
+        tf.train.Checkpoint(**state.parts(), seeds=seeds),
         plain_path(run_dir / directory),
         max_to_keep=keep,
         step_counter=state.step,

@@ -19,6 +19,7 @@ from gan.errors import NotFinite, TrainingFailed
 from gan.run.config import Config
 from gan.run.records import is_number
 from gan.run.run_directory import BEST_DIR, step_of
+from gan.sampling.posthoc_averages import write_snapshot
 from gan.training import collapse, devices, sample_grids
 from gan.training.builders import build_pipeline
 from gan.training.checkpoints import checkpoint_manager, save
@@ -184,6 +185,18 @@ def write_samples(run: Run) -> None:
         run.write_samples()
 
 
+def write_averages(run: Run) -> None:
+    """Writes a snapshot of the averages, where there are some.
+
+    None where a signal ends the run: one that goes on then has the same snapshots as one that was
+    never interrupted.
+    """
+    ended = run.step == run.config.steps
+    if run.state.averages and run.replicas.chief and (ended or run.is_due("checkpoint_every")):
+        with run.task("checkpoints"):
+            write_snapshot(run.run_dir, run.step, run.state.averages)
+
+
 def react_to_collapse(run: Run) -> None:
     """Warns of new signs of collapse; with ``--on_collapse=stop`` saves and stops.
 
@@ -222,6 +235,7 @@ ACTIONS = (
     Action(log_metrics, ("log_every",)),
     Action(write_samples, ("sample_every",)),
     Action(react_to_collapse, ("log_every",)),
+    Action(write_averages, ("checkpoint_every",)),  # before: what is saved is not done again
     Action(Run.save, ("checkpoint_every",)),
 )
 

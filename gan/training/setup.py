@@ -26,6 +26,7 @@ from gan.training import devices
 from gan.training.builders import build_objective
 from gan.training.checks import check_image_size, check_rows
 from gan.training.identity import check_same, describe
+from gan.training.init_from import find_source, needs_source
 from gan.training.memory import check_memory
 from gan.training.signals import StopRequest
 from gan.training.strategy import Replicas, replicas_of
@@ -105,6 +106,8 @@ def resolve(
     config = devices.resolve(with_saved_choices(run_dir, config), own_networks or {})
     check_image_size(config, own_networks or {})
     check_run_dir(run_dir, config)
+    if config.init_from and needs_source(run_dir):
+        find_source(Path(config.init_from))
     if data is None and (run_dir / CONFIG_FILE).exists():
         check_folder_is_there(run_dir, config)
     read_metrics(run_dir / METRICS_FILE)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from gan.algorithm.collectives import batch_norm_layers
 from gan.algorithm.optimizers import FusedAdam
+from gan.algorithm.power_averages import WIDTHS
 from gan.algorithm.schedules import DECAYS
 from gan.algorithm.step import GanState
 from gan.data.datasets import Dataset
@@ -58,8 +59,10 @@ def build_state(
         )
     if "generator" in unknown_networks(config, ["generator"] * given):
         check_saving("generator", generator)  # what cannot be saved, cannot be copied
-    ema_generator = keras.models.clone_model(generator)
-    ema_generator.set_weights(generator.get_weights())
+    kept = len(WIDTHS) if config.posthoc_averages else 0
+    ema_generator, *averages = (keras.models.clone_model(generator) for _ in range(1 + kept))
+    for average in (ema_generator, *averages):
+        average.set_weights(generator.get_weights())
 
     d_updates = config.d_steps * (2 if config.schedule == "classic" else 1)
     g_decay, d_decay = config.g_learning_rate_decay, config.d_learning_rate_decay
@@ -71,6 +74,7 @@ def build_state(
         build_adam(config, discriminator, config.d_learning_rate, d_decay, d_updates),
         tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
         tf.Variable(0, dtype=tf.int64, name="rollbacks", trainable=False),
+        tuple(averages),
     )
 
 

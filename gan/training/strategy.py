@@ -180,7 +180,7 @@ class Replicas:
         if self.strategy is None:
             return
         counters = {"step": state.step, "rollbacks": state.rollbacks}
-        parts = {name: part for name, part in state._asdict().items() if name not in counters}
+        parts = {name: part for name, part in state.parts().items() if name not in counters}
         names = {
             f"{name} {v.path}": v.value for name, part in parts.items() for v in part.variables
         }

@@ -20,6 +20,7 @@ from gan.errors import (
     TrainingFailed,
     UserError,
 )
+from gan.models.checks import check_saving
 from gan.run.atomic_files import replacing, write_json
 from gan.run.config import Config
 from gan.run.lock import locked
@@ -27,6 +28,7 @@ from gan.run.paths import user_path
 from gan.run.records import read_metrics, read_summary
 from gan.run.run_directory import (
     CHECKPOINTS_DIR,
+    DISCRIMINATOR_FILE,
     GENERATOR_FILE,
     LOSS_PLOT_FILE,
     SAMPLES_DIR,
@@ -36,7 +38,8 @@ from gan.run.run_directory import (
     ended_summary,
     write_config,
 )
-from gan.training import collapse, devices
+from gan.sampling.posthoc_averages import drop_snapshots
+from gan.training import collapse, devices, init_from
 from gan.training.builders import compile_train_steps
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.checks import has_log_odds
@@ -47,7 +50,7 @@ from gan.training.metrics_log import MetricsLog, write_loss_plot
 from gan.training.sample_grids import write_reals
 from gan.training.setup import Evaluator, EvaluatorFactory, Setup, set_up
 from gan.training.signals import StopRequest, catching_signals
-from gan.training.state import build_state, check_players
+from gan.training.state import build_state, check_players, unknown_networks
 from gan.training.strategy import Replicas
 from gan.training.timing import Timer
 
@@ -104,7 +107,7 @@ def train(
             stop=stop, timer=timer, print_fn=console.print,
         )  # fmt: skip
         console = Console(quiet or not setup.replicas.chief)
-        state = build(setup, console, timer)
+        state, origin = build(setup, console, timer)
         evaluators = evaluators_of(setup, make_evaluators, console, timer)
         chief, run_dir = setup.replicas.chief, setup.run_dir
         with locked(run_dir) if chief else contextlib.nullcontext():
@@ -114,22 +117,31 @@ def train(
             manager = checkpoint_manager(state, run_dir, setup.config.keep_checkpoints)
             if summary := restore_or_summary(setup, state, manager, console, timer):
                 return summary
-            run = open_run(setup, state, evaluators, manager, console, stop, timer)
+            run = open_run(setup, state, origin, evaluators, manager, console, stop, timer)
             with contextlib.closing(run):
-                return run_to_end(run, setup, run_eagerly)
+                return run_to_end(run, setup, origin, run_eagerly)
 
 
-def build(setup: Setup, console: Console, timer: Timer) -> GanState:
-    """Returns the state of training at step 0, once all workers agree on what it will be."""
+def build(setup: Setup, console: Console, timer: Timer) -> tuple[GanState, dict[str, Any]]:
+    """Returns the state of training at step 0, once all workers agree on what it will be.
+
+    With what config.json says of the run that it starts from, {} if from random weights.
+    """
     config, replicas, data = setup.config, setup.replicas, setup.data
     with timer("networks"), replicas.naming_lost_workers(), replicas.scope():
         state = build_state(config, data.shape, **setup.own_networks, classes=data.classes)
     with timer("networks"):
         for doubt in check_players(config, state, data, setup.own_networks, replicas.count):
             console.print(f"warning: {doubt}")
+    origin = init_from.recorded(setup.run_dir) if config.init_from else {}
+    if config.init_from and init_from.needs_source(setup.run_dir):
+        with timer("networks"), replicas.naming_lost_workers():
+            before = origin
+            origin = init_from.start_from(config, state, replicas.scope, console.print)
+            init_from.check_digest(before, origin, config.init_from)
     newest = checkpoints(setup.run_dir / CHECKPOINTS_DIR)
     replicas.check_workers(config, newest[0][0] if newest else 0)
-    return state
+    return state, origin
 
 
 def evaluators_of(
@@ -171,6 +183,7 @@ def restore_or_summary(
 def open_run(
     setup: Setup,
     state: GanState,
+    origin: Mapping[str, Any],
     evaluators: Mapping[str, Evaluator],
     manager: tf.train.CheckpointManager,
     console: Console,
@@ -180,7 +193,7 @@ def open_run(
     """Writes the configuration of a run, says what it does, and returns it with its log open."""
     config, replicas, step = setup.config, setup.replicas, int(state.step.numpy())
     environment, place = devices.environment(), replicas.output(setup.run_dir)
-    write_config(place, config, environment, **setup.made_of)
+    write_config(place, config, environment, **setup.made_of, init_from=origin)
     console.print(
         f"{setup.run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
         f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
@@ -190,6 +203,7 @@ def open_run(
         console.print(f"{setup.run_dir}: {classes_in_words(setup.made_of['data'])}, from 0 on")
     with writing(place):
         log = MetricsLog(place, step)
+        drop_snapshots(place, step)
     if not replicas.chief:
         manager = checkpoint_manager(state, place, config.keep_checkpoints)
     return Run(
@@ -198,11 +212,14 @@ def open_run(
     )  # fmt: skip
 
 
-def run_to_end(run: Run, setup: Setup, run_eagerly: bool) -> dict[str, Any]:
+def run_to_end(
+    run: Run, setup: Setup, origin: Mapping[str, Any], run_eagerly: bool
+) -> dict[str, Any]:
     """Trains to the end, or to what ends it, and writes what a run leaves behind."""
     run_steps = compile_train_steps(
-        run.config, run.state, setup.objective, run_eagerly=run_eagerly, replicas=run.replicas
-    )
+        run.config, run.state, setup.objective, run_eagerly=run_eagerly, replicas=run.replicas,
+        ema_images=origin.get("images", 0),
+    )  # fmt: skip
     try:
         if run.step == 0:
             write_start(run)
@@ -214,6 +231,7 @@ def run_to_end(run: Run, setup: Setup, run_eagerly: bool) -> dict[str, Any]:
             summary["collapse"] = write_losses(run)
             with replacing(run.run_dir / GENERATOR_FILE) as temporary:
                 run.sampled_generator.save(temporary)
+            write_discriminator(run, setup)
             write_json(run.run_dir / SUMMARY_FILE, summary)
     except CannotWrite:  # nothing is wrong with the run
         raise
@@ -250,8 +268,24 @@ def write_start(run: Run) -> None:
         with run.task("records"):
             run.log.text("config", 0, "\n".join(["| field | value |", "| --- | --- |", *rows]))
             run.log.hyper_parameters({n: v for n, v in values.items() if n not in resumable})
-    if run.config.on_nan == "rollback":
+    if run.config.on_nan == "rollback" or run.config.init_from:  # that is not needed any more
         run.save()
+
+
+def write_discriminator(run: Run, setup: Setup) -> None:
+    """Writes the discriminator, for whoever goes on with it.
+
+    One of Python code may not be loadable again; a run does not need that, so it only says so.
+    """
+    discriminator = run.state.discriminator
+    if "discriminator" in unknown_networks(run.config, setup.own_networks):
+        try:
+            check_saving("discriminator", discriminator)
+        except UserError as error:
+            run.console.print(f"warning: {error}; there is no {DISCRIMINATOR_FILE}")
+            return
+    with replacing(run.run_dir / DISCRIMINATOR_FILE) as temporary:
+        discriminator.save(temporary)
 
 
 def write_losses(run: Run) -> dict[str, int]:
@@ -294,6 +328,7 @@ def train_with_rollbacks(run: Run, run_steps: Any, of_chief: Path) -> dict[str, 
             with writing(run.run_dir):
                 run.log.close()
                 run.log = MetricsLog(run.run_dir, step)
+                drop_snapshots(run.run_dir, step)
                 text = f"{error}; going on from step {step} with other noise ({times})"
                 run.log.text("rollback", step, text)
             run.console.print(f"warning: {text}")

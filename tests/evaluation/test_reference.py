@@ -78,7 +78,9 @@ def test_every_metric_is_computed_and_named_once(seen):
     values = metrics.compute(comparison, metrics.METRICS)
     assert list(values) == list(metrics.METRICS)
     details = metrics.details(comparison, metrics.METRICS)
-    assert list(details) == ["kid_standard_error", "class_counts", "real_classes"]
+    assert list(details) == [
+        "kid_standard_error", "class_counts", "real_classes", "spectrum_ratios",
+    ]  # fmt: skip
     assert details["real_classes"] == 3
     assert details["class_counts"] == np.bincount(images[:, 0, 0, 0] % 3).tolist()
     fake = seen.extractor(images).features
@@ -139,6 +141,18 @@ def test_a_metric_is_one_function_and_one_row(seen, monkeypatch):
     assert sum(line.startswith("measuring what") for line in said) == 2
 
 
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_pixel_statistics_are_those_of_the_reference(split, seen):
+    """The very images that features are compared with: of a copy of them nothing differs."""
+    against = seen.reference(split, 150)
+    assert np.array_equal(seen.extractor(against.images).features, against.features.features)
+    names = ["histogram_distance", "spectrum_distance"]
+    assert metrics.compute(against.compare(against.images), names) == dict.fromkeys(names, 0.0)
+    others = metrics.compute(against.compare(pictures(2, 150) // 2), names)
+    assert others["histogram_distance"] == pytest.approx(0.6, abs=0.1)
+    assert others["spectrum_distance"] == pytest.approx(np.log(4), abs=0.2)
+
+
 def test_copies_of_training_images_are_found_and_shown(seen):
     images = np.concatenate([seen.data.train_images[70:90], pictures(5, 180)])
     names = ["memorised_features", "memorised_pixels"]
@@ -169,6 +183,9 @@ def test_floors_are_what_training_images_get(seen):
         assert floors[name].mean == pytest.approx(ideals[name], rel=tolerance), name
     for name in ("fcd_infinity", "kid", "class_kl"):
         assert abs(floors[name].mean) < 3 * floors[name].sd, name
+    # 256 shares of 2,400 pixels on either side: half of the sum of |N(0, 2 / 256 / 2400)|.
+    expected = 128 * np.sqrt(2 / 256 / 2400) * np.sqrt(2 / np.pi)
+    assert floors["histogram_distance"].mean == pytest.approx(expected, rel=0.1)
     assert ideals["classifier_score"] == metrics.score_ceiling(seen.data.test_labels)
 
 

@@ -143,8 +143,9 @@ def runs_of_the_docs(tmp_path_factory):
     (run_dir / "metrics.jsonl").write_text("\n".join(lines) + "\n")  # enough to compare
     for other in ("a", "b", "mine"):
         shutil.copytree(run_dir, place / "runs" / other)
-    conditional = {"steps": 2, "evaluate_every": 0, "conditional": True}
-    train(from_preset("tiny", conditional), place / "runs/cgan", quiet=True)
+    for run, more in (("cgan", {"conditional": True}), ("any", {"posthoc_averages": True})):
+        changes = {"steps": 2, "evaluate_every": 0, **more}
+        train(from_preset("tiny", changes), place / "runs" / run, quiet=True)
     return place
 
 

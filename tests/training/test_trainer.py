@@ -30,7 +30,8 @@ from support import differ_everywhere, run_module, same, weights_of
 
 CONTRACT = {
     "config.json", "metrics.jsonl", "samples/reals.png", "samples/step_00000000.png",
-    "checkpoints/checkpoint", "generator.keras", "losses.png", "summary.json",
+    "checkpoints/checkpoint", "generator.keras", "discriminator.keras", "losses.png",
+    "summary.json",
 }  # fmt: skip
 
 
