@@ -19,6 +19,7 @@ USAGE = "Draws images from a generator: a grid, single files, interpolations, an
 PICTURES = (".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pdf", ".svg")
 
 MOST_SEEDS = 1_000_000  # at once
+MOST_DIRECTIONS = 1000
 
 
 def define(values: FlagValues) -> None:
@@ -48,8 +49,21 @@ def define(values: FlagValues) -> None:
         side=option(10, "images a row of a grid; without --seeds also its rows", low=1, below=101),
         latent=option(
             "independent",
-            "interpolate: the way from each seed to the next, as PNG and GIF",
-            choices=("independent", "interpolate"),
+            "interpolate: the way from each seed to the next, as PNG and GIF; classes: of a "
+            "conditional generator, the way of each seed from each of --labels to the next",
+            choices=("independent", "interpolate", "classes"),
+        ),
+        directions=option(
+            0,
+            "so many rows a seed: the latents moved along the directions that change images most, "
+            "singular vectors of the generator's first kernel; the seed is in the middle",
+            low=0,
+            below=MOST_DIRECTIONS + 1,
+        ),
+        reach=option(
+            5.0,
+            "of --directions: how far to either side; entries of latents have a deviation of 1",
+            above=0,
         ),
         truncation=option(
             0.0, "bound of the entries of latents: fewer odd images, less diversity; 0: none", low=0
@@ -97,7 +111,8 @@ def main(values: FlagValues) -> int:
         generator = generators.load_generator(run_dir, flag["checkpoint"], flag["weights"])
     request = outputs.Request(
         run_dir, generator, config, seeds, flag["side"], flag["truncation"], nearest_rows,
-        per_class=flag["per_class"], data=flag["data"],
+        per_class=flag["per_class"], data=flag["data"], directions=flag["directions"],
+        reach=flag["reach"],
     )  # fmt: skip
     if generator and request.makes_points:
         refuse_for_points(values)
@@ -133,7 +148,7 @@ def choose_classes(request: "Request", labels: str) -> None:
 
 def refuse_for_points(values: FlagValues) -> None:
     """Refuses flags that are for images."""
-    for name in ("seeds", "labels", "per_class", "side", "latent", "truncation", "nearest"):
+    for name in FLAGS[:-2]:
         if values[name].present:
             raise UserError(
                 f"--{name}={values[name].value}: is for images, {values['run_dir'].value} draws "
@@ -155,12 +170,21 @@ KINDS = {
     "interpolation": Kind(
         "--latent=interpolate", ("latent", "seeds", "labels", "truncation"), "interpolation.png"
     ),
+    "classes": Kind(
+        "--latent=classes", ("latent", "seeds", "labels", "side", "truncation"), "classes.png"
+    ),
+    "directions": Kind(
+        "--directions", ("directions", "reach", "seeds", "labels", "truncation"), "directions.png"
+    ),
     "nearest": Kind(
         "--nearest", ("nearest", "seeds", "labels", "truncation", "data"), "nearest.png"
     ),
     "gif": Kind("--gif", ("gif",), "training.gif"),  # of the run's pictures, not of a generator
 }
-FLAGS = ("seeds", "labels", "per_class", "side", "latent", "truncation", "nearest", "data", "gif")
+FLAGS = (
+    "seeds", "labels", "per_class", "side", "latent", "directions", "reach", "truncation",
+    "nearest", "data", "gif",
+)  # fmt: skip
 
 
 def kind_of(values: FlagValues) -> str:
@@ -172,6 +196,10 @@ def kind_of(values: FlagValues) -> str:
         name = "gif"
     elif values["latent"].value == "interpolate":
         name = "interpolation"
+    elif values["latent"].value == "classes":
+        name = "classes"
+    elif values["directions"].value:
+        name = "directions"
     elif values["nearest"].value:
         name = "nearest"
     elif per_class or suffix == ".npz" or (seeds and suffix != ".png"):
