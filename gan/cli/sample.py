@@ -226,16 +226,16 @@ def kind_of(values: FlagValues) -> str:
     return name
 
 
-def seeds_of(text: str) -> list[int] | None:
+def seeds_of(text: str, flag: str = "seeds") -> list[int] | None:
     """Returns the seeds of "3-7", "7" or "3,41,0-9", None for ""."""
     seeds: list[int] = []
     for part in text.split(",") if text else ():
         match = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
-            raise UserError(f"--seeds={text}: must be numbers and ranges, such as 0-99 or 3,41,7")
+            raise UserError(f"--{flag}={text}: must be numbers and ranges, such as 0-99 or 3,41,7")
         seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
         if len(seeds) > MOST_SEEDS:
-            raise UserError(f"--seeds={text}: must be at most {MOST_SEEDS:,} at once")
+            raise UserError(f"--{flag}={text}: must be at most {MOST_SEEDS:,} at once")
     return seeds or None
 
 
