@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from absl.flags import FlagValues
 
 from gan.cli import command, flags
+from gan.cli.sample import seeds_of
 from gan.errors import UserError
 from gan.run.config import Config
 from gan.run.fields import option
@@ -76,7 +77,7 @@ def main(values: FlagValues) -> int:
     flag = {key: values[key].value for key in values}
     if bool(flag["image"]) == bool(flag["test"]):
         raise UserError("--image, --test: one of them must say what is projected")
-    run_dir = Path(flag["run_dir"])
+    numbers, run_dir = seeds_of(flag["test"], "test"), Path(flag["run_dir"])
     bare = run_dir.is_file()
     for name, wrong, needs in (("data", bare, "a run"), ("dataset", not bare, "a generator.keras")):
         if flag[name] and wrong:
@@ -109,7 +110,7 @@ def main(values: FlagValues) -> int:
         judge, real = measure(data, flag["dataset"] or getattr(config, "dataset", ""))
         if own and real is not None:
             tell_brightness(own, real)
-    groups = groups_of(own, data, flag["test"], flag["compare"], label, generator)
+    groups = groups_of(own, data, numbers or (), flag["compare"], label, generator)
     found = [
         projection.project(
             generator, group.images, judge, group.labels, flag["starts"], flag["steps"]
@@ -221,7 +222,7 @@ def tell_brightness(group: Group, real: "np.ndarray") -> None:
 def groups_of(
     own: Group | None,
     data: "Dataset | None",
-    test: str,
+    asked: Sequence[int],
     compare: int,
     label: int | None,
     generator: Any,
@@ -232,7 +233,6 @@ def groups_of(
     """
     import numpy as np
 
-    from gan.cli.sample import seeds_of
     from gan.evaluation.targets import MOST, draw_tests, numbered_examples
     from gan.models.checks import classes_of
 
@@ -240,10 +240,10 @@ def groups_of(
     if own:
         groups.append(own._replace(labels=[label] * len(own.images)))
     elif data is not None and data.test_images is not None:
-        numbers = np.array(seeds_of(test, "test"))
+        numbers = np.array(asked)
         most = len(data.test_images) // data.stack
         if numbers.max() >= most or len(numbers) > MOST:
-            raise UserError(f"--test={test}: must be at most {MOST} numbers in 0-{most - 1}")
+            raise UserError(f"--test: must be at most {MOST} numbers in 0-{most - 1}")
         images, _ = numbered_examples(data, numbers)
         names = [f"test image {number}" for number in numbers.tolist()]
         groups.append(Group(images, names, [label] * len(images)))
@@ -266,7 +266,8 @@ def write(
     from gan.data.images import captioned, image_grid, write_png
     from gan.run.atomic_files import replacing
 
-    rows, arrays = [], {}
+    rows: list[np.ndarray] = []
+    arrays: dict[str, Any] = {}
     for prefix, group, result in zip(("", "test_"), groups, found, strict=False):
         last = result.images[:, -1]
         difference = np.abs(group.images.astype(int) - last).astype(np.uint8)
