@@ -93,7 +93,7 @@ def project(
     """Returns the latents whose images come nearest to given ones, of several ways the best.
 
     Each way starts at one of the seeds whose images are nearest, and Adam moves its latents. They
-    get no longer than those that training draws: 3 of 1,000 normal vectors are longer.
+    get no longer than those that training draws: 2 or 3 of 1,000 normal vectors are longer.
 
     Args:
         generator: From latents, and labels if it is conditional, to images in -1..1.
