@@ -10,7 +10,7 @@ ARGS ?=
 QUOTED_RUN = '$(subst ','\'',$(RUN))'
 
 .DEFAULT_GOAL := help
-.PHONY: help train sample evaluate export report compare explorer tensorboard bench study test lint format clean
+.PHONY: help train sample project evaluate export report compare explorer tensorboard bench study test lint format clean
 
 help:  ## Show this
 	@echo "make TARGET [ARGS=\"--flag=value ...\"] [RUN=runs/mlp]"
@@ -22,6 +22,9 @@ train: $(VENV)/.base  ## Train the MLP GAN on MNIST in RUN, or resume it
 
 sample: $(VENV)/.base  ## Draw a grid of 100 digits from RUN
 	@$(BIN)/python -m experiments.sample --run_dir=$(QUOTED_RUN) $(ARGS)
+
+project: $(VENV)/.base  ## Find the latents of an image (ARGS=--image=FILE) in RUN
+	@$(BIN)/python -m experiments.project --run_dir=$(QUOTED_RUN) $(ARGS)
 
 evaluate: $(VENV)/.base  ## Say how good the generator of RUN is, beside what real images get
 	@$(BIN)/python -m experiments.evaluate --run_dir=$(QUOTED_RUN) $(ARGS)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gan.run.config import Config
     from gan.run.presets import PRESETS
     from gan.sampling.generators import sample
+    from gan.sampling.latents import latents_of
 
 # All must be set before TensorFlow and Keras are imported. An explicit setting of the user wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up chatter; 0 shows it
@@ -44,6 +45,7 @@ __all__ = [
     "TrainingFailed",
     "UserError",
     "evaluate",
+    "latents_of",
     "load",
     "load_dataset",
     "sample",
@@ -64,6 +66,7 @@ _MODULES = {
     "gan.run.config": ["Config"],
     "gan.run.presets": ["PRESETS"],
     "gan.sampling.generators": ["sample"],
+    "gan.sampling.latents": ["latents_of"],
 }
 
 

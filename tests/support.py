@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import benchmark, folder_sets, launch, reference, soak, study, train_features
-from gan.cli import compare, data, evaluate, export, report, sample, train
+from gan.cli import compare, data, evaluate, export, project, report, sample, train
 
 ROOT = Path(__file__).parent.parent
 
@@ -16,7 +16,7 @@ COMMANDS = {
     "data": data, "train": train, "evaluate": evaluate, "sample": sample, "study": study,
     "benchmark": benchmark, "train_features": train_features, "soak": soak,
     "launch": launch, "export": export, "report": report, "compare": compare,
-    "reference": reference, "folder_sets": folder_sets,
+    "reference": reference, "folder_sets": folder_sets, "project": project,
 }  # fmt: skip
 
 

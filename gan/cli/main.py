@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from gan.cli import command, compare, data, evaluate, export, report, sample, train
+from gan.cli import command, compare, data, evaluate, export, project, report, sample, train
 from gan.errors import UserError
 from gan.run import streams
 from gan.version import __version__
@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
     "train": (train.USAGE, train.run),
     "evaluate": (evaluate.USAGE, evaluate.run),
     "sample": (sample.USAGE, sample.run),
+    "project": (project.USAGE, project.run),
     "export": (export.USAGE, export.run),
     "report": (report.USAGE, report.run),
     "compare": (compare.USAGE, compare.run),

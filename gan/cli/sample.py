@@ -19,6 +19,7 @@ USAGE = "Draws images from a generator: a grid, single files, interpolations, an
 PICTURES = (".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pdf", ".svg")
 
 MOST_SEEDS = 1_000_000  # at once
+MOST_DIRECTIONS = 1000
 
 
 def define(values: FlagValues) -> None:
@@ -48,8 +49,21 @@ def define(values: FlagValues) -> None:
         side=option(10, "images a row of a grid; without --seeds also its rows", low=1, below=101),
         latent=option(
             "independent",
-            "interpolate: the way from each seed to the next, as PNG and GIF",
-            choices=("independent", "interpolate"),
+            "interpolate: the way from each seed to the next, as PNG and GIF; classes: of a "
+            "conditional generator, the way of each seed from each of --labels to the next",
+            choices=("independent", "interpolate", "classes"),
+        ),
+        directions=option(
+            0,
+            "so many rows a seed: the latents moved along the directions that change images most, "
+            "singular vectors of the generator's first kernel; the seed is in the middle",
+            low=0,
+            below=MOST_DIRECTIONS + 1,
+        ),
+        reach=option(
+            5.0,
+            "of --directions: how far to either side; entries of latents have a deviation of 1",
+            above=0,
         ),
         truncation=option(
             0.0, "bound of the entries of latents: fewer odd images, less diversity; 0: none", low=0
@@ -98,7 +112,8 @@ def main(values: FlagValues) -> int:
         generator = posthoc_averages.load_any(run_dir, *which)
     request = outputs.Request(
         run_dir, generator, config, seeds, flag["side"], flag["truncation"], nearest_rows,
-        per_class=flag["per_class"], data=flag["data"],
+        per_class=flag["per_class"], data=flag["data"], directions=flag["directions"],
+        reach=flag["reach"],
     )  # fmt: skip
     if generator and request.makes_points:
         refuse_for_points(values)
@@ -134,7 +149,7 @@ def choose_classes(request: "Request", labels: str) -> None:
 
 def refuse_for_points(values: FlagValues) -> None:
     """Refuses flags that are for images."""
-    for name in ("seeds", "labels", "per_class", "side", "latent", "truncation", "nearest"):
+    for name in FLAGS[:-2]:
         if values[name].present:
             raise UserError(
                 f"--{name}={values[name].value}: is for images, {values['run_dir'].value} draws "
@@ -156,12 +171,21 @@ KINDS = {
     "interpolation": Kind(
         "--latent=interpolate", ("latent", "seeds", "labels", "truncation"), "interpolation.png"
     ),
+    "classes": Kind(
+        "--latent=classes", ("latent", "seeds", "labels", "side", "truncation"), "classes.png"
+    ),
+    "directions": Kind(
+        "--directions", ("directions", "reach", "seeds", "labels", "truncation"), "directions.png"
+    ),
     "nearest": Kind(
         "--nearest", ("nearest", "seeds", "labels", "truncation", "data"), "nearest.png"
     ),
     "gif": Kind("--gif", ("gif",), "training.gif"),  # of the run's pictures, not of a generator
 }
-FLAGS = ("seeds", "labels", "per_class", "side", "latent", "truncation", "nearest", "data", "gif")
+FLAGS = (
+    "seeds", "labels", "per_class", "side", "latent", "directions", "reach", "truncation",
+    "nearest", "data", "gif",
+)  # fmt: skip
 
 
 def kind_of(values: FlagValues) -> str:
@@ -173,6 +197,10 @@ def kind_of(values: FlagValues) -> str:
         name = "gif"
     elif values["latent"].value == "interpolate":
         name = "interpolation"
+    elif values["latent"].value == "classes":
+        name = "classes"
+    elif values["directions"].value:
+        name = "directions"
     elif values["nearest"].value:
         name = "nearest"
     elif per_class or suffix == ".npz" or (seeds and suffix != ".png"):
@@ -199,16 +227,16 @@ def kind_of(values: FlagValues) -> str:
     return name
 
 
-def seeds_of(text: str) -> list[int] | None:
+def seeds_of(text: str, flag: str = "seeds") -> list[int] | None:
     """Returns the seeds of "3-7", "7" or "3,41,0-9", None for ""."""
     seeds: list[int] = []
     for part in text.split(",") if text else ():
         match = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
-            raise UserError(f"--seeds={text}: must be numbers and ranges, such as 0-99 or 3,41,7")
+            raise UserError(f"--{flag}={text}: must be numbers and ranges, such as 0-99 or 3,41,7")
         seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
         if len(seeds) > MOST_SEEDS:
-            raise UserError(f"--seeds={text}: must be at most {MOST_SEEDS:,} at once")
+            raise UserError(f"--{flag}={text}: must be at most {MOST_SEEDS:,} at once")
     return seeds or None
 
 

@@ -12,9 +12,11 @@ from gan.run.atomic_files import temporary_directory
 from gan.run.files import read_bytes
 from gan.run.reader import History
 from gan.sampling import export, generators
+from gan.sampling.directions import REACH, directions_of
 from gan.sampling.latents import block_key
 
 ORT_FILES = {"ort-script": "ort.wasm.bundle.min.mjs", "ort-wasm": "ort-wasm-simd-threaded.wasm"}
+DIRECTIONS = 5  # that have a slider
 
 
 class Explorer(NamedTuple):
@@ -23,6 +25,12 @@ class Explorer(NamedTuple):
     models: Sequence[dict[str, Any]] = ()  # what explorer.js reads about each; none: no explorer
     files: Sequence[tuple[str, str]] = ()  # id of its element, content (gzip, base64)
     missing: str = ""  # which generators are not in it, and why
+    reach: float = REACH  # how far a slider goes to either side
+
+    @property
+    def directions(self) -> int:
+        """The most directions of a generator."""
+        return max((len(model["directions"]) for model in self.models), default=0)
 
 
 def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
@@ -56,6 +64,7 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
                 "dim": generator.inputs[0].shape[-1],
                 "classes": classes_of(generator),
                 "labels": "".join(labels.name for labels in generator.inputs[1:]),
+                "directions": sliders_of(generator),
             }
         )
     files = [
@@ -63,6 +72,15 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
         for key, content in contents.items()
     ]
     return Explorer(models, files, "; ".join(missing))
+
+
+def sliders_of(generator: Any) -> list[list[float]]:
+    """Returns the first directions of a generator, none of one whose first layer has none."""
+    try:
+        found, _ = directions_of(generator)
+    except UserError:
+        return []
+    return [[round(x, 6) for x in one] for one in found[:DIRECTIONS].tolist()]
 
 
 def onnx_of(generator: Any) -> bytes:

@@ -12,15 +12,16 @@ NAMED = 20  # classes in a message
 LONGEST_NAME = 200  # bytes; file systems bear 255
 
 
-def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
+def labels_of(text: str, names: Sequence[str], classes: int, flag: str = "labels") -> list[int]:
     """Returns the labels of "3", "0-9", "cat,dog" or "0-2,dog", in that order, each once.
 
     Where all names are numbers, as those of the folders 1, 2 and 3, a number is a name.
 
     Args:
-        text: Of the flag --labels.
+        text: Of the flag --labels, or of another one.
         names: Of the labels 0, 1, ..., or none.
         classes: How many there are.
+        flag: Its name in messages.
 
     Raises:
         UserError: There is no such class, or several that are meant.
@@ -35,10 +36,10 @@ def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
         named = [label for label, name in enumerate(names) if name == part]
         numbered = numbers_of(part, by_number)
         if len(named) > 1:
-            raise UserError(f"--labels={text}: {part!r} names the classes {joined(named)}")
+            raise UserError(f"--{flag}={text}: {part!r} names the classes {joined(named)}")
         if named and numbered not in ([], named):
             raise UserError(
-                f"--labels={text}: {part!r} is the name of class {named[0]} and stands for "
+                f"--{flag}={text}: {part!r} is the name of class {named[0]} and stands for "
                 f"{joined(numbered)} too, must be {named[0]} or other names"
             )
         if not (named or numbered):
@@ -47,7 +48,7 @@ def labels_of(text: str, names: Sequence[str], classes: int) -> list[int]:
                 more = ", ..." if len(names) > NAMED else ""
                 valid = "" if numeric else f"in 0-{classes - 1}, or "
                 valid += f"among {', '.join(names[:NAMED])}{more}"
-            raise UserError(f"--labels={text}: {part!r} is no class, must be {valid}")
+            raise UserError(f"--{flag}={text}: {part!r} is no class, must be {valid}")
         labels += named or numbered
     return list(dict.fromkeys(labels))
 

@@ -29,7 +29,10 @@ from gan.run.atomic_files import replacing
 from gan.run.config import Config
 from gan.run.streams import say
 from gan.sampling import generators, latents
+from gan.sampling.class_mixing import mixing_generator
 from gan.sampling.classes import folder_names
+from gan.sampling.directions import REACH, walks
+from gan.sampling.directions import STEPS as WALK_STEPS
 from gan.sampling.latents import Numbers
 
 PAIRS = 5  # of neighbours in an interpolation, if no seeds are given
@@ -56,6 +59,8 @@ class Request:
     per_class: int = 0  # images of each class, with seeds of their own; 0: `seeds` are drawn
     class_names: Sequence[str] = ()  # of all classes, where they have names
     data: str = ""  # where the run's data are now
+    directions: int = 0  # that are walked from each seed
+    reach: float = REACH  # how far, to either side
 
     @property
     def makes_points(self) -> bool:
@@ -207,6 +212,40 @@ def write_interpolation(request: Request, out: Path) -> str:
     return f"{out}, {animation}: from seed to seed, {len(ways)} ways"
 
 
+def write_directions(request: Request, out: Path) -> str:
+    """Writes a row for each direction from each seed, which is in the middle."""
+    seeds, labels = request.pairs(request.seeds or [0])
+    if labels is None:
+        labels = seeds % max(1, classes_of(request.generator))
+    count = request.directions
+    request.check_count(len(seeds) * count * WALK_STEPS, WALK_STEPS)
+    ways, share = walks(request.generator, seeds, count, request.reach, request.truncation)
+    rows = ways.reshape(-1, ways.shape[-1])
+    images = generators.draw(request.generator, rows, labels.repeat(count * WALK_STEPS))
+    write_png(out, image_grid(images, WALK_STEPS))
+    reach = f"{request.reach:g}"
+    return f"{out}: {count} directions from -{reach} to {reach}, {share:.0%} of the kernel's energy"
+
+
+def write_class_ways(request: Request, out: Path) -> str:
+    """Writes a row for the way of each seed from each class to the next."""
+    labels, seeds = request.labels or (), request.seeds or range(request.side)
+    if len(labels) < 2:
+        raise UserError("--latent=classes: needs two or more classes, such as --labels=3,8")
+    request.check_count((len(labels) - 1) * len(seeds) * STEPS, STEPS)
+    classes = np.eye(classes_of(request.generator))
+    share = np.linspace(0.0, 1.0, STEPS)[:, np.newaxis]
+    ways = [(1 - share) * classes[a] + share * classes[b] for a, b in itertools.pairwise(labels)]
+    generator, what = mixing_generator(request.generator, np.concatenate(ways))
+    ends = latents.latents_of(seeds, generator.inputs[0].shape[-1])
+    if request.truncation:
+        ends = latents.truncate(ends, request.truncation)
+    steps = np.tile(np.arange(len(ways) * STEPS).reshape(-1, 1, STEPS), [1, len(seeds), 1])
+    rows = np.tile(ends.repeat(STEPS, 0), [len(ways), 1])
+    write_png(out, image_grid(generators.draw(generator, rows, steps.ravel()), STEPS))
+    return f"{out}: from class to class, {len(ways)} ways of {len(seeds)} seeds, mixing {what}"
+
+
 def write_nearest(request: Request, out: Path) -> str:
     """Writes images above their nearest training images."""
     if request.config is None or request.with_nearest is None:
@@ -246,6 +285,8 @@ WRITERS: dict[str, Callable[[Request, Path], str]] = {
     "grid": write_grid,
     "single": write_single,
     "interpolation": write_interpolation,
+    "classes": write_class_ways,
+    "directions": write_directions,
     "nearest": write_nearest,
     "gif": write_training,
 }

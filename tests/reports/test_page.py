@@ -22,7 +22,7 @@ from gan.reports import explorer, page, plots
 from gan.reports.page import render_page
 from gan.run.presets import from_preset
 from gan.run.reader import read_history
-from gan.sampling.latents import latents_of
+from gan.sampling.latents import block_key, latents_of
 from gan.training.trainer import train
 from support import ROOT, status_of
 
@@ -436,6 +436,29 @@ def test_the_explorer_moves_through_latent_space(explored, run_dirs):
     assert np.abs(drawn[..., :3] - expected).max() <= 1
 
 
+def test_a_slider_follows_a_direction(explored, run_dirs):
+    """Here the second one of the plain run, from a seed."""
+    drawn = image(explored, model=0, seed=41, right=0, up=0, label="", direction2=4.5)
+    image(explored, direction2=0)
+    generator = gan.load(run_dirs[0])
+    (layer,) = [one for one in generator.layers if one.weights][:1]
+    _, _, vectors = np.linalg.svd(layer.kernel.numpy().astype(np.float64).T)
+    direction = vectors[1] * np.sign(vectors[1][np.abs(vectors[1]).argmax()])
+    outputs = generator((latents_of([41], 100) + 4.5 * direction).astype(np.float32))
+    expected = tf.round(outputs * 127.5 + 127.5)[0].numpy()
+    assert np.abs(drawn[..., :3] - expected).max() <= 1
+
+
+def test_the_explorer_has_the_latents_of_sample_to_the_bit(explored):
+    key = str(block_key())
+    for seed, dim in ((0, 100), (7, 100), (999, 7), (9_999_997, 30)):
+        drawn = explored.execute_script(
+            "return Array.from(latentsOf(BigInt(arguments[0]), arguments[1], arguments[2]))",
+            key, seed, dim,
+        )  # fmt: skip
+        np.testing.assert_array_equal(np.float32(drawn), latents_of([seed], dim)[0])
+
+
 def test_the_pad_moves_too(explored):
     from selenium.webdriver import ActionChains
 
@@ -467,6 +490,21 @@ def test_no_json_of_the_page_can_end_its_script(run_dirs, tmp_path, monkeypatch)
     assert [json.loads(data) for data in found][1][0]["name"] == str(run_dir)
     assert not any(set("<>&") & set(data) for data in found)
     assert "script>alert(1)" not in text
+
+
+def test_a_generator_without_directions_has_no_sliders(run_dirs, tmp_path, monkeypatch):
+    monkeypatch.setattr(explorer, "onnx_of", lambda generator: b"")
+    write_ort_files(tmp_path)
+    text = page_of(*run_dirs, ort=tmp_path)
+    assert re.findall(r'name="direction(\d)" type="range" min="-5.0" max="5.0"', text) == list(
+        "12345"
+    )
+
+    def refuse(generator):
+        raise UserError("none")
+
+    monkeypatch.setattr(explorer, "directions_of", refuse)
+    assert 'name="direction' not in page_of(*run_dirs, ort=tmp_path)
 
 
 def test_null_is_a_gap_and_no_number(run_dir, monkeypatch):

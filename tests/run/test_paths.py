@@ -45,6 +45,7 @@ PATHS = {
     "train": ["run_dir", "data_dir", "data_cache"], "data": ["folder", "data_cache", "out"],
     "evaluate": ["run_dir", "samples", "data", "data_dir", "out"],
     "sample": ["run_dir", "data", "out"], "export": ["run_dir", "out"],
+    "project": ["run_dir", "image", "data", "out"],
     "report": ["out", "explorer"], "compare": ["out"],
 }  # fmt: skip
 

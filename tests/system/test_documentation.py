@@ -6,13 +6,18 @@ import re
 import shlex
 import shutil
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 from absl import flags as absl_flags
 from absl.flags import FlagValues
+from PIL import Image
 
+import gan
 from gan.cli import flags, sample
 from gan.run.presets import from_preset
+from gan.sampling.export import export
 from gan.training.trainer import train
 from support import COMMANDS, ROOT, status_of
 
@@ -21,6 +26,7 @@ OF_MAKE = {"bench": "benchmark"}  # targets that are called otherwise than their
 RUN_FLAG = {"report": "runs", "compare": "runs"}  # where RUN goes, if not to run_dir
 ONE_PLACE = (
     "sample",
+    "project",
     "export",
     "evaluate",
     "data",
@@ -122,12 +128,26 @@ def test_the_python_of_the_docs_runs(tmp_path, monkeypatch):
     assert set(names["record"]["metrics"]) == {"fcd", "recall"}
 
 
+def test_the_onnx_of_the_docs_draws_what_sample_draws(runs_of_the_docs, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(runs_of_the_docs)
+    generator = gan.load("runs/mlp")
+    export(generator, "onnx", Path("runs/mlp/export"))
+    (block,) = re.findall(
+        r"```py\n(.*?)```", (ROOT / "docs/after-training.md").read_text(), re.DOTALL
+    )
+    exec(block, names := {})
+    expected = gan.sample(generator, [7, 8])
+    assert names["images"].dtype == np.uint8
+    assert np.abs(names["images"].astype(int) - expected).max() <= 1
+
+
 USUAL_RUN = ("--run_dir=runs/mlp", "--runs=runs/mlp")  # the flag may as well be left out
 AFTER_TRAINING = sorted(
     {
         (name, *(one for one in arguments if one not in USUAL_RUN))
         for _, name, *arguments in FOUND
-        if name in ("sample", "report", "export", "compare")
+        if name in ("sample", "project", "report", "export", "compare")
     }
 )
 
@@ -141,6 +161,9 @@ def runs_of_the_docs(tmp_path_factory):
     record = json.loads((run_dir / "metrics.jsonl").read_text().splitlines()[-1])
     lines = [json.dumps({**record, "step": step}) for step in range(100, 2001, 100)]
     (run_dir / "metrics.jsonl").write_text("\n".join(lines) + "\n")  # enough to compare
+    digit = np.zeros([28, 28], np.uint8)
+    digit[6:22, 12:16] = 255
+    Image.fromarray(digit).save(place / "seven.png")
     for other in ("a", "b", "mine"):
         shutil.copytree(run_dir, place / "runs" / other)
     for run, more in (("cgan", {"conditional": True}), ("any", {"posthoc_averages": True})):
@@ -151,9 +174,10 @@ def runs_of_the_docs(tmp_path_factory):
 
 @pytest.mark.parametrize("found", AFTER_TRAINING, ids=" ".join)
 def test_a_command_of_the_docs_does_what_it_says(found, runs_of_the_docs, monkeypatch, capsys):
-    """To its end, with fewer images; `evaluate` has a file of tests of its own."""
+    """To its end, with fewer images or steps; `evaluate` has a file of tests of its own."""
     monkeypatch.chdir(runs_of_the_docs)
     name, *arguments = (one.replace("0-9999", "0-9") for one in found)
+    arguments += ["--steps=2"] if name == "project" else []
     before = time.time_ns()
     assert status_of(monkeypatch, COMMANDS[name], *arguments) == 0
     written = re.split(":|, ", capsys.readouterr().out.strip().splitlines()[-1])[0]

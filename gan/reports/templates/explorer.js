@@ -17,7 +17,9 @@ function philox(counter, key) {
 const low = (x) => Number(BigInt.asUintN(32, x));
 const high = (x) => Number(BigInt.asUintN(32, x >> 32n));
 
-// TensorFlow's stateless_normal for the row of a seed, in its block of 1,000 seeds that share a key.
+const LEAST = Math.fround(1e-7);
+
+// The row of a seed, in its block of 1,000 seeds that share a key. Every step is rounded to float32.
 function latentsOf(key, seed, dim) {
   const block = BigInt(Math.floor(seed / 1000));
   const first = (seed % 1000) * dim;
@@ -27,21 +29,24 @@ function latentsOf(key, seed, dim) {
     const bits = philox([group, 0, mixed[2], mixed[3]], [mixed[0], mixed[1]]);
     const share = bits.map((x) => (x & 0x7fffff) / 0x800000);
     for (let i = 0; i < 4; i++) {
-      const radius = Math.sqrt(-2 * Math.log(Math.max(share[i & 2], 1e-7)));
-      const angle = 2 * Math.PI * share[(i & 2) + 1];
+      const radius = Math.fround(Math.sqrt(-2 * Math.fround(Math.log(share[i & 2] || LEAST))));
+      const angle = Math.fround(2 * Math.PI * share[(i & 2) + 1]);
+      const wave = Math.fround(i & 1 ? Math.cos(angle) : Math.sin(angle));
       const at = 4 * group + i - first;
-      if (at >= 0 && at < dim) latents[at] = radius * (i & 1 ? Math.cos(angle) : Math.sin(angle));
+      if (at >= 0 && at < dim) latents[at] = radius * wave;
     }
   }
   return latents;
 }
 
 // A point of the plane through a seed's image: right lies the next seed, up the one after it. The
-// sum of independent normal numbers is divided so that it is as large as each of them.
-function latentsAt({ key, dim }, seed, right, up) {
+// sum of independent normal numbers is divided so that it is as large as each of them. From there
+// it goes so far along each of the generator's directions.
+function latentsAt({ key, dim, directions }, seed, right, up, ways) {
   const [a, b, c] = [0, 1, 2].map((more) => latentsOf(BigInt(key), seed + more, dim));
   const length = Math.hypot(1, right, up);
-  return a.map((x, i) => (x + right * b[i] + up * c[i]) / length);
+  const moved = (i) => directions.reduce((sum, one, j) => sum + ways[j] * one[i], 0);
+  return a.map((x, i) => (x + right * b[i] + up * c[i]) / length + moved(i));
 }
 
 const bytesOf = (id) =>
@@ -63,6 +68,7 @@ async function startExplorer(place) {
   const field = (name) => place.querySelector(`[name=${name}]`);
   const pad = place.querySelector(".pad");
   const canvas = place.querySelector("canvas");
+  const sliders = [...place.querySelectorAll("[name^=direction]")];
   const sessions = new Map();
   let drawing = Promise.resolve();
 
@@ -77,12 +83,16 @@ async function startExplorer(place) {
     pad.style.setProperty("--left", `${50 + 25 * right}%`);
     pad.style.setProperty("--top", `${50 - 25 * up}%`);
     field("label").closest("label").hidden = !model.classes;
+    sliders.forEach((one, j) => {
+      one.closest("label").hidden = j >= model.directions.length;
+    });
+    const ways = sliders.map((one) => Number(one.value));
     const feeds = {};
     for (const name of session.inputNames) {
       feeds[name] =
         name === model.labels
           ? new ort.Tensor("int32", Int32Array.of(labelOf(model, seed)), [1])
-          : new ort.Tensor("float32", latentsAt(model, seed, right, up), [1, model.dim]);
+          : new ort.Tensor("float32", latentsAt(model, seed, right, up, ways), [1, model.dim]);
     }
     const { data, dims } = Object.values(await session.run(feeds))[0];
     paint(data, dims);

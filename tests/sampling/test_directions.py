@@ -1,0 +1,128 @@
+"""Directions that change images most, against kernels whose singular vectors are known."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan.cli import sample
+from gan.errors import UserError
+from gan.models.build import build_generator
+from gan.run.config import Config
+from gan.sampling import directions
+from gan.sampling.latents import latents_of
+from support import status_of
+
+# The latents (0, 1, 1) are enlarged most, then (1, 0, 0), then (0, 1, -1).
+ROOT_HALF = 0.5**0.5
+KNOWN = np.array([[0, ROOT_HALF, ROOT_HALF], [1, 0, 0], [0, ROOT_HALF, -ROOT_HALF]])
+VALUES = [7.0, 3.0, 0.5]
+OUTPUTS = np.array([[0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])  # unit vectors, any
+KERNEL = KNOWN.T @ np.diag(VALUES) @ OUTPUTS
+
+
+def images_of(x):
+    return keras.layers.Reshape([2, 2, 1])(keras.layers.Activation("tanh")(x))
+
+
+def dense(units=4, **more):
+    return keras.layers.Dense(units, **more)
+
+
+def plain():
+    latents = keras.Input([3])
+    layer = dense(activation="relu")
+    network = keras.Model(latents, images_of(dense()(layer(latents))))
+    layer.set_weights([KERNEL, np.full(4, 5.0)])
+    return network
+
+
+def conditional():
+    """Latents come after the label, at half their size, and the label has the larger rows."""
+    latents, labels = keras.Input([3]), keras.Input([], dtype="int32")
+    embedded = keras.layers.Embedding(10, 2)(labels)
+    joined = keras.layers.Concatenate()([embedded, keras.layers.Rescaling(0.5)(latents)])
+    layer = dense()
+    network = keras.Model([latents, labels], images_of(layer(joined)))
+    layer.set_weights([np.concatenate([np.full([2, 4], 100.0), 2 * KERNEL]), np.zeros(4)])
+    return network
+
+
+def transposed():
+    latents = keras.Input([3])
+    layer = keras.layers.Conv2DTranspose(1, 2)
+    network = keras.Model(latents, layer(keras.layers.Reshape([1, 1, 3])(latents)))
+    layer.set_weights([KERNEL.T.reshape(2, 2, 1, 3), np.zeros(1)])
+    return network
+
+
+def spectral():
+    latents = keras.Input([3])
+    layer = dense()
+    network = keras.Model(latents, images_of(keras.layers.SpectralNormalization(layer)(latents)))
+    layer.set_weights([KERNEL, np.zeros(4)])
+    return network
+
+
+@pytest.mark.parametrize("make", [plain, conditional, transposed, spectral])
+def test_the_directions_are_what_the_first_layer_enlarges_most(make):
+    vectors, values = directions.directions_of(make())
+    np.testing.assert_allclose(np.abs(vectors), np.abs(KNOWN), atol=1e-6)
+    np.testing.assert_allclose(vectors @ KNOWN.T, np.diag([1, 1, 1]), atol=1e-6)  # and their signs
+    np.testing.assert_allclose(values, VALUES, rtol=1e-5)
+
+
+def odd():
+    latents = keras.Input([4])
+    scaled = keras.layers.BatchNormalization()(latents)
+    return keras.Model(latents, keras.layers.Reshape([2, 2, 1])(scaled))
+
+
+def test_other_first_layers_are_refused_in_a_line():
+    with pytest.raises(UserError, match=r"the first layer is BatchNormalization of \[4\], must"):
+        directions.directions_of(odd())
+    latents = keras.Input([4])
+    nothing = keras.Model(latents, keras.layers.Reshape([2, 2, 1])(latents))
+    with pytest.raises(UserError, match="--directions: no layer with weights sees the latents"):
+        directions.directions_of(nothing)
+
+
+@pytest.mark.parametrize("generator", ["tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny"])
+def test_the_networks_of_the_package_have_directions(generator):
+    config = Config(generator=generator, conditional=True, latent_dim=6, precision="float32")
+    vectors, values = directions.directions_of(build_generator(config, (28, 28, 1), 10))
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(6), atol=1e-6)
+    assert np.all(np.diff(values) <= 0)
+    assert values[-1] > 0
+
+
+def test_a_walk_has_the_seed_in_its_middle():
+    ways, share = directions.walks(plain(), [4, 9], 2, 3.0)
+    assert (ways.shape, ways.dtype) == ((2, 2, 11, 3), np.float32)
+    middles = latents_of([4, 9], 3)
+    for seed in range(2):
+        for number in range(2):
+            steps = (ways[seed, number] - middles[seed]) @ KNOWN[number]
+            np.testing.assert_allclose(steps, np.linspace(-3, 3, 11), atol=1e-5)
+            away = ways[seed, number] - middles[seed] - np.outer(steps, KNOWN[number])
+            np.testing.assert_allclose(away, 0, atol=1e-5)
+    assert share == pytest.approx((49 + 9) / (49 + 9 + 0.25))
+    with pytest.raises(UserError, match="--directions=4: must be at most 3"):
+        directions.walks(plain(), [0], 4, 3.0)
+
+
+def test_the_command_draws_a_row_a_direction(tmp_path, monkeypatch, capsys):
+    plain().save(tmp_path / "g.keras")
+    arguments = ("--directions=2", "--seeds=4", "--reach=2.5")
+    assert status_of(monkeypatch, sample, tmp_path / "g.keras", *arguments) == 0
+    said = capsys.readouterr().out
+    assert said == (
+        f"{tmp_path}/directions.png: 2 directions from -2.5 to 2.5, 100% of the kernel's energy\n"
+    )
+    cells = tf.io.decode_png((tmp_path / "directions.png").read_bytes()).numpy()[::3, ::3, 0]
+    assert cells.shape == (2 * 4 + 2, 11 * 4 + 2)
+    first = latents_of([4], 3)[0] - 2.5 * KNOWN[0]
+    expected = plain()
+    expected.set_weights(keras.models.load_model(tmp_path / "g.keras").get_weights())
+    image = expected(first[np.newaxis]).numpy()[0, ..., 0] * 127.5 + 127.5
+    np.testing.assert_allclose(cells[2:4, 2:4], image, atol=1)
