@@ -189,7 +189,7 @@ COMBINATIONS = [
     ("compare", "--runs=@/nowhere", "--run_dir=@/nowhere: is not a run, it has no config.json"),
     ("compare", "--runs=@/run --reference=wgan", "--reference=wgan: must be one of"),
     ("reference", "--study=mlp", "--study=mlp: must be one of usual_mlp, usual_dcgan"),
-    ("reference", "--out=@/nowhere", "--study=usual_mlp: @/nowhere/usual_mlp/mlp-0 is open, make"),
+    ("reference", "--out=@/nowhere", "--study=usual_mlp: @/nowhere/usual_mlp/mlp-0 is new, make"),
     ("report", "--runs=", "--runs=: must be a run, or several separated by commas"),
     ("report", "--runs=@/nowhere", "--run_dir=@/nowhere: is not a run, it has no config.json"),
     ("report", "--runs=@/run,@/file", "--run_dir=@/file: is not a run, it has no config.json"),

@@ -15,10 +15,13 @@ from gan.cli.flags import help_text
 from gan.errors import UserError
 from gan.run import streams
 from gan.run.cache import prepare_matplotlib
+from gan.run.exit_status import BAD_INPUT as BAD_INPUT
+from gan.run.exit_status import DONE as DONE
+from gan.run.exit_status import FAILED as FAILED
+from gan.run.exit_status import INTERRUPTED as INTERRUPTED
+from gan.run.exit_status import PREEMPTED as PREEMPTED
 from gan.run.files import BadFile
 from gan.run.streams import say as say
-
-DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
 
 silenced = partial(lazy.silenced, UserError)  # whose line says all
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from gan.cli import command, compare, data, evaluate, export, report, sample, train
+from gan.cli import command, compare, data, evaluate, export, report, sample, sweep, table, train
 from gan.errors import UserError
 from gan.run import streams
 from gan.version import __version__
@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
     "export": (export.USAGE, export.run),
     "report": (report.USAGE, report.run),
     "compare": (compare.USAGE, compare.run),
+    "sweep": (sweep.USAGE, sweep.run),
+    "table": (table.USAGE, table.run),
 }
 
 
