@@ -129,6 +129,8 @@ def check(runs: list[Run], out: Path) -> None:
     """Refuses what ``train`` would refuse before it reads data, before anything starts."""
     if run_directory.is_run(out):
         raise UserError(f"--out={out}: is a run itself, must be a directory for runs")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out={out}: is a file, must be a directory for runs")
     places: dict[Path, Run] = {}
     for run in runs:
         if run.directory in places:

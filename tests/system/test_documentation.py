@@ -6,19 +6,24 @@ import re
 import shlex
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from absl import flags as absl_flags
 from absl.flags import FlagValues
 
-from gan.cli import flags, sample
+from gan.cli import flags, sample, sweep
 from gan.run.presets import from_preset
 from gan.training.trainer import train
 from support import COMMANDS, ROOT, status_of
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OF_MAKE = {"bench": "benchmark"}  # targets that are called otherwise than their command
-RUN_FLAG = {"report": "runs", "compare": "runs"}  # where RUN goes, if not to run_dir
+RUN_FLAG = {
+    "report": "runs",
+    "compare": "runs",
+    "table": "runs",
+}  # where RUN goes, if not to run_dir
 ONE_PLACE = (
     "sample",
     "export",
@@ -86,6 +91,8 @@ def check(name, arguments):
     assert not extra or name in RUN_FLAG or (name in ONE_PLACE and len(extra) == 1)
     if name == "train":
         flags.config_from_flags(values)
+    if name == "sweep":
+        sweep.runs_of(values, Path("out"))
     if name == "sample":
         sample.kind_of(values)
 
