@@ -42,6 +42,11 @@ FLAGS = [
     ("sample", "--seeds=12345678", "--seeds=12345678: must be numbers and ranges, such as 0-99 or"),
     ("sample", "--count=9", "Unknown command line flag 'count'"),
     ("sample", "grid.png", "grid.png: is not a flag, flags are --name=value"),
+    (
+        "train",
+        "--import=nowhere.py",
+        "--import=nowhere.py: cannot be read (No such file or director",
+    ),
     ("sweep", "--stepz=3", "Unknown command line flag 'stepz'. Did you mean: steps"),
     ("sweep", "steps=3", "steps=3: is not a flag, flags are --name=value"),
     ("sweep", "--seeds=3-1", "--seeds=3-1: must be numbers and ranges, such as 0-99 or"),

@@ -37,6 +37,7 @@ MOST_IMAGES = 30_000  # half of MNIST's training images; more have no floors
 
 def define(values: FlagValues) -> None:
     """Defines the flags."""
+    flags.define_import(values)
     flags.define(
         values,
         run_dir=option("runs/mlp", "a run; also as an argument", path_after=""),

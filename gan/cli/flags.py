@@ -46,6 +46,7 @@ def define_config_flags(values: flags.FlagValues) -> None:
         names = (*table, f"{FOLDER}PATH") if name == "dataset" else tuple(table)
         fields[name] = option(fields[name].default, fields[name].metadata["help"], choices=names)
     define(values, **fields)
+    define_import(values)
 
 
 def define(values: flags.FlagValues, **fields: Any) -> None:
@@ -61,6 +62,15 @@ def define(values: flags.FlagValues, **fields: Any) -> None:
         else:
             flag = flags.Flag(parser, None, name, field.default, text)
         flags.DEFINE_flag(flag, flag_values=values, module_name="config")
+
+
+def define_import(values: flags.FlagValues) -> None:
+    """Defines --import; `command.run` has read it before any flag was defined."""
+    text = (
+        "Python file that is run first and adds rows to the tables, or several separated by "
+        "commas; see docs/sweeps.md"
+    )
+    define(values, **{"import": option("", text, path_after="")})
 
 
 def config_from_flags(values: flags.FlagValues) -> Config:
@@ -114,6 +124,7 @@ def define_generator(values: flags.FlagValues) -> None:
         ),
         weights=option("", "of the checkpoint: ema or raw; empty: what the run itself draws from"),
     )
+    define_import(values)
 
 
 def paths(values: flags.FlagValues, name: str) -> list[Path]:

@@ -13,6 +13,7 @@ from gan.errors import UserError
 from gan.evaluation.image_files import read_samples
 from gan.evaluation.mode_coverage import default_count
 from gan.evaluation.reference import usual_images
+from gan.run import imports, run_directory
 from gan.run.config import Config
 from gan.sampling import generators
 
@@ -51,7 +52,8 @@ def draw_from_run(
         UserError: There is no such checkpoint, or the data cannot be found, or are others.
     """
     generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
-    data = data_of_run(run_dir, config, print_fn, data_dir)
+    with imports.naming_missing(run_dir, run_directory.read_values(run_dir)):
+        data = data_of_run(run_dir, config, print_fn, data_dir)
     generator, step = generators.restore_generator(run_dir, data, weights, checkpoint)
     usual = default_count(data) if data.has_modes else usual_images(data, split, USUAL_IMAGES)
     count = count or usual

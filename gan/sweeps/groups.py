@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.evaluation.directions import better
-from gan.run import run_directory
+from gan.run import imports, run_directory
 from gan.run.config import FOLDER
 from gan.run.reader import History, read_history
 from gan.sweeps.intervals import Mean, mean_of, overlap
@@ -142,6 +142,8 @@ def what_tells_apart(run: History) -> dict[str, Any]:
             network = about.get(name)
             digest = network.get("digest", "") if isinstance(network, dict) else ""
             values[name] = f"own {str(digest)[:8]}".strip()
+    if files := imports.saved(saved):  # the same names may be rows of another file
+        values["import"] = ",".join(f"{Path(f.path).name} {f.sha256[:8]}" for f in files)
     data = saved.get("data")
     if run.config.dataset.startswith(FOLDER) and isinstance(data, dict):
         values["data"] = str(data.get("digest", ""))[:8]

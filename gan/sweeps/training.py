@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from gan import version
 from gan.errors import UserError
 from gan.run import exit_status
+from gan.run.imports import IMPORTED
 from gan.run.records import read_summary
 from gan.run.run_directory import SUMMARY_FILE
 from gan.sweeps.runs import COMPLETED, STOPPED, Run, state_of
@@ -97,11 +98,12 @@ def train_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> End
 
 def run_one(run: Run, cores: Sequence[int], children: Children, asked: Sequence[int]) -> int:
     """Trains one run in a process on some cores, on all for none, and returns its exit status."""
+    own = [f"--import={one.path}" for one in IMPORTED]
     pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
     with log_of(run.directory).open("a") as log:
         # A session of its own, so that it gets a signal once, from us.
         child = subprocess.Popen(
-            [sys.executable, "-c", *TAPEGAN, "train", *run.flags],
+            [sys.executable, "-c", *TAPEGAN, "train", *run.flags, *own],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=pin,
             start_new_session=True,
         )  # fmt: skip
