@@ -65,10 +65,10 @@ def define(values: flags.FlagValues, **fields: Any) -> None:
 
 
 def define_import(values: flags.FlagValues) -> None:
-    """Defines --import; `command.run` has read it before any flag was defined."""
+    """Defines --import, which was read before any other flag was defined."""
     text = (
         "Python file that is run first and adds rows to the tables, or several separated by "
-        "commas; see docs/sweeps.md"
+        "commas; see docs/algorithm.md"
     )
     define(values, **{"import": option("", text, path_after="")})
 

@@ -82,7 +82,8 @@ def test_a_command_of_the_documentation_is_understood(found):
 
 
 def check(name, arguments):
-    if any("NAME" in one or "..." in one for one in arguments):  # stands for something
+    mine = "--import=mine.py" in arguments  # a file that is not here, with rows of its own
+    if mine or any("NAME" in one or "..." in one for one in arguments):  # stands for something
         return
     values = FlagValues()
     COMMANDS[name].define(values)
