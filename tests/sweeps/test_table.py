@@ -133,6 +133,11 @@ def test_evaluations_of_other_steps_count_only_when_asked_for(runs, monkeypatch,
     assert "0 of 3, 1 failed, 2 not evaluated" in out
 
 
+def test_numbers_of_a_failed_run_are_no_part_of_a_mean(runs, monkeypatch, capsys):
+    evaluated(runs / "0.001-2", {"fcd": 900.0})  # at its last step, before it stopped
+    assert re.search(r"2 of 3, 1 failed +0.55 ± 0.64\n", table(monkeypatch, capsys, "runs").out)
+
+
 def test_metrics_of_several_evaluations_of_a_kind_come_together(runs):
     evaluated(runs / "0.0002-0", {"recall": 0.5})
     groups = group_runs(find_runs([runs / "0.0002-0"]))

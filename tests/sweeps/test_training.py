@@ -127,7 +127,7 @@ def test_a_signal_lets_the_runs_save_and_starts_no_others(number, status, by, tm
         process.kill()
     summary = json.loads((tmp_path / "r-4/summary.json").read_text())
     assert (summary["status"], summary.get("by")) == ("preempted", by)
-    assert not (tmp_path / "r-0").exists()
+    assert not (tmp_path / "r-0.log").exists()
 
 
 def test_handlers_are_as_before_afterwards(tmp_path, script):
