@@ -21,6 +21,7 @@ from absl.flags import FlagValues
 from gan.cli import command, flags, train
 from gan.errors import UserError
 from gan.run.fields import option
+from gan.training.own_rows import import_rows
 from gan.training.signals import ASKING
 
 GRACE = 60.0  # seconds that the others have to end by themselves; a lost worker is noticed in 10
@@ -38,6 +39,7 @@ def main(values: FlagValues, train_flags: Sequence[str] = ()) -> int:
     Raises:
         UserError: A flag of training is wrong; nothing was started.
     """
+    import_rows(train_flags)
     of_training = FlagValues()
     train.define(of_training)
     if extra := of_training(["train", *train_flags])[1:]:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from absl.flags import FlagValues
 
-from experiments.studies.table import STUDIES, runs_of, state_of
+from experiments.studies.table import STUDIES, runs_of
 from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.fields import option
 from gan.run.presets import from_preset
+from gan.sweeps.runs import COMPLETED, state_of
 
 OUT = Path(__file__).parent.parent / "gan/reports/curves"
 
@@ -39,8 +40,8 @@ def main(values: FlagValues) -> int:
         from gan.training import devices
     curves = {}
     for run in runs_of(study, Path(values["out"].value) / name):
-        state = state_of(run, from_preset(study.preset, run.changes).steps)
-        if state != "completed":
+        state = state_of(run.directory, run.config.steps)
+        if state != COMPLETED:
             raise UserError(f"--study={name}: {run.directory} is {state}, make study completes it")
         history = reader.read_history(run.directory)
         curves[run.directory.name] = reference_curves.curves_of(

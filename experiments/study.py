@@ -5,6 +5,7 @@ computed from the checkpoints that training leaves.
 """
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 from absl.flags import FlagValues
@@ -12,11 +13,11 @@ from absl.flags import FlagValues
 from experiments import folder_sets
 from experiments.studies import report
 from experiments.studies.table import STUDIES, runs_of
-from experiments.studies.training import train_all
 from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.fields import INT32, option
-from gan.run.presets import from_preset
+from gan.sweeps.runs import NEW, OPEN, refuse_another_run, state_of
+from gan.sweeps.training import train_all
 
 
 def define(values: FlagValues) -> None:
@@ -44,9 +45,15 @@ def main(values: FlagValues) -> int:
     if study.folder_set:
         folder_sets.make(study.folder_set, Path(folder_sets.PLACE) / study.folder_set)
     runs = runs_of(study, out)
-    status = train_all(study, runs, jobs)
-    if status != command.DONE:
-        return status
+    for run in runs:  # a mistake in the table, or a run of an older table, before any training
+        refuse_another_run(run)
+    todo = [run for run in runs if state_of(run.directory, run.config.steps) in (NEW, OPEN)]
+    print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done")
+    ended = train_all(runs, jobs, partial(print, flush=True))
+    if ended.asked:
+        return ended.asked
+    for status in ended.broken.values():  # a crash says nothing about the variant
+        return status if status > 0 else command.FAILED
     with command.silenced():
         from experiments.studies.evaluation import evaluate_all
         from gan.training import devices
@@ -58,7 +65,7 @@ def main(values: FlagValues) -> int:
             "run": run.directory.name,
             "variant": run.variant,
             "status": "failed",
-            **dataclasses.asdict(from_preset(study.preset, run.changes)),
+            **dataclasses.asdict(run.config),
         }
         for run in runs
         if run.directory.name not in done

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from experiments import benchmark, folder_sets, launch, reference, soak, study, train_features
-from gan.cli import compare, data, evaluate, export, project, report, sample, train
+from gan.cli import (
+    compare,
+    data,
+    evaluate,
+    export,
+    project,
+    report,
+    sample,
+    sweep,
+    table,
+    train,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,6 +28,7 @@ COMMANDS = {
     "benchmark": benchmark, "train_features": train_features, "soak": soak,
     "launch": launch, "export": export, "report": report, "compare": compare,
     "reference": reference, "folder_sets": folder_sets, "project": project,
+    "sweep": sweep, "table": table,
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from experiments.studies.table import Run, Study, state_of
+from experiments.studies.table import Study
 from gan.data.datasets import Dataset, dataset_from_config
 from gan.evaluation import evaluate, reference
 from gan.evaluation.feature_networks import NETWORKS
@@ -16,6 +16,7 @@ from gan.run import run_directory as run_files
 from gan.run.presets import from_preset
 from gan.run.records import read_evaluations, read_metrics
 from gan.sampling import generators
+from gan.sweeps.runs import COMPLETED, Run, state_of
 from gan.training import collapse
 from gan.training.checks import has_log_odds
 
@@ -32,16 +33,16 @@ def evaluate_all(
     config = from_preset(study.preset, study.common)
     data = dataset_from_config(config, print)
     if data.has_modes:
-        return count_modes(study, runs, evaluate.load_modes(config.dataset, data, print_fn=print))
+        return count_modes(runs, evaluate.load_modes(config.dataset, data, print_fn=print))
     return judge_images(study, runs, config.dataset, data)
 
 
 def count_modes(
-    study: Study, runs: list[Run], modes: Modes
+    runs: list[Run], modes: Modes
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """Does `evaluate_all` where modes can be counted."""
     rows = []
-    for run in completed(study, runs):
+    for run in completed(runs):
         records = read_metrics(run.directory / run_files.METRICS_FILE)
         step = int(records[-1]["step"])
         for weights in WEIGHTS:
@@ -58,13 +59,9 @@ def count_modes(
     return rows, {"full": floors}
 
 
-def completed(study: Study, runs: list[Run]) -> list[Run]:
+def completed(runs: list[Run]) -> list[Run]:
     """Returns the runs that did all their steps."""
-    return [
-        run
-        for run in runs
-        if state_of(run, from_preset(study.preset, run.changes).steps) == "completed"
-    ]
+    return [run for run in runs if state_of(run.directory, run.config.steps) == COMPLETED]
 
 
 def found_record(
@@ -138,9 +135,8 @@ def judge_images(
     other_floors = reference.floors(references["cnn-b", full_count], full_count)
     floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
     rows = []
-    for run in completed(study, runs):
+    for run in completed(runs):
         records = read_metrics(run.directory / run_files.METRICS_FILE)
-        config = from_preset(study.preset, run.changes)
         for weights in WEIGHTS:
             curve = []
             for step in study.curve:
@@ -156,9 +152,10 @@ def judge_images(
                 if study.folder_set
                 else {}
             )
+            signs = collapse.first_signs(records, curve, has_log_odds(run.config))
             rows.append({
                 **about_run(run, weights, records),
-                "collapse": " ".join(collapse.first_signs(records, curve, has_log_odds(config))),
+                "collapse": " ".join(signs),
                 **full["metrics"],
                 "kid_standard_error": full["kid_standard_error"],
                 "fcd_b": other["metrics"]["fcd"],

@@ -1,10 +1,15 @@
 """Table, plot and CSV of a study's rows, each a run and a kind of weights."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from gan.sweeps.formats import Table
+from gan.sweeps.formats import markdown as lines_of
+from gan.sweeps.intervals import in_words, mean_of
 
 Row = dict[str, Any]
 
@@ -94,22 +99,24 @@ def modes_markdown(variants: list[str], seeds: int, rows: list[Row], floors: dic
     """
     columns = [column for column in MODES_TABLE if column[0] in floors]
     headings = ["variant", "weights", "runs", "all modes", *(c[1] for c in columns), "seconds"]
-    # By hand: pandas with tabulate saves five lines, needs two more packages and pads every cell.
-    lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
-    of_real = [f"{f * floors[n]['mean']:.{d}f} ({f * floors[n]['sd']:.{d}f})"
-               for n, _, f, d in columns]  # fmt: skip
-    lines.append(f"| *real data* | | | | {' | '.join(of_real)} | |")
+    body = [["*real data*", "", "", "", *real(columns, floors), ""]]
     for variant in variants:
         for weights in ("raw", "ema"):
             group = [r for r in rows if (r["variant"], r["weights"]) == (variant, weights)]
             whole = sum(r["modes"] == round(floors["modes"]["mean"]) for r in group)
             cells = [variant, weights, f"{len(group)} of {seeds}", f"{whole} of {seeds}"]
             cells += [spread([f * r[n] for r in group], d) for n, _, f, d in columns]
-            cells.append(interval([r["seconds"] for r in group], 0))
-            lines.append(f"| {' | '.join(cells)} |")
+            body.append([*cells, interval([r["seconds"] for r in group], 0)])
     devices = "; ".join(sorted({row["device"] for row in rows}))
     about = "Mean over seeds (lowest to highest); real data: mean (sd) of 20 draws. Devices: "
-    return "\n".join([*lines, "", f"{about}{devices}."])
+    return "\n".join([*lines_of(Table("", headings, body)), "", f"{about}{devices}."])
+
+
+def real(columns: Sequence[Column], floors: dict[str, Any]) -> list[str]:
+    """Returns what real images get: mean (sd)."""
+    return [
+        f"{f * floors[n]['mean']:.{d}f} ({f * floors[n]['sd']:.{d}f})" for n, _, f, d in columns
+    ]
 
 
 def spread(values: list[float], decimals: int) -> str:
@@ -129,33 +136,19 @@ def table(
     """Returns the lines of one table: real images, then each variant and kind of weights."""
     columns = tuple(column for column in columns if column[0] in floors)
     headings = ["variant", "weights", "runs", *(c[1] for c in columns), "seconds", "collapse"]
-    lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
-    cells = [
-        f"{factor * floors[name]['mean']:.{digits}f} ({factor * floors[name]['sd']:.{digits}f})"
-        for name, _, factor, digits in columns
-    ]
-    lines.append(f"| *real images* | | | {' | '.join(cells)} | | |")
+    body = [["*real images*", "", "", *real(columns, floors), "", ""]]
     for (variant, weights), group in groups.items():
         cells = [variant, weights, f"{len(group)} of {seeds}"]
         cells += [interval([f * row[name] for row in group], d) for name, _, f, d in columns]
         cells.append(interval([row["seconds"] for row in group], 0))
         signs = sorted({sign for row in group for sign in row["collapse"].split()})
-        cells.append(" ".join(signs) or ("none" if group else ""))
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        body.append([*cells, " ".join(signs) or ("none" if group else "")])
+    return lines_of(Table("", headings, body))
 
 
 def interval(values: list[float], decimals: int) -> str:
     """Returns mean ± half-width of the 95 % t-interval, the mean alone for one value."""
-    from scipy import stats
-
-    if not values:
-        return "failed"
-    mean = f"{np.mean(values):.{decimals}f}"
-    if len(values) == 1:
-        return mean
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{mean} ± {half:.{decimals}f}"
+    return in_words(mean_of(values), decimals)
 
 
 def spearman(a: list[float], b: list[float]) -> str:

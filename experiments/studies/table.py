@@ -1,12 +1,12 @@
 """The table of studies: a study is a preset, some variants of it and some seeds."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.folder_sets import PLACE, SETS
 from gan.run.config import FOLDER
 from gan.run.presets import PRESETS, R3
+from gan.sweeps.runs import Run
 
 
 class Study(NamedTuple):
@@ -127,31 +127,15 @@ for set_name in SETS:
         )
 
 
-class Run(NamedTuple):
-    """One training run of a study."""
-
-    variant: str
-    seed: int
-    directory: Path
-    changes: dict[str, Any]
-
-
 def runs_of(study: Study, out: Path) -> list[Run]:
     """Returns the runs of a study, seed by seed, so that early results compare variants."""
     return [
-        Run(variant, seed, out / f"{variant}-{seed}", {**study.common, **changes, "seed": seed})
+        Run(
+            out / f"{variant}-{seed}",
+            study.preset,
+            {**study.common, **changes, "seed": seed},
+            variant,
+        )
         for seed in study.seeds
         for variant, changes in study.variants.items()
     ]
-
-
-def state_of(run: Run, steps: int) -> str:
-    """Returns "completed" (all `steps` of it), "stopped" (it failed), or "open"."""
-    try:
-        summary = json.loads((run.directory / "summary.json").read_text())
-        status, step = summary["status"], summary["step"]
-    except (OSError, ValueError, KeyError):
-        return "open"
-    if status == "completed" and step < steps:  # the table asks for more than before
-        return "open"
-    return status if status in ("completed", "stopped") else "open"

@@ -15,10 +15,14 @@ from gan.cli.flags import help_text
 from gan.errors import UserError
 from gan.run import streams
 from gan.run.cache import prepare_matplotlib
+from gan.run.exit_status import BAD_INPUT as BAD_INPUT
+from gan.run.exit_status import DONE as DONE
+from gan.run.exit_status import FAILED as FAILED
+from gan.run.exit_status import INTERRUPTED as INTERRUPTED
+from gan.run.exit_status import PREEMPTED as PREEMPTED
 from gan.run.files import BadFile
 from gan.run.streams import say as say
-
-DONE, FAILED, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
+from gan.training.own_rows import import_rows
 
 silenced = partial(lazy.silenced, UserError)  # whose line says all
 
@@ -38,9 +42,10 @@ def run(
     streams.occupy()
     os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
-    define_flags(values)
-    flags.DEFINE_boolean("help", False, "show this", short_name="h", flag_values=values)
     try:
+        import_rows(sys.argv[1:])
+        define_flags(values)
+        flags.DEFINE_boolean("help", False, "show this", short_name="h", flag_values=values)
         extra = values(sys.argv)[1:]
         if values["help"].value:
             say(usage, "", *help_text(values).splitlines())

@@ -41,6 +41,7 @@ MOST_IMAGES = 30_000  # half of MNIST's training images; more have no floors
 
 def define(values: FlagValues) -> None:
     """Defines the flags."""
+    flags.define_import(values)
     fields = {field.name: field for field in dataclasses.fields(Config)}
     fields["dataset"] = option(
         "mnist",

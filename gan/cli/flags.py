@@ -1,6 +1,7 @@
 """Flags made from `Config` and from the fields of commands."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from gan.run.fields import check, kind_of, option, parse, valid_values
 from gan.run.paths import user_path
 from gan.run.run_directory import CONFIG_FILE, read_config
 from gan.training.checks import TABLES
+
+DEFAULT_PRESET = "mlp"
 
 
 class FieldParser(flags.ArgumentParser):
@@ -35,13 +38,15 @@ class FieldParser(flags.ArgumentParser):
 def define_config_flags(values: flags.FlagValues) -> None:
     """Defines --preset and a flag for each field of `Config`."""
     define(
-        values, preset=option("mlp", f"what the other flags change: {', '.join(presets.PRESETS)}")
+        values,
+        preset=option(DEFAULT_PRESET, f"what the other flags change: {', '.join(presets.PRESETS)}"),
     )
     fields = {field.name: field for field in dataclasses.fields(Config)}
     for name, table in TABLES.items():
         names = (*table, f"{FOLDER}PATH") if name == "dataset" else tuple(table)
         fields[name] = option(fields[name].default, fields[name].metadata["help"], choices=names)
     define(values, **fields)
+    define_import(values)
 
 
 def define(values: flags.FlagValues, **fields: Any) -> None:
@@ -59,6 +64,15 @@ def define(values: flags.FlagValues, **fields: Any) -> None:
         flags.DEFINE_flag(flag, flag_values=values, module_name="config")
 
 
+def define_import(values: flags.FlagValues) -> None:
+    """Defines --import, which was read before any other flag was defined."""
+    text = (
+        "Python file that is run first and adds rows to the tables, or several separated by "
+        "commas; see docs/algorithm.md"
+    )
+    define(values, **{"import": option("", text, path_after="")})
+
+
 def config_from_flags(values: flags.FlagValues) -> Config:
     """Returns the preset with the flags that were given."""
     fields = [field.name for field in dataclasses.fields(Config)]
@@ -67,20 +81,32 @@ def config_from_flags(values: flags.FlagValues) -> Config:
 
 
 def preset_of(values: flags.FlagValues) -> str:
-    """Returns the preset that was named, or else what fits the data.
+    """Returns the preset that was named, or else what fits the data, see `preset_for`.
 
-    That is another one than the default where a folder of images is trained on, and neither preset
-    nor networks are named; unless the run began with the default, before there was a choice.
+    A run that began with the default, before there was a choice, keeps it.
     """
-    named = any(values[name].present for name in ("preset", "generator", "discriminator"))
-    preset, run_dir = values["preset"].value, values["run_dir"].value if "run_dir" in values else ""
-    if named or not values["dataset"].value.startswith(FOLDER):
-        return preset
-    if run_dir and (Path(run_dir) / CONFIG_FILE).exists():
+    names = ("preset", "generator", "discriminator", "dataset", "image_size")
+    given = {name: values[name].value for name in names if values[name].present}
+    preset, run_dir = preset_for(given), values["run_dir"].value if "run_dir" in values else ""
+    default = values["preset"].value
+    unnamed = "preset" not in given and preset != default
+    if unnamed and run_dir and (Path(run_dir) / CONFIG_FILE).exists():
         saved = read_config(Path(run_dir))
         if (saved.generator, saved.discriminator) == (Config.generator, Config.discriminator):
-            return preset
-    return presets.of_folder(values["image_size"].value)
+            return str(default)
+    return preset
+
+
+def preset_for(given: Mapping[str, Any]) -> str:
+    """Returns the preset of flags that were given, by name, or else what fits the data.
+
+    That is another one than the default where a folder of images is trained on, and neither preset
+    nor networks are named.
+    """
+    named = any(name in given for name in ("preset", "generator", "discriminator"))
+    if named or not str(given.get("dataset", "")).startswith(FOLDER):
+        return str(given.get("preset", DEFAULT_PRESET))
+    return presets.of_folder(given.get("image_size", Config.image_size))
 
 
 EMA_SIGMA = option(
@@ -108,6 +134,7 @@ def define_generator(values: flags.FlagValues) -> None:
         weights=option("", "of the checkpoint: ema or raw; empty: what the run itself draws from"),
         ema_sigma=EMA_SIGMA,
     )
+    define_import(values)
 
 
 def paths(values: flags.FlagValues, name: str) -> list[Path]:

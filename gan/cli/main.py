@@ -4,7 +4,19 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from gan.cli import command, compare, data, evaluate, export, project, report, sample, train
+from gan.cli import (
+    command,
+    compare,
+    data,
+    evaluate,
+    export,
+    project,
+    report,
+    sample,
+    sweep,
+    table,
+    train,
+)
 from gan.errors import UserError
 from gan.run import streams
 from gan.version import __version__
@@ -18,6 +30,8 @@ COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
     "export": (export.USAGE, export.run),
     "report": (report.USAGE, report.run),
     "compare": (compare.USAGE, compare.run),
+    "sweep": (sweep.USAGE, sweep.run),
+    "table": (table.USAGE, table.run),
 }
 
 

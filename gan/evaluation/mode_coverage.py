@@ -16,8 +16,6 @@ from gan.data.datasets import Dataset, Mixture, draw_mixture
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import FLOOR_DRAWS, Floor, floors_of
 
-BETTER = {"modes": "higher", "high_quality": "higher", "reverse_kl": "lower", "sd_ratio": "real"}
-
 REACH = 3.0  # standard deviations from a centre within which a point is of high quality
 
 # Of real points: the root mean square of what lies within 3 sd in the plane, over the sd.

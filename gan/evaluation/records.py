@@ -11,8 +11,9 @@ import tensorflow as tf
 from gan.data.images import write_png
 from gan.errors import UserError
 from gan.evaluation import metrics
-from gan.evaluation.metrics import Comparison, row_of
-from gan.evaluation.mode_coverage import BETTER, Modes
+from gan.evaluation.directions import ARROWS, better
+from gan.evaluation.metrics import Comparison
+from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.reference import Reference
 from gan.run import run_directory
 from gan.version import __version__
@@ -72,7 +73,7 @@ def markdown_table(result: dict[str, Any]) -> str:
         floor, ideal = result["floors"].get(name), result["ideals"][name]
         error = result.get("kid_standard_error") if name.startswith("kid") else None
         cells = [
-            f"{name} {ARROWS[BETTER[name] if name in BETTER else row_of(name).better]}".strip(),
+            f"{name} {ARROWS[better(name)]}".strip(),
             format_number(value) + (f" ± {format_number(error)}" if error is not None else ""),
             f"{format_number(floor['mean'])} ({format_number(floor['sd'])})" if floor else "-",
             format_number(ideal),
@@ -80,9 +81,6 @@ def markdown_table(result: dict[str, Any]) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-ARROWS = {"lower": "↓", "higher": "↑", "real": ""}
 
 
 def format_number(value: float) -> str:

@@ -13,6 +13,7 @@ from gan.errors import UserError
 from gan.evaluation.image_files import read_samples
 from gan.evaluation.mode_coverage import default_count
 from gan.evaluation.reference import usual_images
+from gan.run import imports, run_directory
 from gan.run.config import Config
 from gan.sampling import generators, posthoc_averages
 
@@ -55,7 +56,8 @@ def draw_from_run(
         posthoc_averages.find_snapshot(run_dir, ema_sigma, checkpoint)
     else:
         generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
-    data = data_of_run(run_dir, config, print_fn, data_dir)
+    with imports.naming_missing(run_dir, run_directory.read_values(run_dir)):
+        data = data_of_run(run_dir, config, print_fn, data_dir)
     if ema_sigma:
         weights = "posthoc"
         generator, step = posthoc_averages.averaged_generator(run_dir, data, ema_sigma, checkpoint)

@@ -11,6 +11,7 @@ from typing import Any
 
 from gan.errors import UserError
 from gan.run import config as config_module
+from gan.run import imports
 from gan.run.atomic_files import remove_leftovers, write_json
 from gan.run.config import Config
 from gan.run.files import check_file, read_text
@@ -90,6 +91,7 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
     check_links(run_dir)
     for directory in (CHECKPOINTS_DIR, BEST_DIR):
         check_list(run_dir / directory)
+    imports.check(run_dir, read_values(run_dir))
     changed = config_module.changed_fields(read_config(run_dir), config)
     if changed:
         raise UserError(
@@ -264,6 +266,9 @@ def write_config(
             "architectures": own_networks,
             **({} if data is None else {"data": data}),
             **({"init_from": init_from} if init_from else {}),
+            **(
+                {"imports": [one._asdict() for one in imports.IMPORTED]} if imports.IMPORTED else {}
+            ),
             "environment": environment,
         }
         write_json(run_dir / CONFIG_FILE, values)  # first: it makes the directory ours

@@ -14,7 +14,7 @@ from gan.data.images import to_stored
 from gan.errors import UserError
 from gan.models.build import build_generator
 from gan.models.checks import check_images, check_network, classes_of
-from gan.run import run_directory
+from gan.run import imports, run_directory
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.files import MOST_BYTES, open_file
@@ -147,7 +147,11 @@ def restore_generator(
         path_of_it = str(run_dir / run_directory.GENERATOR_FILE)
         check_network(path_of_it, generator, (config.latent_dim,), data.shape, config.conditional)
     else:
-        generator = build_generator(config, data.shape, data.classes)
+        values = run_directory.read_values(run_dir)
+        with imports.naming_missing(run_dir, values):
+            generator = build_generator(config, data.shape, data.classes)
+        for line in imports.changed(values):
+            say(f"warning: {line}")
     part = "ema_generator" if weights == "ema" else "generator"
     return generator, restore_networks(run_dir, {part: generator}, checkpoint, "generator")
 
@@ -226,7 +230,8 @@ def load_saved_generator(run_dir: Path) -> keras.Model:
     config, path = run_directory.read_config(run_dir), run_dir / run_directory.GENERATOR_FILE
     if not path.exists():
         raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
-    generator = read_generator(path)
+    with imports.naming_missing(run_dir, run_directory.read_values(run_dir)):
+        generator = read_generator(path)
     made, points = generator.output_shape, makes_points(config)
     if len(made) != (2 if points else 4):
         right = "points [batch, 2]" if points else "images [batch, H, W, C]"

@@ -15,9 +15,9 @@ import gan
 from browser import browser, complaints, wait
 from gan.cli import report as command
 from gan.errors import UserError
+from gan.evaluation.directions import BETTER
 from gan.evaluation.evaluate import LIGHT_METRICS
 from gan.evaluation.metrics import METRICS
-from gan.evaluation.mode_coverage import BETTER
 from gan.reports import explorer, page, plots
 from gan.reports.page import render_page
 from gan.run.presets import from_preset

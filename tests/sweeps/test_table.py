@@ -1,0 +1,253 @@
+"""Tables of runs: groups, means beside literal values, and numbers that must not be mixed."""
+
+import csv
+import json
+import re
+import shutil
+
+import pytest
+
+from gan.run.jsonl import append_record
+from gan.run.presets import from_preset
+from gan.run.run_directory import write_config
+from gan.sweeps.groups import find_runs, group_runs, kinds_of
+from support import COMMANDS, status_of
+
+CNN = {"name": "cnn-a", "sha256": "0123456789abcdef"}
+TEST = {"dataset": "mnist", "split": "test", "num_images": 10_000}
+USUAL = {
+    "step": 9, "weights": "ema", "seed": 0, "num_images": 10_000, "reference": TEST,
+    "features": CNN,
+}  # fmt: skip
+TITLE = "cnn-a (01234567), 10000 samples, against 10000 of mnist test, ema weights, noise of seed 0"
+
+
+def make(place, fcd=None, status="completed", **changes):
+    """Writes what a run of nine steps leaves behind, with one evaluation."""
+    config = from_preset("mlp", {"steps": 9, **changes})
+    write_config(place, config, {}, {})
+    if status:
+        summary = {"step": 9, "status": status, "reason": "loss/d is not finite"}
+        (place / "summary.json").write_text(json.dumps(summary))
+    if fcd is not None:
+        evaluated(place, {"fcd": fcd})
+    return place
+
+
+def evaluated(place, metrics, **about):
+    append_record(place / "evaluations.jsonl", {**USUAL, **about, "metrics": metrics})
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Two rates with three seeds each, one of which failed."""
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "runs"
+    for rate, values in ((2e-4, (1.0, 2.0, 4.5)), (1e-3, (0.5, 0.6, None))):
+        for seed, fcd in enumerate(values):
+            status = "completed" if fcd else "stopped"
+            make(place / f"{rate}-{seed}", fcd, status, d_learning_rate=rate, seed=seed)
+    return place
+
+
+def table(monkeypatch, capsys, *arguments, status=0):
+    assert status_of(monkeypatch, COMMANDS["table"], *arguments) == status
+    return capsys.readouterr()
+
+
+def test_groups_differ_in_their_seed_only(runs, monkeypatch, capsys):
+    lines = table(monkeypatch, capsys, "runs").out.splitlines()
+    assert lines[0] == TITLE
+    assert [re.split("  +", line) for line in lines[1:5]] == [
+        ["d_learning_rate", "runs", "fcd ↓"],
+        ["-" * 15, "-" * 16, "-" * 11],
+        # Mean 2.5, sd 1.803, t(2) = 4.303: 4.303 * 1.803 / sqrt(3) = 4.48.
+        ["0.0002", "3 of 3", "2.5 ± 4.5"],
+        # Sd 0.0707, t(1) = 12.706: 12.706 * 0.0707 / sqrt(2) = 0.635.
+        ["0.001", "2 of 3, 1 failed", "0.55 ± 0.64"],
+    ]
+    assert lines[6].startswith("Mean over seeds ± half of the 95 % t-interval, of a single run")
+
+
+def test_the_best_is_marked_where_its_interval_overlaps_no_other(runs, monkeypatch, capsys):
+    assert "*" not in table(monkeypatch, capsys, "runs").out.split("Mean over")[0]
+    for seed, fcd in enumerate((0.1, 0.11, 0.12)):
+        make(runs / f"best-{seed}", fcd, loss="hinge", seed=seed)
+    (line,) = [one for one in table(monkeypatch, capsys, "runs").out.splitlines() if "0.11" in one]
+    assert "*" not in line  # 0.55 ± 0.64 reaches it
+    shutil.rmtree(runs / "0.001-1")
+    shutil.rmtree(runs / "0.001-0")
+    shutil.rmtree(runs / "0.0002-2")
+    for seed, fcd in ((0, 7.0), (1, 7.1)):
+        evaluated(runs / f"0.0002-{seed}", {"fcd": fcd})
+    (line,) = [one for one in table(monkeypatch, capsys, "runs").out.splitlines() if "0.11" in one]
+    assert line.endswith("0.110 ± 0.025 *")
+    assert "7.05 ± 0.64" in table(monkeypatch, capsys, "runs").out  # the newest of each run
+
+
+def test_a_direction_is_that_of_the_metric(runs):
+    for seed in range(2):
+        for rate, of_rate in ((2e-4, (0.9, 0.011)), (1e-3, (0.5, 0.05))):
+            metrics = dict(zip(("recall", "memorised_pixels"), of_rate, strict=True))
+            floors = {"memorised_pixels": {"mean": 0.01, "sd": 0.001}}
+            values = {name: value + seed * 1e-4 for name, value in metrics.items()}
+            evaluated(runs / f"{rate}-{seed}", values, floors=floors)
+    groups = group_runs(find_runs([runs]))
+    (kind,) = kinds_of(groups)
+    assert [group.values["d_learning_rate"] for group in groups] == [2e-4, 1e-3]
+    assert (kind.best("recall"), kind.best("memorised_pixels")) == (0, 0)
+    assert kind.best("fcd") is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"features": {**CNN, "sha256": "f" * 64}}, {"features": {**CNN, "name": "cnn-b"}},
+        {"num_images": 2000}, {"reference": {**TEST, "split": "train"}},
+        {"reference": {**TEST, "num_images": 5000}}, {"weights": "raw"}, {"seed": 1},
+    ],
+)  # fmt: skip
+def test_numbers_that_cannot_be_compared_are_in_tables_of_their_own(
+    other, runs, monkeypatch, capsys
+):
+    evaluated(runs / "0.0002-0", {"fcd": 100.0}, **other)
+    titles = re.findall(r"(?m)^cnn-.*", table(monkeypatch, capsys, "runs").out)
+    assert len(titles) == 2
+    assert titles[0] == TITLE
+    assert titles[1] != TITLE
+    groups = group_runs(find_runs([runs]))
+    first, second = kinds_of(groups)
+    assert [mean.mean for mean in first.means("fcd")] == [2.5, 0.55]
+    assert [mean and mean.mean for mean in second.means("fcd")] == [100.0, None]
+
+
+def test_evaluations_of_other_steps_count_only_when_asked_for(runs, monkeypatch, capsys):
+    evaluated(runs / "0.0002-0", {"fcd": 50.0}, step=5)
+    make(runs / "0.0002-7", None, "", d_learning_rate=2e-4, seed=7)  # at work
+    evaluated(runs / "0.0002-7", {"fcd": 70.0}, step=5)
+    out = table(monkeypatch, capsys, "runs").out
+    assert "3 of 4, 1 unfinished" in out
+    assert "50" not in out
+    out = table(monkeypatch, capsys, "runs", "--step=5").out
+    assert re.search(r"2 of 4, 2 not evaluated +60 ± 127\n", out)
+    assert "0 of 3, 1 failed, 2 not evaluated" in out
+
+
+def test_numbers_of_a_failed_run_are_no_part_of_a_mean(runs, monkeypatch, capsys):
+    evaluated(runs / "0.001-2", {"fcd": 900.0})  # at its last step, before it stopped
+    assert re.search(r"2 of 3, 1 failed +0.55 ± 0.64\n", table(monkeypatch, capsys, "runs").out)
+
+
+def test_metrics_of_several_evaluations_of_a_kind_come_together(runs):
+    evaluated(runs / "0.0002-0", {"recall": 0.5})
+    groups = group_runs(find_runs([runs / "0.0002-0"]))
+    (kind,) = kinds_of(groups)
+    assert kind.metrics == ["fcd", "recall"]
+    assert [kind.means(name)[0].mean for name in kind.metrics] == [1.0, 0.5]
+
+
+def test_what_is_not_finite_is_left_out(runs):
+    evaluated(runs / "0.0002-2", {"fcd": None})
+    (kind,) = kinds_of(group_runs(find_runs([runs])))
+    assert kind.means("fcd")[0].size == 2
+
+
+FLOORS = {"fcd": {"mean": 0.125, "sd": 0.01}}
+
+
+def test_every_format(runs, monkeypatch, capsys):
+    evaluated(runs / "0.0002-0", {"fcd": 1.0}, floors=FLOORS)
+    for suffix in ("txt", "csv", "md", "tex"):
+        out = table(monkeypatch, capsys, "runs", f"--out=table.{suffix}").out
+        assert out.endswith(f"table.{suffix}: the table of 6 runs in 2 groups\n")
+    here = runs.parent
+    assert (here / "table.txt").read_text() in out
+    assert (here / "table.md").read_text().splitlines()[:6] == [
+        TITLE,
+        "",
+        "| d_learning_rate | runs | fcd ↓ |",
+        "| --- | --- | --- |",
+        "| real images | | 0.125 (0.01) |",
+        "| 0.0002 | 3 of 3 | 2.5 ± 4.5 |",
+    ]
+    tex = (here / "table.tex").read_text()
+    assert "d\\_learning\\_rate & runs & fcd $\\downarrow$ \\\\\n\\hline\n" in tex
+    assert "0.001 & 2 of 3, 1 failed & 0.55 $\\pm$ 0.64 \\\\\n\\hline\n\\end{tabular}" in tex
+    assert tex.split("\\end{tabular}")[0].isascii()
+    rows = list(csv.DictReader((here / "table.csv").open()))
+    assert [float(row["fcd"]) for row in rows] == [2.5, 0.55]
+    assert [row["evaluation"] for row in rows] == [TITLE, TITLE]
+    assert [(r["runs"], r["evaluated"], r["failed"], r["fcd_runs"]) for r in rows] == [
+        ("3", "3", "0", "3"),
+        ("3", "2", "1", "2"),
+    ]
+    assert float(rows[0]["fcd_half_width"]) == pytest.approx(4.4783, abs=1e-4)
+    assert (rows[0]["fcd_real"], rows[0]["fcd_real_sd"]) == ("0.125", "0.01")
+
+
+def test_what_is_meant_by_runs(runs, monkeypatch, capsys):
+    every = [str(path) for path in sorted(runs.iterdir())]
+    assert [str(run) for run in find_runs([runs])] == every
+    assert len(find_runs([runs / "*-1"])) == 2  # a pattern that no shell has expanded
+    assert len(find_runs([runs / "0.001-*", runs / "0.001-0", runs.parent])) == 6  # each once
+    odd = make(runs / "[a]-1", 1.0, loss="hinge")
+    assert find_runs([odd]) == [odd]
+    out = table(monkeypatch, capsys, "runs/0.0002-0", "runs/0.001-0").out
+    assert "1 of 1" in out
+    (runs.parent / "empty").mkdir()
+    for place, what in (
+        ("empty", "holds no run"),
+        ("gone", "is not there"),
+        ("g*", "is not there"),
+    ):
+        error = table(monkeypatch, capsys, place, status=2).err
+        assert error == f"error: --runs={place}: {what}, must be runs, or directories of runs\n"
+
+
+def test_the_same_run_twice_is_one_observation(runs, monkeypatch, capsys):
+    shutil.copytree(runs / "0.001-0", runs / "copy")
+    error = table(monkeypatch, capsys, "runs", status=2).err
+    assert error.startswith("error: --runs=runs/copy: is the same as runs/0.001-0, its seed too")
+
+
+def test_networks_from_python_are_groups_of_their_own(runs, tmp_path):
+    config = from_preset("mlp", {"steps": 9, "d_learning_rate": 2e-4, "seed": 9})
+    own = {"generator": {"layers": [], "weights": [], "digest": "abcdef0123"}}
+    write_config(runs / "own", config, {}, own)
+    groups = group_runs(find_runs([runs]))
+    assert [len(group.runs) for group in groups] == [3, 3, 1]
+    assert groups[2].values["generator"] == "own abcdef01"
+
+
+def test_folders_with_other_images_are_groups_of_their_own(tmp_path):
+    for seed, digest in enumerate("aab"):
+        config = from_preset("mlp", {"dataset": "image_folder:x", "seed": seed})
+        write_config(tmp_path / f"{seed}", config, {}, {}, {"digest": digest})
+    assert [len(group.runs) for group in group_runs(find_runs([tmp_path]))] == [2, 1]
+
+
+def test_runs_without_evaluations_are_counted(tmp_path, monkeypatch, capsys):
+    for seed, status in enumerate(("completed", "stopped", "")):
+        make(tmp_path / f"r{seed}", None, status, seed=seed)
+    assert table(monkeypatch, capsys, str(tmp_path)).out.splitlines()[:4] == [
+        "no evaluations at the end of these runs", "runs", "-" * 47,
+        "0 of 3, 1 failed, 1 unfinished, 1 not evaluated",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("runs --metrics=fid", "--metrics=fid: must be among fcd"),
+        ("runs --out=table.xlsx", "--out=table.xlsx: must be a file, .txt, .csv, .md, .tex"),
+        ("runs --out=runs", "--out=runs: must be a file, .txt"),
+        ("runs --out=nowhere/table.md", "--out=nowhere/table.md: cannot be written (No such file"),
+        ("runs --step=-1", "--step=-1: must be an integer at least 0"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, line, runs, monkeypatch, capsys):
+    before = sorted(runs.parent.rglob("*"))
+    error = table(monkeypatch, capsys, *arguments.split(), status=2).err
+    assert error.startswith(f"error: {line}")
+    assert error.count("\n") == 1
+    assert sorted(runs.parent.rglob("*")) == before

@@ -1,0 +1,205 @@
+"""Rows of one's own reach every command by ``--import``, and no run directory runs code."""
+
+import hashlib
+import json
+import sys
+
+import pytest
+
+import gan
+from gan.cli import evaluate, export, report, sample, sweep, train
+from gan.run import imports
+from gan.run.presets import PRESETS
+from gan.run.run_directory import read_values
+from gan.sweeps import training
+from gan.training import own_rows
+from gan.training.checks import TABLES
+from support import run_module, status_of
+
+MINE = """
+import gan
+import tensorflow as tf
+
+gan.LOSSES["margin"] = gan.Loss(
+    discriminator=lambda real, fake: tf.nn.relu(2.0 + fake - real),
+    generator=lambda real, fake: real - fake,
+)
+tiny = gan.GENERATORS["tiny"]
+gan.GENERATORS["narrow"] = gan.Network(lambda spec: tiny.build(spec, widths=(16,)))
+gan.PRESETS["mine"] = {
+    "generator": "narrow", "discriminator": "tiny", "loss": "margin", "steps": 2,
+    "evaluate_every": 0,
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def tables_as_before():
+    """Takes off the rows that a test adds."""
+    tables = [*TABLES.values(), PRESETS]
+    before = [dict(table) for table in tables]
+    yield
+    for table, rows in zip(tables, before, strict=True):
+        table.clear()
+        table.update(rows)
+    imports.IMPORTED.clear()
+
+
+@pytest.fixture
+def forget():
+    """Returns what makes this process one that has run no file."""
+
+    def forget():
+        imports.IMPORTED.clear()
+        for table in (gan.LOSSES, gan.GENERATORS, gan.PRESETS):
+            for name in ("margin", "narrow", "mine"):
+                table.pop(name, None)
+
+    return forget
+
+
+@pytest.fixture
+def mine(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    return tmp_path / "mine.py"
+
+
+def test_a_run_of_own_rows_is_trained_sampled_evaluated_and_never_runs_code_by_itself(
+    mine, tmp_path, monkeypatch, capsys, forget
+):
+    run_dir, flag = tmp_path / "run", f"--import={mine}"
+    small = ["--preset=mine", "--nojit_compile", "--precision=float32", f"--run_dir={run_dir}"]
+    assert status_of(monkeypatch, train, flag, *small) == 0
+    digest = hashlib.sha256(MINE.encode()).hexdigest()
+    assert read_values(run_dir)["imports"] == [{"path": str(mine), "sha256": digest}]
+    assert read_values(run_dir)["config"]["generator"] == "narrow"
+
+    # A generator in a file needs no row, nor do pages; one from a checkpoint does.
+    forget()
+    assert status_of(monkeypatch, sample, str(run_dir)) == 0
+    assert status_of(monkeypatch, report, str(run_dir)) == 0
+    capsys.readouterr()
+    given_again = (
+        f"error: --run_dir={run_dir}: the run was trained with --import={mine}, must be given "
+        "again (--generator=narrow: must be one of mlp"
+    )
+    for command, flags in ((sample, ()), (export, ("--formats=keras",)), (evaluate, ())):
+        latest = (f"--run_dir={run_dir}", "--checkpoint=latest", *flags)
+        assert status_of(monkeypatch, command, *latest) == 2
+        assert capsys.readouterr().err.startswith(given_again)
+        assert "narrow" not in gan.GENERATORS
+    latest = (f"--run_dir={run_dir}", "--checkpoint=latest")
+    assert status_of(monkeypatch, sample, *latest, flag) == 0
+    assert capsys.readouterr().err == ""
+    (tmp_path / "out").mkdir()
+    keras_only = ("--formats=keras", f"--out={tmp_path / 'out'}")
+    assert status_of(monkeypatch, export, *latest, *keras_only, flag) == 0
+
+    # Going on needs the very file.
+    forget()
+    assert status_of(monkeypatch, train, *small) == 2
+    assert capsys.readouterr().err.startswith("error: --preset=mine: must be one of mlp")
+    (other := tmp_path / "there/mine.py").parent.mkdir()
+    other.write_text(MINE)
+    assert status_of(monkeypatch, train, f"--import={other}", *small, "--steps=3") == 0
+    forget()
+    mine.write_text(MINE + "# changed\n")
+    capsys.readouterr()
+    assert status_of(monkeypatch, train, flag, *small, "--steps=4") == 2
+    changed = "is another file than the run was trained with (SHA-256 "
+    assert capsys.readouterr().err.startswith(
+        f"error: --run_dir={run_dir}: {flag}: {changed}"
+    )  # fmt: skip
+    assert status_of(monkeypatch, sample, *latest, flag) == 0
+    assert f"warning: {flag}: {changed}" in capsys.readouterr().out
+
+
+def test_a_run_from_elsewhere_runs_no_code(mine, tmp_path, monkeypatch, capsys, forget):
+    """Its config.json names a file that is there."""
+    run_dir = tmp_path / "run"
+    small = ["--preset=tiny", "--steps=2", "--evaluate_every=0", "--nojit_compile"]
+    assert status_of(monkeypatch, train, *small, f"--run_dir={run_dir}") == 0
+    mine.write_text(f"open({str(tmp_path / 'was here')!r}, 'w')")
+    values = json.loads((run_dir / "config.json").read_text())
+    digest = hashlib.sha256(mine.read_bytes()).hexdigest()
+    values["imports"] = [{"path": str(mine), "sha256": digest}]
+    (run_dir / "config.json").write_text(json.dumps(values))
+    assert status_of(monkeypatch, sample, str(run_dir), "--checkpoint=latest") == 0
+    assert status_of(monkeypatch, report, str(run_dir)) == 0
+    capsys.readouterr()
+    assert status_of(monkeypatch, train, *small, f"--run_dir={run_dir}") == 2
+    assert capsys.readouterr().err == (
+        f"error: --run_dir={run_dir}: the run was trained with --import={mine}, must be given "
+        "again\n"
+    )
+    assert not (tmp_path / "was here").exists()
+
+
+@pytest.mark.parametrize("damaged", [7, "mine.py", [7], [{"path": 7}], {"path": "x"}])
+def test_damaged_records_of_files_are_none(damaged):
+    assert imports.saved({"imports": damaged}) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("import gan\n1 / 0\n", "line 2: ZeroDivisionError: division by zero"),
+        ("x = \n", "line 1: SyntaxError: invalid syntax"),
+        ("import gan\ngan.LOSSES['hinge'] = gan.LOSSES['minimax']\n",
+         "changes the row hinge of --loss, must add rows of other names"),
+        ("import gan\ndel gan.PRESETS['tiny']\n", "changes the row tiny of --preset, must add"),
+    ],
+)  # fmt: skip
+def test_a_file_that_fails_or_changes_a_row_is_one_line(text, line, tmp_path, monkeypatch, capsys):
+    before = gan.LOSSES["hinge"], gan.PRESETS["tiny"]
+    (tmp_path / "bad.py").write_text(text)
+    flag = f"--import={tmp_path / 'bad.py'}"
+    assert status_of(monkeypatch, train, flag, f"--run_dir={tmp_path / 'run'}") == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {flag}: {line}")
+    assert error.count("\n") == 1
+    assert (gan.LOSSES["hinge"], gan.PRESETS["tiny"]) == before
+    assert not (tmp_path / "run").exists()
+
+
+def test_which_files_a_command_line_names():
+    files = own_rows.files_in
+    assert files(["--steps=3", "--import=a.py,b.py", "-import", "c.py"]) == ["a.py", "b.py", "c.py"]
+    assert files(["--", "--import=a.py"]) == []
+    assert files(["--import"]) == []
+
+
+def test_a_sweep_knows_the_rows_and_hands_the_file_on(mine, tmp_path, monkeypatch, capsys):
+    flags = (
+        f"--import={mine}",
+        "--loss=margin,hinge",
+        "--preset=mine",
+        f"--out={tmp_path / 'all'}",
+    )
+    assert status_of(monkeypatch, sweep, *flags, "--dry_run") == 0
+    assert "--loss=margin" in capsys.readouterr().out
+    monkeypatch.setattr(training, "TAPEGAN", ("import sys; print('got', *sys.argv[1:])",))
+    assert status_of(monkeypatch, sweep, *flags) == 0
+    log = (tmp_path / "all/loss=margin-seed=0.log").read_text()
+    assert log.startswith("got train --preset=mine --loss=margin --seed=0 --run_dir=")
+    assert log.endswith(f"--import={mine}\n")
+
+
+def test_a_module_of_this_process_is_found_by_its_classes(mine):
+    own_rows.import_rows([f"--import={mine}"])
+    own_rows.import_rows([f"--import={mine}"])  # once
+    assert len(imports.IMPORTED) == 1
+    assert [name for name in sys.modules if name.endswith("_mine")]
+
+
+def test_several_workers_get_the_file(mine, tmp_path):
+    flags = ("--preset=mine", "--dry_run", f"--run_dir={tmp_path / 'run'}")
+    done = run_module("experiments.launch", "--workers=1", "--", f"--import={mine}", *flags)
+    assert done.returncode == 0, done.stderr
+    assert '"loss": "margin"' in done.stdout
+
+
+def test_help_says_it(monkeypatch, capsys):
+    for command in (train, sweep, sample, export, evaluate, report):
+        assert status_of(monkeypatch, command, "--help") == 0
+        assert "--import\n" in capsys.readouterr().out
