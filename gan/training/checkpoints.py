@@ -28,8 +28,9 @@ def checkpoint_manager(
         [v.value for v in network.variables if not any(v is w for w in network.weights)]
         for network in (state.generator, state.discriminator, state.ema_generator)
     ]
+    parts = {name: part for name, part in state._asdict().items() if part is not None}
     return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**state._asdict(), seeds=seeds),
+        tf.train.Checkpoint(**parts, seeds=seeds),
         plain_path(run_dir / directory),
         max_to_keep=keep,
         step_counter=state.step,
