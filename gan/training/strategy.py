@@ -179,12 +179,12 @@ class Replicas:
         """Compares the bits of all that training changes between the replicas."""
         if self.strategy is None:
             return
-        others = {"step": state.step, "rollbacks": state.rollbacks}
+        counters = {"step": state.step, "rollbacks": state.rollbacks}
         parts = {n: part for n, part in state._asdict().items() if hasattr(part, "variables")}
         names = {
             f"{name} {v.path}": v.value for name, part in parts.items() for v in part.variables
         }
-        names |= others | (state.ada._asdict() if state.ada else {})
+        names |= counters | (state.ada._asdict() if state.ada else {})
         copies = [self.strategy.experimental_local_results(v) for v in names.values()]
         table = self.all_gather(lambda replica: [digest(of_one[replica]) for of_one in copies])
         for name, column in zip(names, table.T, strict=True):

@@ -14,7 +14,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan.algorithm.augment import AUGMENTATIONS
 from gan.algorithm.losses import LOSSES
-from gan.algorithm.optimizer_table import OPTIMIZERS
 from gan.algorithm.penalties import PENALTIES
 from gan.algorithm.step import STEP_METRICS
 from gan.data import datasets
@@ -148,14 +147,18 @@ def test_every_precision_trains_and_resumes_exactly(precision, tiny_config, tmp_
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(
-    ("precision", "jit"), [("float32", False), ("float32", True), ("mixed_float16", False)]
+    ("optimizer", "precision", "jit"),
+    [
+        ("rmsprop", "float32", True),
+        ("rmsprop", "mixed_float16", False),
+        ("sgd", "mixed_float16", False),
+    ],
 )
 def test_every_optimizer_trains_and_resumes_exactly(
     optimizer, precision, jit, tiny_config, tmp_path
 ):
-    """Also its state in the checkpoint: without it, a resumed RMSprop would start again."""
+    """Adam is in the tests of precisions. Without its state a resumed RMSprop would start again."""
     settings = {"optimizer": optimizer, "precision": precision, "jit_compile": jit, "log_every": 1}
     once, twice = (tiny_config(**settings, steps=steps) for steps in (4, 2))
     whole = train(once, tmp_path / "once", quiet=True)
@@ -164,10 +167,8 @@ def test_every_optimizer_trains_and_resumes_exactly(
     assert [whole[name] for name in STEP_METRICS] == [parts[name] for name in STEP_METRICS]
     assert same(trained_in(tmp_path / "once", once), trained_in(tmp_path / "twice", once))
     state = build_state(once, (28, 28, 1))
-    assert differ_everywhere(
-        [v for v in trained_in(tmp_path / "once", once)[: len(state.generator.variables)]],
-        weights_of(state.generator),
-    )
+    trained = trained_in(tmp_path / "once", once)[: len(state.generator.variables)]
+    assert differ_everywhere(trained, weights_of(state.generator))
 
 
 def test_a_run_goes_on_with_the_optimizer_it_began_with(tiny_config, tmp_path):
