@@ -1,4 +1,4 @@
-"""ADA's controller, against numbers worked out by hand; runs: tests/training/test_adaptive_augmentation.py."""
+"""ADA's controller, against numbers worked out by hand; its runs are tested beside training's."""
 
 import numpy as np
 import pytest
