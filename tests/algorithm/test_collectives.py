@@ -78,8 +78,8 @@ def test_two_devices_do_the_steps_of_one():
     found = answer("agree", {**cases, **halves, **apart})
     assert min(one["moved"] for one in found.values()) > 0.1
     differences = {name: one["difference"] for name, one in found.items()}
-    # In float32 1 % is promised, and Adam makes 2.5e-4 of rounding in `relativistic_average`; in half
-    # precision a wrong scale of the loss would make it 1.
+    # In float32 1 % is promised, and Adam makes 2.5e-4 of rounding in `relativistic_average`; in
+    # half precision a wrong scale of the loss would make it 1.
     assert differences == {name: pytest.approx(0, abs=1e-3) for name in cases} | {
         name: pytest.approx(0, abs=0.03) for name in halves
     } | {name: pytest.approx(0.25, abs=0.2) for name in apart}
