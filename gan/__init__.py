@@ -10,6 +10,7 @@ from gan.version import __version__ as __version__
 if TYPE_CHECKING:
     from gan.algorithm.augment import AUGMENTATIONS
     from gan.algorithm.losses import LOSSES, Loss
+    from gan.algorithm.optimizer_table import OPTIMIZERS, Optimizer
     from gan.algorithm.penalties import PENALTIES
     from gan.api import evaluate, load, train
     from gan.data.datasets import DATASETS, Dataset, DataSource, load_dataset
@@ -34,6 +35,7 @@ __all__ = [
     "DISCRIMINATORS",
     "GENERATORS",
     "LOSSES",
+    "OPTIMIZERS",
     "PENALTIES",
     "PRESETS",
     "Config",
@@ -42,6 +44,7 @@ __all__ = [
     "Loss",
     "Network",
     "NetworkSpec",
+    "Optimizer",
     "TrainingFailed",
     "UserError",
     "evaluate",
@@ -57,6 +60,7 @@ __all__ = [
 _MODULES = {
     "gan.algorithm.augment": ["AUGMENTATIONS"],
     "gan.algorithm.losses": ["LOSSES", "Loss"],
+    "gan.algorithm.optimizer_table": ["OPTIMIZERS", "Optimizer"],
     "gan.algorithm.penalties": ["PENALTIES"],
     "gan.api": ["evaluate", "load", "train"],
     "gan.data.datasets": ["DATASETS", "DataSource", "Dataset", "load_dataset"],

@@ -18,7 +18,7 @@ import gan  # noqa: F401
 from gan.algorithm import step as step_module
 from gan.algorithm.losses import Loss
 from gan.algorithm.objective import Objective
-from gan.algorithm.optimizers import FusedAdam
+from gan.algorithm.optimizer_table import OPTIMIZERS
 from gan.algorithm.step import GanState, discriminator_update
 from gan.data.datasets import Dataset
 from gan.data.images import to_float
@@ -71,7 +71,9 @@ def exact_state(config):
     )
     ema = keras.models.clone_model(generator)
     ema.set_weights(generator.get_weights())
-    optimizers = [FusedAdam(2e-4, config.beta_1, config.beta_2) for _ in range(2)]
+    make = OPTIMIZERS[config.optimizer].make
+    rates = (config.g_learning_rate, config.d_learning_rate)
+    optimizers = [make(rate, config.beta_1, config.beta_2) for rate in rates]
     for optimizer, network in zip(optimizers, (generator, discriminator), strict=True):
         optimizer.build(network.trainable_variables)
     step = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from experiments.studies.table import Study
-from gan.data.datasets import Dataset, dataset_from_config
+from gan.data.datasets import Dataset, dataset_from_config, with_train_images
 from gan.evaluation import evaluate, reference
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.inception import evaluate as inception
@@ -30,7 +30,7 @@ def evaluate_all(
 
     Evaluations that a run's evaluations.jsonl holds already are not repeated.
     """
-    config = from_preset(study.preset, study.common)
+    config = from_preset(study.preset, {**study.common, "train_images": 0})
     data = dataset_from_config(config, print)
     if data.has_modes:
         return count_modes(runs, evaluate.load_modes(config.dataset, data, print_fn=print))
@@ -102,17 +102,25 @@ def judge_images(
         reference.usual_images(data, "test", count)
         for count in (evaluate.LIGHT_IMAGES, study.num_images)
     )
-    real = {n: reference.load_real_features(dataset, data, n, print) for n in NETWORKS}
-    full_names = applicable(METRICS, real["cnn-a"].has_classes)
+    sizes = sorted({0} | {run.config.train_images for run in runs})
+    real = {
+        (network, size): reference.load_real_features(
+            dataset, with_train_images(dataset, data, size), network, print
+        )
+        for network in NETWORKS
+        for size in sizes
+    }
+    full_names = applicable(METRICS, real["cnn-a", 0].has_classes)
     references = {
-        (network, count): real[network].reference(count=count)
+        (network, size, count): real[network, size].reference(count=count)
         for network, count in (("cnn-a", full_count), ("cnn-b", full_count), ("cnn-a", light))
+        for size in sizes
     }
 
     def evaluated(
         run: Run, weights: str, step: int, network: str, count: int, names: tuple[str, ...]
     ) -> dict[str, Any]:
-        against = references[network, count]
+        against = references[network, run.config.train_images, count]
         about = {"source": "study", "step": step, "weights": weights, "seed": 0}
         record = found_record(run, about, against.real.extractor.provenance, count, names)
         if record is not None:
@@ -128,11 +136,11 @@ def judge_images(
     floors = {
         kind: {
             name: floor._asdict()
-            for name, floor in reference.floors(references["cnn-a", count], count).items()
+            for name, floor in reference.floors(references["cnn-a", 0, count], count).items()
         }
         for kind, count in (("full", full_count), ("light", light))
     }
-    other_floors = reference.floors(references["cnn-b", full_count], full_count)
+    other_floors = reference.floors(references["cnn-b", 0, full_count], full_count)
     floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
     rows = []
     for run in completed(runs):

@@ -30,6 +30,13 @@ FIVE = tuple(range(5))
 CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
 FASTER = {name: PRESETS["mlp_r3"][name] for name in ("d_learning_rate", "g_learning_rate")}
 
+# What D sees of few images; ADA with the policy that DiffAugment applies always.
+AUGMENTED: dict[str, dict[str, Any]] = {
+    "none": {},
+    "diffaugment": {"augment": "translation_cutout"},
+    "ada": {"augment": "translation_cutout", "ada_target": 0.6},
+}
+
 STUDIES: dict[str, Study] = {
     "mlp": Study(
         "mlp",
@@ -75,6 +82,17 @@ STUDIES: dict[str, Study] = {
         common={"dataset": "fashion_mnist", **LAST_ONLY},
     ),
     "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
+    # What augmentation is worth where images are few; its loss has logits with a sign, for ADA.
+    "few_images": Study(
+        "mlp",
+        seeds=(0, 1, 2),
+        variants={
+            f"{name}_{count}": {"train_images": count, **augmented}
+            for count in (1000, 5000)
+            for name, augmented in AUGMENTED.items()
+        },
+        common=LAST_ONLY,
+    ),
     # What runs of a preset look like, for ``tapegan compare``; see experiments/reference.py.
     "usual_mlp": Study("mlp", seeds=FIVE, variants={"mlp": {}}, common=USUAL),
     "usual_dcgan": Study("dcgan", seeds=FIVE, variants={"dcgan": {}}, common=USUAL_START),

@@ -1,7 +1,8 @@
 """Pairs of losses, (discriminator, generator), per example, with the paper's equation.
 
 Both halves get the logits of real and of fake images [batch, 1] float32 and return [batch, 1]
-float32; the step takes the mean. A loss is one pair and one row of `LOSSES`.
+float32; the step takes the mean. Where replicas share a batch they get their part of it: a mean
+over the batch is `collectives.mean`. A loss is one pair and one row of `LOSSES`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from gan.algorithm import collectives
 from gan.lazy import tf
 
 LossFunction = Callable[..., "tf.Tensor"]
@@ -90,6 +92,18 @@ def least_squares_generator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> t
     return 0.5 * tf.square(fake_logits - 1.0)
 
 
+def boundary_seeking_generator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """Returns 1/2 (log D(G(z)) - log(1 - D(G(z))))^2: half of the squared logit.
+
+    It is least where D cannot tell, not where D is fooled.
+
+    References:
+        Hjelm et al. 2018, arXiv:1702.08431, section 3, the loss for continuous data.
+    """
+    del real_logits
+    return 0.5 * tf.square(fake_logits)
+
+
 def hinge_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """Returns max(0, 1 - D(x)) + max(0, 1 + D(G(z))).
 
@@ -138,6 +152,59 @@ def relativistic_generator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf
     return tf.nn.softplus(real_logits - fake_logits)
 
 
+def from_averages(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns how far each real logit is above the mean fake one, and each fake one above the real.
+
+    Means are over the global batch; gradients flow through them.
+
+    References:
+        Jolicoeur-Martineau 2018, arXiv:1807.00734, section 4.2 (relativistic average GANs).
+    """
+    real_mean, fake_mean = (
+        collectives.mean(tf.reduce_mean(logits)) for logits in (real_logits, fake_logits)
+    )
+    return real_logits - fake_mean, fake_logits - real_mean
+
+
+def average_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """Returns -log s(D(x) - mean D(G(z))) - log(1 - s(D(G(z)) - mean D(x))), s the sigmoid.
+
+    References:
+        Jolicoeur-Martineau 2018, arXiv:1807.00734, section 4.2 (RaSGAN, or RaGAN).
+    """
+    return cross_entropy_discriminator(*from_averages(real_logits, fake_logits))
+
+
+def average_least_squares_discriminator(
+    real_logits: tf.Tensor, fake_logits: tf.Tensor
+) -> tf.Tensor:
+    """Returns (D(x) - mean D(G(z)) - 1)^2 + (D(G(z)) - mean D(x) + 1)^2.
+
+    References:
+        Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaLSGAN).
+    """
+    real, fake = from_averages(real_logits, fake_logits)
+    return tf.square(real - 1.0) + tf.square(fake + 1.0)
+
+
+def average_hinge_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """Returns max(0, 1 - (D(x) - mean D(G(z)))) + max(0, 1 + (D(G(z)) - mean D(x))).
+
+    References:
+        Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaHingeGAN).
+    """
+    return hinge_discriminator(*from_averages(real_logits, fake_logits))
+
+
+def exchanged(discriminator: LossFunction) -> Loss:
+    """Returns a loss of which G minimises what D does, with real and fake images exchanged."""
+
+    def generator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+        return discriminator(fake_logits, real_logits)
+
+    return Loss(discriminator, generator, absolute=False)
+
+
 LOSSES: dict[str, Loss] = {
     "non_saturating": Loss(
         cross_entropy_discriminator, non_saturating_generator, has_labels=True, log_odds=True
@@ -146,9 +213,15 @@ LOSSES: dict[str, Loss] = {
     "least_squares": Loss(
         least_squares_discriminator, least_squares_generator, has_labels=True, boundary=0.5
     ),
+    "boundary_seeking": Loss(
+        cross_entropy_discriminator, boundary_seeking_generator, has_labels=True, log_odds=True
+    ),
     "hinge": Loss(hinge_discriminator, critic_generator),
-    "wasserstein": Loss(wasserstein_discriminator, critic_generator),
+    "wasserstein": Loss(wasserstein_discriminator, critic_generator, absolute=False),
     "relativistic": Loss(relativistic_discriminator, relativistic_generator, absolute=False),
+    "relativistic_average": exchanged(average_discriminator),
+    "relativistic_average_least_squares": exchanged(average_least_squares_discriminator),
+    "relativistic_average_hinge": exchanged(average_hinge_discriminator),
 }
 
 

@@ -18,6 +18,8 @@ class Objective(NamedTuple):
     augmentations: tuple[Augmentation, ...] = ()
     pack: int = 1  # so many images, all real or all fake, are one input of D
     d_weight_clip: float = 0.0  # bound of D's weights after each of its updates; 0: none
+    augment_probability: float | tf.Tensor = 1.0  # of each augmentation, for each image
+    ada_target: float = 0.0  # to which ADA adjusts that probability; 0: it stays
 
 
 def discriminator_inputs(
@@ -25,8 +27,9 @@ def discriminator_inputs(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns what D sees of real and of fake images: the same policy, other random numbers."""
     keys = (fold_in(key, 1), fold_in(key, 2)) if objective.augmentations else (key, key)
+    policy, probability = objective.augmentations, objective.augment_probability
     real_seen, fake_seen = (
-        pack_images(apply_augmentations(images, objective.augmentations, one), objective.pack)
+        pack_images(apply_augmentations(images, policy, one, probability), objective.pack)
         for images, one in zip((real_images, fake_images), keys, strict=True)
     )
     return real_seen, fake_seen

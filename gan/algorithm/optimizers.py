@@ -1,4 +1,10 @@
-"""Adam in one kernel: Keras' makes about a dozen passes over the weights where XLA is off."""
+"""Optimizers as the step uses them, made by the rows of gan/algorithm/optimizer_table.py.
+
+They apply gradients as they are: `step.apply_gradients` has averaged them over replicas already.
+Keras would add them up, and has no public way to leave that out. The mean is taken before, so that
+norms are those of the global gradient and loss scaling decides about an overflow on all replicas
+alike.
+"""
 
 from typing import Any
 
@@ -6,8 +12,28 @@ import keras
 import tensorflow as tf
 
 
+def as_they_are(optimizer: keras.optimizers.Optimizer, grads_and_vars: list[Any]) -> list[Any]:
+    """Returns the gradients as they are."""
+    del optimizer
+    return grads_and_vars
+
+
+class RMSprop(keras.optimizers.RMSprop):
+    """Keras' RMSprop, on gradients that are averaged."""
+
+    _all_reduce_sum_gradients = as_they_are
+
+
+class SGD(keras.optimizers.SGD):
+    """Keras' gradient descent, on gradients that are averaged."""
+
+    _all_reduce_sum_gradients = as_they_are
+
+
 class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam, with the same arithmetic in TensorFlow's own kernel; also under XLA.
+
+    Keras' makes about a dozen passes over the weights where XLA is off.
 
     Variables, checkpoints and options are those of ``keras.optimizers.Adam``, without `amsgrad`.
 
@@ -15,6 +41,8 @@ class FusedAdam(keras.optimizers.Adam):
         Kingma and Ba 2015, arXiv:1412.6980, section 2 (the second form, with epsilon outside of
         the bias correction).
     """
+
+    _all_reduce_sum_gradients = as_they_are
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: Any) -> None:
         """Updates one variable and its two moments."""
@@ -33,12 +61,3 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=tf.constant(self.epsilon, variable.dtype),
             grad=tf.cast(gradient, variable.dtype),
         )
-
-    def _all_reduce_sum_gradients(self, grads_and_vars: list[Any]) -> list[Any]:
-        """Returns the gradients as they are: `step.apply_gradients` has averaged them already.
-
-        Keras would add them up, and has no public way to leave that out. The mean is taken before,
-        so that norms are those of the global gradient and loss scaling decides about an overflow
-        on all replicas alike.
-        """
-        return grads_and_vars

@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from gan.algorithm import collectives
+from gan.algorithm.ada import Controller, adapt
 from gan.algorithm.augment import flip
 from gan.algorithm.losses import cross_entropy
 from gan.algorithm.objective import Objective, discriminator_inputs
@@ -35,6 +36,8 @@ STEP_METRICS = (
     "loss/d", "loss/g", "loss/penalty", "logits/real", "logits/fake", "accuracy/real",
     "accuracy/fake", "grads/d_norm", "grads/g_norm",
 )  # fmt: skip
+
+ADA_METRICS = ("augment/probability",)  # what it returns too, with ADA: that of the next step
 
 # What must be finite, in the order in which a step computes it: the first bad one is the cause.
 FINITE = (
@@ -62,10 +65,11 @@ class GanState(NamedTuple):
     step: tf.Variable  # int64 scalar, steps done
     rollbacks: tf.Variable  # int64 scalar, how often a run went back; changes its random numbers
     averages: tuple[keras.Model, ...] = ()  # of gan/algorithm/power_averages.py, if there are any
+    ada: Controller | None = None  # of the probability of augmentations, if that adapts
 
     def parts(self) -> dict[str, Any]:
         """Returns all that a checkpoint holds, by name."""
-        others = self._asdict()
+        others = {name: part for name, part in self._asdict().items() if part is not None}
         averages = others.pop("averages")
         return others | {f"average_{i}": average for i, average in enumerate(averages)}
 
@@ -333,10 +337,12 @@ def train_step(
         update_generator: Whether G learns; it does not while D warms up.
 
     Returns:
-        `STEP_METRICS`, those of D from its last update, of the global batch.
+        `STEP_METRICS`, those of D from its last update, of the global batch; and `ADA_METRICS`.
     """
     d_steps, batch_size = block.images.shape[:2]
     step = tf.identity(state.step)
+    if state.ada:
+        objective = objective._replace(augment_probability=tf.identity(state.ada.probability))
     real_images = to_float(block.images)
     last = d_steps - 1
 
@@ -362,7 +368,13 @@ def train_step(
     ema_update(state, step, images, ema_half_life, ema_images)
     update_averages(state.averages, state.generator, step)
     state.step.assign_add(1)
-    return collectives.mean({name: tf.cast(value, tf.float32) for name, value in metrics.items()})
+    metrics = {name: tf.cast(value, tf.float32) for name, value in metrics.items()}
+    metrics = collectives.mean(metrics)
+    if state.ada:  # after the mean: all replicas move it alike
+        shown = d_steps * batch_size * collectives.count()
+        adapt(state.ada, metrics["accuracy/real"], objective.ada_target, step + 1, shown)
+        metrics["augment/probability"] = tf.identity(state.ada.probability)
+    return metrics
 
 
 def train_steps(
@@ -388,8 +400,9 @@ def train_steps(
         **options: Of `train_step`.
 
     Returns:
-        `STEP_METRICS` of the last step that was done, the weights' L2 norms after it, and whether
-        all of this is finite. Norms of weights come once a call, because they read all weights.
+        Metrics of the last step that was done, as `train_step` returns them, with the weights' L2
+        norms after it; and whether all of this is finite. Norms of weights come once a call,
+        because they read all weights.
     """
 
     def step_at(block: Batch, number: tf.Tensor) -> Metrics:
@@ -402,7 +415,8 @@ def train_steps(
         metrics = run(step_at, block, number)
         return number + 1, all_finite(metrics, state), metrics
 
-    nothing = {name: tf.zeros([]) for name in STEP_METRICS}
+    names = (*STEP_METRICS, *ADA_METRICS) if state.ada else STEP_METRICS
+    nothing = {name: tf.zeros([]) for name in names}
     _, _, metrics = tf.while_loop(goes_on, do, (first, tf.constant(True), nothing))
     for name, network in (("d", state.discriminator), ("g", state.generator)):
         metrics[f"weights/{name}_norm"] = global_norm(network.trainable_variables)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from gan.data import checks, sources
+from gan.data.choice import balanced_choice
 from gan.data.digests import array_digest
 from gan.data.folders.image_cache import VERSION, Settings
 from gan.data.folders.image_reader import colour
@@ -61,6 +62,7 @@ class Dataset(NamedTuple):
     mixture: Mixture | None = None  # what points are drawn from
     class_names: tuple[str, ...] = ()  # of the labels 0, 1, ..., where they have names
     folder: Folder | None = None
+    whole: Dataset | None = None  # what it is a choice of training images from, if it is one
 
     @property
     def labelled(self) -> Labelled | None:
@@ -69,7 +71,12 @@ class Dataset(NamedTuple):
 
     @property
     def parts(self) -> Parts | None:
-        """What metrics compare: the images with what labels they have; None without test images."""
+        """What metrics compare: the images with what labels they have; None without test images.
+
+        All of them, also where few are learned: metrics ask how near the distribution is.
+        """
+        if self.whole:
+            return self.whole.parts
         labels, test_labels = self.train_labels, self.test_labels
         if self.test_images is None:
             return None
@@ -126,6 +133,36 @@ def with_labels(parts: Parts) -> Labelled | None:
     if labels is None or test_labels is None:
         return None
     return Labelled(train_images, labels, test_images, test_labels)
+
+
+def with_train_images(name: str, data: Dataset, count: int) -> Dataset:
+    """Returns a data set of whose training images `count` are learned, see `balanced_choice`.
+
+    0 is all of them. What metrics compare stays, see ``Dataset.parts``.
+
+    Raises:
+        UserError: There are not so many, fewer than classes, or none to choose.
+    """
+    total = len(data.train_images)
+    if not count or count == total:  # maybe chosen already
+        return data
+    data, flag = data.whole or data, f"--train_images={count}"
+    if data.mixture:
+        raise UserError(f"{flag}: is for images, {name} has points, valid is 0")
+    if count > len(data.train_images):
+        raise UserError(
+            f"{flag}: {name} has {len(data.train_images):,} training images, must be at most as "
+            "many, or 0 for all"
+        )
+    labels = data.train_labels
+    if labels is not None and count < len(np.unique(labels)):
+        raise UserError(f"{flag}: must be at least {len(np.unique(labels))}, one of each class")
+    chosen = balanced_choice(labels, len(data.train_images), count)
+    return data._replace(
+        train_images=np.asarray(data.train_images[chosen]),
+        train_labels=None if labels is None else labels[chosen],
+        whole=data,
+    )
 
 
 class DataSource(NamedTuple):
@@ -305,7 +342,8 @@ def dataset_from_config(
     """Returns the data set that a configuration names, from `data_dir` if it is given.
 
     Raises:
-        UserError: As `load_dataset`; or there is nothing to learn from images in files.
+        UserError: As `load_dataset` and `with_train_images`; or there is nothing to learn from
+            images in files.
     """
     data = load_dataset(
         config.dataset,
@@ -320,4 +358,4 @@ def dataset_from_config(
     )
     if data.folder and data.folder.flaw:
         raise UserError(f"--dataset={config.dataset}: {data.folder.flaw}")
-    return data
+    return with_train_images(config.dataset, data, config.train_images)

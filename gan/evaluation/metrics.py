@@ -58,8 +58,12 @@ class Reference(Protocol):
         """The same with the distances among themselves."""
 
     @property
+    def learned(self) -> np.ndarray:
+        """The training images that samples may be copies of, [N, H, W, C] uint8."""
+
+    @property
     def training(self) -> Features:
-        """The features of all training images."""
+        """The features of these."""
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -111,7 +115,7 @@ class Comparison:
     @functools.cached_property
     def nearest_in_pixels(self) -> tuple[np.ndarray, np.ndarray]:
         """The `nearest` training images, by their pixels."""
-        return nearest_images(self.images, self.reference.data.train_images)
+        return nearest_images(self.images, self.reference.learned)
 
     @functools.cached_property
     def pixels(self) -> PixelStatistics:

@@ -22,7 +22,7 @@ def nearest_picture(comparison: Comparison) -> np.ndarray:
     distances, in_features = comparison.nearest_in_features
     _, in_pixels = comparison.nearest_in_pixels
     columns = np.concatenate([np.arange(SHOWN), np.argsort(distances)[:SHOWN]])
-    training_images = comparison.reference.data.train_images
+    training_images = comparison.reference.learned
     rows = [
         comparison.images[columns],
         training_images[in_features[columns]],
@@ -45,6 +45,6 @@ def nearest_rows(
     rows = {"samples": images, "nearest in pixels": training_images[indices]}
     if not lacking(data):
         real = load_real_features(dataset, data, print_fn=print_fn)
-        _, indices = nearest(real.extractor(images).features, real.training.features)
+        _, indices = nearest(real.extractor(images).features, real.training_learned.features)
         rows["nearest in features"] = training_images[indices]
     return rows

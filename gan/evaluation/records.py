@@ -52,6 +52,9 @@ def evaluation_record(
             "dataset": reference.real.dataset,
             "split": reference.split,
             "num_images": reference.count,
+            **(
+                {} if reference.real.chosen is None else {"learned": len(reference.real.chosen)}
+            ),
         },
         "features": reference.real.extractor.provenance,
         "tapegan": __version__,

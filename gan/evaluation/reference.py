@@ -49,6 +49,7 @@ class RealFeatures:
     data: Parts
     extractor: Extractor
     print_fn: Callable[[str], None] = lambda line: None  # is told in one line what takes time
+    chosen: np.ndarray | None = None  # the training images that are learned, if these are not all
 
     @property
     def has_classes(self) -> bool:
@@ -70,6 +71,16 @@ class RealFeatures:
         """The features of the training images."""
         self.print_fn(f"looking at {len(self.data.train_images):,} training images")
         return self.extractor(self.data.train_images)
+
+    @property
+    def learned(self) -> np.ndarray:
+        """The training images that a generator may have copied."""
+        return self.data.train_images if self.chosen is None else self.chosen
+
+    @functools.cached_property
+    def training_learned(self) -> Features:
+        """The features of these."""
+        return self.training if self.chosen is None else self.extractor(self.chosen)
 
     @functools.cached_property
     def order(self) -> np.ndarray:
@@ -94,8 +105,14 @@ class RealFeatures:
 
     @functools.cached_property
     def thresholds(self) -> dict[str, float]:
-        """Squared distances that 1 % of the test images are nearer than to a training image."""
-        return cached(self, "thresholds", lambda: compute_thresholds(self))
+        """Squared distances that 1 % of the test images are nearer than to a training image.
+
+        To one that is learned: few images lie farther from others than many do.
+        """
+        key = "thresholds"
+        if self.chosen is not None:
+            key += f" of {len(self.chosen)}, {array_digest(self.chosen)[:12]}"
+        return cached(self, key, lambda: compute_thresholds(self))
 
     def reference(self, split: str = "test", count: int = 10_000) -> "Reference":
         """Returns the reference for `count` samples.
@@ -150,9 +167,14 @@ class Reference:
         return metrics.real_neighbours(self.features.features)
 
     @property
+    def learned(self) -> np.ndarray:
+        """The training images that a generator may have copied."""
+        return self.real.learned
+
+    @property
     def training(self) -> Features:
-        """The features of all training images."""
-        return self.real.training
+        """The features of these."""
+        return self.real.training_learned
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -183,12 +205,12 @@ def load_real_features(
     Raises:
         UserError: The data set has no test images, or ones that no network could be trained on.
     """
-    parts = data.parts
+    parts, chosen = data.parts, data.train_images if data.whole else None
     if parts is None or lacking(data):
         raise UserError(f"--dataset={dataset}: {lacking(data)}")
     if data.folder is None and data.labelled:
         extractor = features.load_extractor(dataset, network, data, print_fn)
-        return RealFeatures(dataset, parts, extractor, print_fn)
+        return RealFeatures(dataset, parts, extractor, print_fn, chosen)
     source = dataset
     if data.folder:
         source, labels = own_features.FOLDER_NAME, parts.test_labels
@@ -197,7 +219,7 @@ def load_real_features(
             test_labels=None if labels is None else labels[:MOST_TESTS],
         )
     extractor = own_features.load_extractor(source, network, parts, print_fn)
-    return RealFeatures(dataset, parts, extractor, print_fn)
+    return RealFeatures(dataset, parts, extractor, print_fn, chosen)
 
 
 def incomparable(data: Dataset, split: str = "test") -> str:
@@ -240,7 +262,8 @@ def usual_images(data: Dataset, split: str, count: int) -> int:
 
     Of a folder at most as many as have floors, if these are not too few to have any.
     """
-    most = len(data.train_images) // (4 if split == "train" else 2)
+    all_images = (data.whole or data).train_images
+    most = len(all_images) // (4 if split == "train" else 2)
     return min(count, most) if data.folder and most >= LEAST_REAL else count
 
 
@@ -306,8 +329,8 @@ def compute_floors(
 def compute_thresholds(real: RealFeatures) -> dict[str, float]:
     """Returns the memorisation thresholds in features and in pixels."""
     real.print_fn("measuring how near test images are to training images, once")
-    in_features, _ = metrics.nearest(real.test.features, real.training.features)
-    in_pixels, _ = metrics.nearest_images(real.data.test_images, real.data.train_images)
+    in_features, _ = metrics.nearest(real.test.features, real.training_learned.features)
+    in_pixels, _ = metrics.nearest_images(real.data.test_images, real.learned)
     return {
         "features": metrics.memorisation_threshold(in_features),
         "pixels": metrics.memorisation_threshold(in_pixels),

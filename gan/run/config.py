@@ -44,6 +44,12 @@ class Config:
         resumable=True,
         path_after="",
     )
+    train_images: int = option(
+        0,
+        "so many training images, a fixed choice with classes in equal parts; 0: all",
+        low=0,
+        below=INT32,
+    )
     generator: str = option("mlp", "generator network")
     discriminator: str = option("mlp", "discriminator network")
     g_norm: str = option(
@@ -81,6 +87,16 @@ class Config:
     batch_size: int = option(256, "real images, and fake images, an update", low=1, below=INT32)
     steps: int = option(30_000, "training steps in all", low=1, below=INT32, resumable=True)
     augment: str = option("none", "differentiable augmentation of all that the discriminator sees")
+    augment_probability: float = option(
+        1.0, "probability with which each augmentation changes an image", low=0, most=1
+    )
+    ada_target: float = option(
+        0.0,
+        "mean sign of D's logits of real images to which ADA adjusts that probability, 0.6 in its "
+        "paper; 0: it stays",
+        low=0,
+        below=1,
+    )
     flip: bool = option(False, "real images are mirrored, left to right, half of the time")
     pack: int = option(
         1,
@@ -98,10 +114,13 @@ class Config:
     learning_rate_decay_steps: int = option(
         30_000, "steps in which they do, unless constant", low=1, below=INT32
     )
-    d_learning_rate: float = option(2e-4, "discriminator's Adam learning rate", above=0)
-    g_learning_rate: float = option(2e-4, "generator's Adam learning rate", above=0)
+    optimizer: str = option("adam", "optimizer of both players")
+    d_learning_rate: float = option(2e-4, "discriminator's learning rate", above=0)
+    g_learning_rate: float = option(2e-4, "generator's learning rate", above=0)
     beta_1: float = option(0.5, "Adam's decay of the gradient's mean, a step", low=0, below=1)
-    beta_2: float = option(0.999, "Adam's decay of the squared gradient, a step", low=0, below=1)
+    beta_2: float = option(
+        0.999, "Adam's and RMSprop's decay of the squared gradient, a step", low=0, below=1
+    )
     ema_half_life: int = option(
         200_000,
         "half-life of the generator's weight average, in images; 0: no averaging",
@@ -226,6 +245,15 @@ class Config:
                     f"--{name}={getattr(self, name)}: --schedule=classic has none, "
                     f"valid is {valid or 0}"
                 )
+        for name in ("augment_probability", "ada_target"):
+            value = getattr(self, name)
+            if value != getattr(type(self), name) and self.augment == "none":
+                raise UserError(f"--{name}={value}: needs --augment, whose probability it is about")
+        if self.ada_target and self.augment_probability != 1:
+            raise UserError(
+                f"--augment_probability={self.augment_probability}: --ada_target={self.ada_target} "
+                "adjusts it, must be left out"
+            )
         if self.keep_best != "none" and not self.evaluate_every:
             raise UserError(
                 f"--keep_best={self.keep_best}: --evaluate_every=0 gives it nothing to compare, "

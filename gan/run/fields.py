@@ -21,6 +21,7 @@ def option(
     low: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    most: float | None = None,
     resumable: bool = False,
     path_after: str | None = None,
 ) -> Any:
@@ -33,6 +34,7 @@ def option(
         low: The least valid number.
         above: All valid numbers are greater than this one.
         below: All valid numbers are less than this one.
+        most: The greatest valid number.
         resumable: Whether it may differ between a run and its continuation.
         path_after: A text that begins so is a path from there on; "": any text is a path.
     """
@@ -74,6 +76,7 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
         and (meta["low"] is None or value >= meta["low"])
         and (meta["above"] is None or value > meta["above"])
         and (meta["below"] is None or value < meta["below"])
+        and (meta["most"] is None or value <= meta["most"])
     ):
         raise valid
     return value
@@ -142,7 +145,12 @@ def valid_values(field: "dataclasses.Field[Any]") -> str:
         return f"must be one of {', '.join(meta['choices'])}" if meta["choices"] else "must be text"
     bounds = [
         f"{name} {'2^31' if meta[key] == INT32 else meta[key]}"
-        for key, name in (("low", "at least"), ("above", "above"), ("below", "below"))
+        for key, name in (
+            ("low", "at least"),
+            ("above", "above"),
+            ("below", "below"),
+            ("most", "at most"),
+        )
         if meta[key] is not None
     ]
     return f"must be {'an integer' if kind is int else 'a number'} {' and '.join(bounds)}".rstrip()

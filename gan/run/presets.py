@@ -40,6 +40,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "dcgan": {"generator": "dcgan", "discriminator": "dcgan"},
     # Mirza and Osindero 2014, arXiv:1411.1784, on the networks of the script.
     "cgan": {"conditional": True},
+    # Arjovsky et al. 2017, arXiv:1701.07875, Algorithm 1. The decay of RMSprop, which the paper
+    # does not give, is that of its authors' code.
+    "wgan": {
+        "loss": "wasserstein",
+        "d_weight_clip": 0.01,
+        "d_steps": 5,
+        "optimizer": "rmsprop",
+        "beta_2": 0.99,
+        "d_learning_rate": 5e-5,
+        "g_learning_rate": 5e-5,
+        "batch_size": 64,
+    },
     # Gulrajani et al. 2017, arXiv:1704.00028, Algorithm 1.
     "wgan_gp": {
         "loss": "wasserstein",

@@ -30,6 +30,8 @@ def build_objective(config: Config) -> Objective:
         AUGMENTATIONS[config.augment],
         config.pack,
         config.d_weight_clip,
+        config.augment_probability,
+        config.ada_target,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gan.algorithm.augment import AUGMENTATIONS
 from gan.algorithm.losses import LOSSES
+from gan.algorithm.optimizer_table import OPTIMIZERS
 from gan.algorithm.penalties import PENALTIES
 from gan.algorithm.schedules import DECAYS
 from gan.data.datasets import DATASETS
@@ -25,6 +26,7 @@ TABLES: Mapping[str, Mapping[str, Any]] = {
     "loss": LOSSES,
     "penalty": PENALTIES,
     "augment": AUGMENTATIONS,
+    "optimizer": OPTIMIZERS,
     "d_learning_rate_decay": DECAYS,
     "g_learning_rate_decay": DECAYS,
 }
@@ -56,10 +58,26 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
             f"--real_label={config.real_label}: is a probability in --loss={config.loss}, must be "
             "at most 1"
         )
+    for name in ("beta_1", "beta_2"):
+        valid = getattr(Config, name)
+        if getattr(config, name) != valid and name not in OPTIMIZERS[config.optimizer].reads:
+            readers = " and ".join(n for n, row in OPTIMIZERS.items() if name in row.reads)
+            raise UserError(
+                f"--{name}={getattr(config, name)}: --optimizer={config.optimizer} does not read "
+                f"it, only {readers}; must be {valid}, as where nobody says"
+            )
     if source and source.points and config.augment != "none":
         raise UserError(f"--augment={config.augment}: is for images, valid is none")
+    if source and source.points and config.train_images:
+        raise UserError(f"--train_images={config.train_images}: is for images, valid is 0")
     if source and source.points and config.flip:
         raise UserError("--flip=True: is for images, valid is false")
+    if config.ada_target and not loss.absolute:
+        have = ", ".join(name for name, row in LOSSES.items() if row.absolute)
+        raise UserError(
+            f"--ada_target={config.ada_target}: --loss={config.loss} gives logits no sign, must be "
+            f"one of {have}"
+        )
     if config.halvings and not halving_networks(config, given):
         raise UserError(f"--halvings={config.halvings}: no network halves images, valid is 0")
     evaluated = config.evaluate_every and not (source and source.counts_modes)

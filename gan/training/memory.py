@@ -10,13 +10,14 @@ import math
 import os
 from pathlib import Path
 
+from gan.algorithm.optimizer_table import OPTIMIZERS
 from gan.errors import UserError
 from gan.run.config import Config
 from gan.run.fields import INT32
 
 FLAGS = ("latent_dim", "batch_size", "steps_per_call", "d_steps")  # that a block's size depends on
 BLOCKS = 2  # in memory at a time: the one that is trained on, and the next
-COPIES = 4  # of a weight: itself, its average and Adam's two; gradients come and go
+COPIES = 2  # of a weight: itself and its average; gradients come and go
 LEAST_UNITS = 8  # of a layer that takes latents
 
 # Where a container's limit stands, and a job's; {} is the path in /proc/self/cgroup, or nothing.
@@ -37,7 +38,8 @@ def check_memory(config: Config, shape: tuple[int, ...]) -> None:
     noises = config.steps_per_call * (config.d_steps + 1) * config.batch_size
     example = math.prod(shape) * (4 if len(shape) == 1 else 1) + 4  # and its label
     block = images * example + noises * config.latent_dim * 4
-    weights = COPIES * LEAST_UNITS * config.latent_dim * 4
+    copies = COPIES + OPTIMIZERS[config.optimizer].slots
+    weights = copies * LEAST_UNITS * config.latent_dim * 4
     needed, there = BLOCKS * block + weights, memory()
     if needed <= there and images < INT32:
         return

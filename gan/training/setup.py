@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from gan.algorithm.objective import Objective
-from gan.data.datasets import Dataset, check_dataset, dataset_from_config
+from gan.data.datasets import Dataset, check_dataset, dataset_from_config, with_train_images
 from gan.data.identity import check_folder_is_there
 from gan.data.time_limit import run_unless
 from gan.models.checks import check_model
@@ -78,6 +78,7 @@ def set_up(
             data = run_unless(stop.patience(), lambda: dataset_from_config(config, print_fn))
     else:
         data = check_dataset(config.dataset, data, print_fn)
+        data = with_train_images(config.dataset, data, config.train_images)
     check_memory(config, data.shape)
     with timer("data"):
         made_of = describe(data, own_networks)

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.algorithm import ada
 from gan.algorithm.collectives import batch_norm_layers
-from gan.algorithm.optimizers import FusedAdam
+from gan.algorithm.optimizer_table import OPTIMIZERS
 from gan.algorithm.power_averages import WIDTHS
 from gan.algorithm.schedules import DECAYS
 from gan.algorithm.step import GanState
@@ -22,7 +23,6 @@ from gan.models.registry import DISCRIMINATORS, GENERATORS, SHIPPED
 from gan.run.config import Config
 
 LOOKED_AT = 16  # real examples that a discriminator is tried on
-ADAM_EPSILON = 1e-7  # Keras' default, spelled out because the algorithm depends on it
 
 
 def build_state(
@@ -70,11 +70,12 @@ def build_state(
         generator,
         discriminator,
         ema_generator,
-        build_adam(config, generator, config.g_learning_rate, g_decay, 1),
-        build_adam(config, discriminator, config.d_learning_rate, d_decay, d_updates),
+        build_optimizer(config, generator, config.g_learning_rate, g_decay, 1),
+        build_optimizer(config, discriminator, config.d_learning_rate, d_decay, d_updates),
         tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
         tf.Variable(0, dtype=tf.int64, name="rollbacks", trainable=False),
         tuple(averages),
+        ada.new_controller() if config.ada_target else None,
     )
 
 
@@ -137,14 +138,12 @@ def unknown_networks(config: Config, own_networks: Collection[str]) -> list[str]
     return [name for name, row in rows.items() if name in own_networks or row not in SHIPPED]
 
 
-def build_adam(
+def build_optimizer(
     config: Config, network: keras.Model, learning_rate: float, decay: str, updates: int
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer of a network that it updates so many times a step."""
     schedule = DECAYS[decay](learning_rate, config.learning_rate_decay_steps * updates, 0.0)
-    optimizer: keras.optimizers.Optimizer = FusedAdam(
-        schedule, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=ADAM_EPSILON
-    )
+    optimizer = OPTIMIZERS[config.optimizer].make(schedule, config.beta_1, config.beta_2)
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(network.trainable_variables)

@@ -180,11 +180,11 @@ class Replicas:
         if self.strategy is None:
             return
         counters = {"step": state.step, "rollbacks": state.rollbacks}
-        parts = {name: part for name, part in state.parts().items() if name not in counters}
+        parts = {n: part for n, part in state.parts().items() if hasattr(part, "variables")}
         names = {
             f"{name} {v.path}": v.value for name, part in parts.items() for v in part.variables
         }
-        names |= counters
+        names |= counters | (state.ada._asdict() if state.ada else {})
         copies = [self.strategy.experimental_local_results(v) for v in names.values()]
         table = self.all_gather(lambda replica: [digest(of_one[replica]) for of_one in copies])
         for name, column in zip(names, table.T, strict=True):

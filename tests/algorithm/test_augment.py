@@ -7,8 +7,10 @@ from gan.algorithm.augment import (
     AUGMENTATIONS,
     apply_augmentations,
     brightness,
+    contrast,
     cutout,
     flip,
+    saturation,
     translation,
 )
 
@@ -88,7 +90,75 @@ def test_a_policy_is_a_function_of_the_key_and_compiles(name, side, channels):
     assert compiled(given).shape == given.shape
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_contrast_scales_the_distance_from_the_mean_of_an_image():
+    given = images(3000, side=4, channels=3).numpy()
+    changed = contrast(tf.constant(given), KEY).numpy()
+    centres = given.mean((1, 2, 3), keepdims=True)
+    factors = (changed - centres) / (given - centres)
+    far = np.abs(given - centres) > 0.1
+    each = np.array([np.median(factor[mask]) for factor, mask in zip(factors, far, strict=True)])
+    np.testing.assert_allclose(changed, centres + each[:, None, None, None] * (given - centres),
+                               atol=1e-4)  # fmt: skip
+    assert each.min() == pytest.approx(0.5, abs=0.01)
+    assert each.max() == pytest.approx(1.5, abs=0.01)
+    assert each.mean() == pytest.approx(1.0, abs=4 * 0.29 / 3000**0.5)
+
+
+def test_saturation_scales_the_distance_of_colours_from_grey():
+    given = images(3000, side=4, channels=3).numpy()
+    changed = saturation(tf.constant(given), KEY).numpy()
+    grey = given.mean(3, keepdims=True)
+    np.testing.assert_allclose(changed.mean(3, keepdims=True), grey, atol=1e-5)
+    far = np.abs(given - grey) > 0.1
+    factors = (changed - grey) / (given - grey)
+    each = np.array([np.median(factor[mask]) for factor, mask in zip(factors, far, strict=True)])
+    np.testing.assert_allclose(changed, grey + each[:, None, None, None] * (given - grey),
+                               atol=1e-4)  # fmt: skip
+    assert each.min() == pytest.approx(0.0, abs=0.01)
+    assert each.max() == pytest.approx(2.0, abs=0.01)
+    assert each.mean() == pytest.approx(1.0, abs=4 * 0.58 / 3000**0.5)
+    plain = images(10)
+    np.testing.assert_allclose(saturation(plain, KEY), plain, atol=1e-6)  # one channel is grey
+
+
+def to_black(images, key):
+    del key
+    return tf.fill(images.shape, -1.0)
+
+
+def beyond(images, key):
+    del key
+    return images + 10.0
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_each_augmentation_changes_as_many_images_as_the_probability_says(jit_compile):
+    """And which images one changes says nothing about the other; p may be a tensor."""
+    given, count = tf.ones([4000, 2, 2, 1]), 4000
+    for probability in (0.25, tf.constant(0.25)):
+
+        @tf.function(jit_compile=jit_compile, autograph=False)
+        def apply(images, probability=probability):
+            return apply_augmentations(images, (to_black, beyond), KEY, probability)
+
+        found = apply(given).numpy()
+        assert np.ptp(found, axis=(1, 2, 3)).max() == 0  # whole images
+        values, counts = np.unique(found[:, 0, 0, 0], return_counts=True)
+        assert values.tolist() == [-1.0, 1.0, 9.0, 11.0]  # black; as it was; both; the second
+        for share, expected in zip(counts / count, (3 / 16, 9 / 16, 1 / 16, 3 / 16), strict=True):
+            assert share == pytest.approx(expected, abs=4 * (0.25 / count) ** 0.5)
+
+
+def test_probabilities_of_0_and_1_are_never_and_always():
+    given, policy = images(200), AUGMENTATIONS["translation_cutout"]
+    whole = apply_augmentations(given, policy, KEY)
+    for one in (1.0, tf.constant(1.0)):
+        np.testing.assert_array_equal(apply_augmentations(given, policy, KEY, one), whole)
+    for zero in (0.0, tf.constant(0.0)):
+        np.testing.assert_array_equal(apply_augmentations(given, policy, KEY, zero), given)
+
+
+@pytest.mark.parametrize("name", [n for n in AUGMENTATIONS if "color" not in n])
 def test_gradients_flow_to_the_pixels_that_are_seen(name):
     """Each pixel of the sum has slope 1 where it is seen, 0 where it was cut or moved out."""
     given = images(8)

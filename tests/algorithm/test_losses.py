@@ -34,6 +34,10 @@ TABLE = [
     ("relativistic", "discriminator", -200.0, 200.0, 400.0, -1.0, 1.0),
     ("relativistic", "generator", 4.0, 1.0, 3.048587, 0.952574, -0.952574),
     ("relativistic", "generator", 2.0, 4.0, 0.126928, 0.119203, -0.119203),
+    ("boundary_seeking", "discriminator", 2.0, -1.0, 0.440190, -0.119203, 0.268941),
+    ("boundary_seeking", "generator", 5.0, 0.0, 0.0, 0.0, 0.0),
+    ("boundary_seeking", "generator", 5.0, -3.0, 4.5, 0.0, -3.0),
+    ("boundary_seeking", "generator", 5.0, 200.0, 20_000.0, 0.0, 200.0),
 ]
 
 
@@ -52,10 +56,81 @@ def test_values_and_gradients(loss, half, real, fake, value, by_real, by_fake):
     np.testing.assert_allclose([g[0, 0] for g in gradients], [by_real, by_fake], atol=1e-5)
 
 
-def test_every_half_of_every_loss_is_in_the_table():
-    assert {row[:2] for row in TABLE} == {
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+# Of real logits r and fake ones f, [n] float64, as the paper's equations have them; and literal
+# values for r = (2, 0), f = (1, -2), whose means are 1 and -0.5: log(1 + e^-2.5) = 0.078889,
+# log(1 + e^-0.5) = 0.474077, log(1 + 1) = 0.693147, log(1 + e^-3) = 0.048587.
+AVERAGE = {
+    ("relativistic_average", "discriminator"): (
+        lambda r, f: -np.log(sigmoid(r - f.mean())) - np.log(1 - sigmoid(f - r.mean())),
+        [0.078889 + 0.693147, 0.474077 + 0.048587],
+    ),
+    ("relativistic_average", "generator"): (
+        lambda r, f: -np.log(sigmoid(f - r.mean())) - np.log(1 - sigmoid(r - f.mean())),
+        [0.693147 + 2.578889, 3.048587 + 0.974077],
+    ),
+    ("relativistic_average_least_squares", "discriminator"): (
+        lambda r, f: (r - f.mean() - 1) ** 2 + (f - r.mean() + 1) ** 2,
+        [1.5**2 + 1.0, 0.5**2 + 2.0**2],
+    ),
+    ("relativistic_average_least_squares", "generator"): (
+        lambda r, f: (f - r.mean() - 1) ** 2 + (r - f.mean() + 1) ** 2,
+        [1.0 + 3.5**2, 4.0**2 + 1.5**2],
+    ),
+    ("relativistic_average_hinge", "discriminator"): (
+        lambda r, f: np.maximum(0, 1 - (r - f.mean())) + np.maximum(0, 1 + (f - r.mean())),
+        [0.0 + 1.0, 0.5 + 0.0],
+    ),
+    ("relativistic_average_hinge", "generator"): (
+        lambda r, f: np.maximum(0, 1 - (f - r.mean())) + np.maximum(0, 1 + (r - f.mean())),
+        [1.0 + 3.5, 4.0 + 1.5],
+    ),
+}
+
+
+@pytest.mark.parametrize(("loss", "half"), AVERAGE)
+def test_relativistic_averages(loss, half):
+    """Values are literal; gradients, through the means too, are finite differences in float64."""
+    oracle, values = AVERAGE[loss, half]
+    function = getattr(LOSSES[loss], half)
+    found = function(tf.constant([[2.0], [0.0]]), tf.constant([[1.0], [-2.0]]))
+    assert found.shape == (2, 1)
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found[:, 0], values, atol=1e-5)
+
+    logits = np.random.default_rng(0).normal(0, 2, (2, 6))
+    with tf.GradientTape() as tape:
+        real, fake = (tf.constant(of_one[:, None], tf.float32) for of_one in logits)
+        tape.watch([real, fake])
+        losses = function(real, fake)
+        total = tf.reduce_mean(losses)
+    np.testing.assert_allclose(losses[:, 0], oracle(*logits), atol=1e-5)
+    slopes = np.zeros((2, 6))
+    for index in np.ndindex(2, 6):
+        step = np.zeros((2, 6))
+        step[index] = 1e-6
+        up, down = oracle(*(logits + step)).mean(), oracle(*(logits - step)).mean()
+        slopes[index] = (up - down) / 2e-6
+    gradients = [one.numpy()[:, 0] for one in tape.gradient(total, [real, fake])]
+    np.testing.assert_allclose(gradients, slopes, atol=1e-5)
+
+
+def test_every_half_of_every_loss_has_a_test():
+    tested = [row[:2] for row in TABLE] + list(AVERAGE)
+    assert set(tested) == {
         (name, half) for name in LOSSES for half in ("discriminator", "generator")
     }
+
+
+def test_logits_have_a_level_unless_a_loss_knows_only_differences():
+    """Adding 3 to all logits changes what D minimises, or says nothing."""
+    real, fake = tf.constant([[2.0], [0.5]]), tf.constant([[1.0], [-2.0]])
+    for name, loss in LOSSES.items():
+        moved = loss.discriminator(real + 3, fake + 3) - loss.discriminator(real, fake)
+        assert (abs(float(tf.reduce_mean(moved))) > 0.01) == loss.absolute, name
 
 
 # With labels 0.9 and 0.2: 0.9 log(1 + e^-2) + 0.1 log(1 + e^2) = 0.326928 for the real logit 2 and
@@ -65,6 +140,7 @@ def test_every_half_of_every_loss_is_in_the_table():
     [
         ("non_saturating", 0.840190, 0.880797 - 0.9, 0.268941 - 0.2),
         ("minimax", 0.840190, 0.880797 - 0.9, 0.268941 - 0.2),
+        ("boundary_seeking", 0.840190, 0.880797 - 0.9, 0.268941 - 0.2),
         ("least_squares", 0.5 * (1.21 + 1.44), 1.1, -1.2),
     ],
 )

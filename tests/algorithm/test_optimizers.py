@@ -1,10 +1,11 @@
-"""The fused Adam against Keras' own and against the paper's formula."""
+"""Optimizers against the formulas of their papers, and the fused Adam against Keras' own."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from gan.algorithm.optimizer_table import OPTIMIZERS
 from gan.algorithm.optimizers import FusedAdam
 from gan.algorithm.schedules import DECAYS
 from gan.training.state import build_state
@@ -47,6 +48,35 @@ def test_fused_adam_is_adam(gradients, jit_compile):
     assert np.abs(found - steps_of(keras.optimizers.Adam(**SETTINGS), gradients)).max() < 2e-6
 
 
+@pytest.mark.parametrize("jit_compile", [None, False, True])
+def test_rmsprop_is_that_of_the_paper(gradients, jit_compile):
+    """Epsilon has no say: small gradients move a weight as far as large ones."""
+    found = steps_of(OPTIMIZERS["rmsprop"].make(0.01, 0.5, 0.9), gradients, jit_compile)
+    weight, v = np.ones((3, 4)), 0.0
+    for t, gradient in enumerate(gradients.astype(np.float64)):
+        v = 0.9 * v + 0.1 * gradient**2
+        weight = weight - 0.01 * gradient / np.sqrt(v)
+        assert found[t] == pytest.approx(weight, abs=2e-6), t
+    small = steps_of(OPTIMIZERS["rmsprop"].make(0.01, 0.5, 0.9), 1e-5 * gradients, jit_compile)
+    assert small == pytest.approx(found, abs=2e-4)
+
+
+@pytest.mark.parametrize("jit_compile", [None, False, True])
+def test_sgd_follows_the_gradient(gradients, jit_compile):
+    found = steps_of(OPTIMIZERS["sgd"].make(0.01, 0.5, 0.9), gradients, jit_compile)
+    assert found == pytest.approx(1 - 0.01 * gradients.cumsum(0), abs=2e-6)
+
+
+def test_optimizers_keep_as_many_numbers_as_their_rows_say():
+    """Beside the step and a constant learning rate."""
+    weight = keras.Variable(np.ones((3, 4), np.float32))
+    for name, row in OPTIMIZERS.items():
+        optimizer = row.make(0.01, 0.5, 0.9)
+        optimizer.build([weight])
+        kept = [v for v in optimizer.variables if tuple(v.shape) == (3, 4)]
+        assert len(kept) == row.slots, name
+
+
 @pytest.mark.parametrize(
     ("decay", "share"), [("constant", 1.0), ("linear", 0.75), ("cosine", (1 + 0.5**0.5) / 2)]
 )
@@ -82,12 +112,16 @@ def test_a_falling_learning_rate_is_the_size_of_the_step():
     assert before - float(variable.numpy()[0]) == pytest.approx(moved, rel=1e-4)
 
 
-def test_loss_scaling_unscales_its_gradients_and_skips_overflows(gradients):
-    scaled = keras.optimizers.LossScaleOptimizer(FusedAdam(**SETTINGS), initial_scale=8.0)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_loss_scaling_unscales_its_gradients_and_skips_overflows(name, gradients):
+    def make():
+        return OPTIMIZERS[name].make(0.01, 0.5, 0.9)
+
+    scaled = keras.optimizers.LossScaleOptimizer(make(), initial_scale=8.0)
     found = steps_of(scaled, 8 * gradients, jit_compile=False)
-    assert found == pytest.approx(steps_of(FusedAdam(**SETTINGS), gradients), abs=2e-6)
+    assert found == pytest.approx(steps_of(make(), gradients), abs=2e-6)
     bad = np.concatenate([gradients[:2], np.full((1, 3, 4), np.inf, np.float32)])
-    scaled = keras.optimizers.LossScaleOptimizer(FusedAdam(**SETTINGS), initial_scale=1.0)
+    scaled = keras.optimizers.LossScaleOptimizer(make(), initial_scale=1.0)
     found = steps_of(scaled, bad, jit_compile=False)
     assert np.array_equal(found[1], found[2])
 

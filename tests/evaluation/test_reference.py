@@ -97,6 +97,30 @@ def test_every_metric_is_computed_and_named_once(seen):
         assert list(metrics.details(comparison, [name])) == ["class_counts", "real_classes"]
 
 
+def test_copies_are_looked_for_among_the_images_that_were_learned(seen):
+    """All else is compared with all images: floors, and a split of training images."""
+    chosen = seen.data.train_images[100:200]
+    few = reference.RealFeatures("noise", seen.data, seen.extractor, said.append, chosen)
+    names = ["memorised_features", "memorised_pixels"]
+    copied, new = (few.reference().compare(images) for images in (
+        np.concatenate([chosen] * 4), seen.data.train_images[200:600],
+    ))  # fmt: skip
+    assert metrics.compute(copied, names) == dict.fromkeys(names, 1.0)
+    for share in metrics.compute(new, names).values():
+        assert share == pytest.approx(0.01, abs=0.02)  # as of test images
+    _, found = copied.nearest_in_pixels
+    np.testing.assert_array_equal(found, np.arange(400) % 100)
+    for name, threshold in few.thresholds.items():
+        assert threshold > 1.05 * seen.thresholds[name]  # few are farther away
+    other = seen.data.train_images[300:400]
+    others = reference.RealFeatures("noise", seen.data, seen.extractor, said.append, other)
+    assert others.thresholds != few.thresholds  # not from the cache of those
+    assert reference.floors(few.reference(), 400) == reference.floors(seen.reference(), 400)
+    for split in ("test", "train"):
+        ours, all_of_it = (real.reference(split).features for real in (few, seen))
+        assert np.array_equal(ours.features, all_of_it.features)
+
+
 def test_what_metrics_share_is_computed_once(seen, monkeypatch):
     calls = []
     for name in ("kid", "neighbour_metrics", "class_metrics", "nearest"):

@@ -18,6 +18,7 @@ from gan.evaluation import own_features
 from gan.evaluation.metrics import METRICS
 from gan.run.config import Config
 from gan.run.presets import from_preset
+from gan.run.records import read_evaluations
 from gan.run.run_directory import write_config
 from gan.sweeps.runs import refuse_another_run, state_of
 from gan.training.trainer import train
@@ -50,6 +51,39 @@ def test_the_mlp_study_is_the_one_that_the_documentation_reports(tmp_path):
     }
     assert {c.steps for c in configs} == {30_000}
     assert evaluation.WEIGHTS == ("raw", "ema")
+
+
+def test_the_study_of_few_images_compares_augmentations_at_both_sizes(tmp_path):
+    runs = table.runs_of(table.STUDIES["few_images"], tmp_path)
+    configs = [from_preset("mlp", run.changes) for run in runs]
+    assert {(c.train_images, c.augment, c.ada_target, c.seed) for c in configs} == {
+        (count, augment, target, seed)
+        for count in (1000, 5000)
+        for augment, target in (("none", 0.0), ("translation_cutout", 0.0),
+                                ("translation_cutout", 0.6))
+        for seed in (0, 1, 2)
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_runs_that_learned_few_images_are_judged_by_these(tmp_path, monkeypatch):
+    """Copies are looked for among them; the feature network and the floors are the usual ones."""
+    changes = {"steps": 2, "evaluate_every": 0, "jit_compile": False, "precision": "float32"}
+    study = table.Study(
+        "tiny", (0,), {"few": {"train_images": 1000}, "all": {}}, changes, num_images=2000
+    )
+    monkeypatch.setattr(evaluation, "METRICS", ("fcd", "kid", "memorised_pixels"))
+    monkeypatch.setattr(evaluation, "WEIGHTS", ("raw",))
+    runs = table.runs_of(study, tmp_path)
+    for run in runs:
+        train(from_preset("tiny", run.changes), run.directory, quiet=True)
+    rows, floors = evaluation.evaluate_all(study, runs)
+    assert [row["train_images"] for row in rows] == [1000, 0]
+    assert floors["full"]["fcd"]["mean"] < 5
+    found = [read_evaluations(run.directory / "evaluations.jsonl") for run in runs]
+    assert [[r["reference"].get("learned") for r in records] for records in found] == [
+        [1000, 1000], [None, None],
+    ]  # fmt: skip
 
 
 def test_a_study_that_counts_modes_has_the_worst_seed_and_the_failed_ones(tmp_path, capsys):

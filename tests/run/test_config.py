@@ -19,7 +19,8 @@ DEFAULTS = {
     "real_label": 1.0, "fake_label": 0.0, "penalty": "none", "penalty_weight": 10.0,
     "penalty_decay": 1.0, "penalty_decay_steps": 0, "schedule": "alternating", "d_steps": 1,
     "d_warmup_steps": 0, "batch_size": 256, "steps": 30_000, "augment": "none", "flip": False,
-    "pack": 1,
+    "pack": 1, "train_images": 0, "augment_probability": 1.0, "ada_target": 0.0,
+    "optimizer": "adam",
     "d_weight_clip": 0.0, "d_learning_rate_decay": "constant", "g_learning_rate_decay": "constant",
     "learning_rate_decay_steps": 30_000, "d_learning_rate": 2e-4, "g_learning_rate": 2e-4,
     "beta_1": 0.5, "beta_2": 0.999, "ema_half_life": 200_000, "seed": 0, "precision": "auto",
@@ -45,7 +46,8 @@ OTHERS = {
     "real_label": 0.9, "fake_label": 0.1, "penalty": "r1", "penalty_weight": 9.0,
     "penalty_decay": 0.5, "penalty_decay_steps": 10, "schedule": "simultaneous", "d_steps": 2,
     "d_warmup_steps": 1, "batch_size": 255, "steps": 29_999, "augment": "translation",
-    "flip": True, "pack": 2,
+    "flip": True, "pack": 2, "train_images": 100, "augment_probability": 0.5, "ada_target": 0.6,
+    "optimizer": "rmsprop",
     "d_weight_clip": 0.01, "d_learning_rate_decay": "cosine", "g_learning_rate_decay": "linear",
     "learning_rate_decay_steps": 29_999, "d_learning_rate": 1e-4, "g_learning_rate": 1e-4,
     "beta_1": 0.4, "beta_2": 0.99, "ema_half_life": 0, "seed": 1, "precision": "float32",
@@ -62,6 +64,7 @@ BASES = {
     "skip_bad_images": {"dataset": "image_folder:here"},
     "background": {"dataset": "image_folder:here"},
     "test_share": {"dataset": "image_folder:here"},
+    "augment_probability": {"augment": "translation"}, "ada_target": {"augment": "translation"},
 }  # fmt: skip
 
 

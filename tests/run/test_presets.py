@@ -61,6 +61,10 @@ LITERAL = {
     "classic": {"schedule": "classic", "sample_weights": "raw"},
     "dcgan": {"generator": "dcgan", "discriminator": "dcgan"},
     "cgan": {"conditional": True},
+    "wgan": {
+        "loss": "wasserstein", "d_steps": 5, "d_weight_clip": 0.01, "optimizer": "rmsprop",
+        "beta_2": 0.99, "d_learning_rate": 5e-5, "g_learning_rate": 5e-5, "batch_size": 64,
+    },
     "wgan_gp": {
         "loss": "wasserstein", "penalty": "wgan_gp", "d_steps": 5, "beta_1": 0.0, "beta_2": 0.9,
         "d_learning_rate": 1e-4, "g_learning_rate": 1e-4,

@@ -168,7 +168,7 @@ def test_public_names_are_listed_and_tables_come_without_tensorflow():
 import sys, gan
 names = ("LOSSES", "PENALTIES", "AUGMENTATIONS", "GENERATORS", "DISCRIMINATORS", "DATASETS",
          "PRESETS", "Config", "Loss", "Network", "NetworkSpec", "DataSource", "Dataset",
-         "TrainingFailed", "UserError")
+         "TrainingFailed", "UserError", "OPTIMIZERS", "Optimizer")
 assert set(names) < set(gan.__all__) <= set(dir(gan))
 rows = [getattr(gan, name) for name in names]
 assert "relativistic" in rows[0] and "dcgan" in rows[3] and "mnist" in rows[5]

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from absl import flags as absl_flags
 from absl.flags import FlagValues
 from PIL import Image
 
 import gan
+from gan.algorithm.augment import AUGMENTATIONS, apply_augmentations
+from gan.algorithm.penalties import PENALTIES
 from gan.cli import flags, sample, sweep
 from gan.run.presets import from_preset
 from gan.sampling.export import export
@@ -128,6 +131,8 @@ def test_the_python_of_the_docs_runs(tmp_path, monkeypatch):
     train(from_preset("tiny", {"steps": 2, "evaluate_every": 0}), "runs/mlp", quiet=True)
     found = []
     for page in PAGES[1:]:
+        if page.name == "algorithm.md":  # has a test of its own
+            continue
         found += re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     assert len(found) == 1
     exec(found[0], names := {})
@@ -147,6 +152,29 @@ def test_the_onnx_of_the_docs_draws_what_sample_draws(runs_of_the_docs, monkeypa
     expected = gan.sample(generator, [7, 8])
     assert names["images"].dtype == np.uint8
     assert np.abs(names["images"].astype(int) - expected).max() <= 1
+
+
+def test_the_penalty_of_the_docs_trains(tmp_path, monkeypatch):
+    """And is what the page says, of a discriminator that returns the mean of its image."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PENALTIES, "consistency", None)  # to be as before afterwards
+    page = (ROOT / "docs/algorithm.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(code, names := {})
+    assert names["summary"]["step"] == 20
+    assert names["summary"]["loss/penalty"] > 0
+
+    def mean(images, training):
+        return tf.reduce_mean(images, [1, 2, 3])[:, None]
+
+    # The hole shows the background, -1, and so do the borders: a white image loses all of these.
+    white, key = tf.ones([64, 28, 28, 1]), tf.constant([1, 2], tf.int64)
+    found = names["consistency"](mean, white, None, key).numpy()
+    seen = apply_augmentations(white, AUGMENTATIONS["translation_cutout"], key).numpy()
+    lost = (seen < 0).mean((1, 2, 3))
+    assert found.shape == (64,)
+    assert found == pytest.approx((2 * lost) ** 2, abs=1e-5)
+    assert names["consistency"](mean, -white, None, key).numpy() == pytest.approx(0, abs=1e-9)
 
 
 USUAL_RUN = ("--run_dir=runs/mlp", "--runs=runs/mlp")  # the flag may as well be left out

@@ -148,6 +148,42 @@ def test_every_precision_trains_and_resumes_exactly(precision, tiny_config, tmp_
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "precision", "jit"),
+    [
+        ("rmsprop", "float32", True),
+        ("rmsprop", "mixed_float16", False),
+        ("sgd", "mixed_float16", False),
+    ],
+)
+def test_every_optimizer_trains_and_resumes_exactly(
+    optimizer, precision, jit, tiny_config, tmp_path
+):
+    """Adam is in the tests of precisions. Without its state a resumed RMSprop would start again."""
+    settings = {"optimizer": optimizer, "precision": precision, "jit_compile": jit, "log_every": 1}
+    once, twice = (tiny_config(**settings, steps=steps) for steps in (4, 2))
+    whole = train(once, tmp_path / "once", quiet=True)
+    train(twice, tmp_path / "twice", quiet=True)
+    parts = train(once, tmp_path / "twice", quiet=True)
+    assert [whole[name] for name in STEP_METRICS] == [parts[name] for name in STEP_METRICS]
+    assert same(trained_in(tmp_path / "once", once), trained_in(tmp_path / "twice", once))
+    state = build_state(once, (28, 28, 1))
+    trained = trained_in(tmp_path / "once", once)[: len(state.generator.variables)]
+    assert differ_everywhere(trained, weights_of(state.generator))
+
+
+def test_a_run_goes_on_with_the_optimizer_it_began_with(tiny_config, tmp_path):
+    """That of a run from before there was a choice is Adam."""
+    train(tiny_config(steps=2), tmp_path / "run", quiet=True)
+    path = tmp_path / "run/config.json"
+    values = json.loads(path.read_text())
+    del values["config"]["optimizer"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(UserError, match="optimizer: adam -> rmsprop"):
+        train(tiny_config(steps=4, optimizer="rmsprop"), tmp_path / "run", quiet=True)
+    assert train(tiny_config(steps=4), tmp_path / "run", quiet=True)["step"] == 4
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
 def test_every_loss_trains(loss, schedule, tiny_config, tmp_path):
@@ -230,7 +266,7 @@ def test_labels_reach_the_discriminator_and_are_refused_where_there_are_none(
     monkeypatch.setitem(LOSSES, "mine", LOSSES["hinge"])
     with pytest.raises(
         UserError,
-        match="only the losses non_saturating, minimax, least_squares have labels",
+        match="the losses non_saturating, minimax, least_squares, boundary_seeking have labels",
     ):
         train(dataclasses.replace(config, loss="mine"), tmp_path / "run")
     assert not (tmp_path / "run").exists()

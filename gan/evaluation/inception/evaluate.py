@@ -46,6 +46,7 @@ def evaluate(
     Raises:
         UserError: There is nothing to compare with, or the weights cannot be had.
     """
+    data = data.whole or data  # nothing here looks for copies
     real = real_images(dataset, data, split)
     count, smaller = len(images), min(len(images), len(real))
     extractor = load_extractor(print_fn)
