@@ -152,7 +152,7 @@ COMBINATIONS = [
     ("train", "--preset=dcgan --dataset=image_folder:@/folders/flat --image_size=30",
      "--image_size=30: --generator=dcgan halves it until 4 to 7 pixels are left, must be 28 or 32"),
     ("train", "--dataset=image_folder:@/folders/flat --image_size=36",
-     "--image_size=36: --generator=infogan halves it until 4 to 7 pixels are left, must be 32 or"),
+     "--image_size=36: --generator=dcgan_dense halves it until 4 to 7 pixels are left, must be 32 or"),
     ("train", "--discriminator=dcgan --dataset=image_folder:@/folders/flat --image_size=30 --halv"
      "ings=2", "--image_size=30: --discriminator=dcgan halves it --halvings=2 times, must be a mu"),
     ("train", "--preset=dcgan --halvings=3", "--generator=dcgan: needs images [H, W, C] with H an"),

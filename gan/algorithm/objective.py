@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gan.algorithm.augment import Augmentation, apply_augmentations
+from gan.algorithm.auxiliary import NO_AUXILIARY, WeightedAuxiliary
 from gan.algorithm.losses import Loss
 from gan.algorithm.penalties import NO_PENALTY, WeightedPenalty
 from gan.rng import fold_in
@@ -18,6 +19,7 @@ class Objective(NamedTuple):
     augmentations: tuple[Augmentation, ...] = ()
     pack: int = 1  # so many images, all real or all fake, are one input of D
     d_weight_clip: float = 0.0  # bound of D's weights after each of its updates; 0: none
+    auxiliary: WeightedAuxiliary = NO_AUXILIARY  # what both minimise through D's second output
 
 
 def discriminator_inputs(

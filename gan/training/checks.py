@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gan.algorithm.augment import AUGMENTATIONS
+from gan.algorithm.auxiliary import AUXILIARIES
 from gan.algorithm.losses import LOSSES
 from gan.algorithm.penalties import PENALTIES
 from gan.algorithm.schedules import DECAYS
@@ -23,6 +24,7 @@ TABLES: Mapping[str, Mapping[str, Any]] = {
     "generator": GENERATORS,
     "discriminator": DISCRIMINATORS,
     "loss": LOSSES,
+    "auxiliary": AUXILIARIES,
     "penalty": PENALTIES,
     "augment": AUGMENTATIONS,
     "d_learning_rate_decay": DECAYS,
@@ -55,6 +57,10 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
         raise UserError(
             f"--real_label={config.real_label}: is a probability in --loss={config.loss}, must be "
             "at most 1"
+        )
+    if source and source.counts_modes and config.auxiliary != "none":
+        raise UserError(
+            f"--auxiliary={config.auxiliary}: is not for {config.dataset}, valid is none"
         )
     if source and source.points and config.augment != "none":
         raise UserError(f"--augment={config.augment}: is for images, valid is none")

@@ -301,7 +301,8 @@ def call(run: Run, run_steps: Any, arguments: tuple[Any, ...], end: int) -> None
     if not compiled:
         devices.release_memory()
     if not finite:
-        bad = next(n for n in finite_metrics(run.state) if not np.isfinite(run.metrics[n]))
+        names = [name for name in finite_metrics(run.state) if name in run.metrics]
+        bad = next(name for name in names if not np.isfinite(run.metrics[name]))
         saved = "none yet" if run.saved_step is None else f"step {run.saved_step}"
         raise NotFinite(
             f"{bad} is not finite at step {run.step}, in the call of steps {step + 1} to "
