@@ -61,6 +61,7 @@ def define(values: FlagValues) -> None:
             "of the data set's files; empty: where they were",
             path_after="",
         ),
+        codes=option(False, "of a run with --auxiliary=infogan: a picture that walks each code"),
         gif=option(False, "instead, an animation of the run's own pictures over its training"),
         out=option(
             "",
@@ -78,7 +79,7 @@ def main(values: FlagValues) -> int:
     kind, flag = KINDS[name], {key: values[key].value for key in values}
     seeds, run_dir = seeds_of(flag["seeds"]), Path(flag["run_dir"])
     bare = run_dir.is_file()
-    if bare and name in ("nearest", "gif"):
+    if bare and name in ("nearest", "codes", "gif"):
         raise UserError(f"--{name}: needs a run, {run_dir} is a file")
     with command.silenced():
         from gan.evaluation.nearest import nearest_rows
@@ -133,7 +134,16 @@ def choose_classes(request: "Request", labels: str) -> None:
 
 def refuse_for_points(values: FlagValues) -> None:
     """Refuses flags that are for images."""
-    for name in ("seeds", "labels", "per_class", "side", "latent", "truncation", "nearest"):
+    for name in (
+        "seeds",
+        "labels",
+        "per_class",
+        "side",
+        "latent",
+        "truncation",
+        "nearest",
+        "codes",
+    ):
         if values[name].present:
             raise UserError(
                 f"--{name}={values[name].value}: is for images, {values['run_dir'].value} draws "
@@ -158,9 +168,21 @@ KINDS = {
     "nearest": Kind(
         "--nearest", ("nearest", "seeds", "labels", "truncation", "data"), "nearest.png"
     ),
+    "codes": Kind("--codes", ("codes",), "codes.png"),
     "gif": Kind("--gif", ("gif",), "training.gif"),  # of the run's pictures, not of a generator
 }
-FLAGS = ("seeds", "labels", "per_class", "side", "latent", "truncation", "nearest", "data", "gif")
+FLAGS = (
+    "seeds",
+    "labels",
+    "per_class",
+    "side",
+    "latent",
+    "truncation",
+    "nearest",
+    "data",
+    "codes",
+    "gif",
+)
 
 
 def kind_of(values: FlagValues) -> str:
@@ -170,6 +192,8 @@ def kind_of(values: FlagValues) -> str:
     suffix = Path(out).suffix
     if values["gif"].value:
         name = "gif"
+    elif values["codes"].value:
+        name = "codes"
     elif values["latent"].value == "interpolate":
         name = "interpolation"
     elif values["nearest"].value:

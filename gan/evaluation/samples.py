@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from gan.algorithm.auxiliary import head_accuracy
 from gan.data.datasets import Dataset, load_dataset
 from gan.data.identity import data_of_run
 from gan.errors import UserError
@@ -14,6 +15,7 @@ from gan.evaluation.image_files import read_samples
 from gan.evaluation.mode_coverage import default_count
 from gan.evaluation.reference import usual_images
 from gan.run.config import Config
+from gan.run.heads import MOST_NAMED, names_classes
 from gan.sampling import generators
 
 USUAL_IMAGES = 10_000  # of the generator of a run
@@ -28,6 +30,9 @@ class Samples(NamedTuple):
     origin: dict[str, Any]  # the part of the record that says where they come from
     generator: keras.Model | None
     labels: np.ndarray | None = None  # [N] integers, that a conditional generator drew them for
+    head_accuracy: float | None = (
+        None  # of D, on test images, where it has a head that names classes
+    )
 
 
 def draw_from_run(
@@ -66,7 +71,20 @@ def draw_from_run(
         "seed": seed,
     }
     asked = labels if config.conditional else None
-    return Samples(images, config.dataset, data, origin, generator, asked)
+    of_d = checkpoint if checkpoint == "best" else str(step)
+    found = accuracy_of_head(run_dir, config, data, of_d)
+    return Samples(images, config.dataset, data, origin, generator, asked, found)
+
+
+def accuracy_of_head(run_dir: Path, config: Config, data: Dataset, checkpoint: str) -> float | None:
+    """Returns the share of test images whose class D's head names, None if no head does."""
+    if not names_classes(config.auxiliary) or data.labelled is None:
+        return None
+    discriminator = generators.restore_discriminator(run_dir, data, checkpoint)
+    if discriminator is None:
+        return None
+    shown, test = slice(MOST_NAMED), data.labelled
+    return head_accuracy(discriminator, test.test_images[shown], test.test_labels[shown])
 
 
 def read_or_draw(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 ALL = "all"  # of --labelled_images
+MOST_NAMED = 10_000  # test images that a head that names classes is tried on
 
 
 class Codes(NamedTuple):
@@ -38,3 +39,9 @@ HEADS = {
         lambda codes, classes: classes, names_classes=True, sums_to_logit=True, few_labels=True
     ),
 }
+
+
+def names_classes(auxiliary: str) -> bool:
+    """Returns whether D's head names the class of an image under an auxiliary objective."""
+    head = HEADS.get(auxiliary)
+    return head is not None and head.names_classes

@@ -12,11 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.algorithm.auxiliary import head_accuracy
 from gan.algorithm.batch_norm_statistics import ROUGHLY, measure_statistics, statistics_inputs
 from gan.algorithm.step import GanState, finite_metrics
 from gan.data.datasets import Dataset
 from gan.errors import NotFinite, TrainingFailed
 from gan.run.config import Config
+from gan.run.heads import MOST_NAMED, names_classes
 from gan.run.records import is_number
 from gan.run.run_directory import BEST_DIR, step_of
 from gan.training import collapse, devices, sample_grids
@@ -147,6 +149,8 @@ def evaluate(run: Run) -> None:
         with run.timer("evaluations"):
             record = evaluator(run.sampled_generator, step)
         record = {"weights": run.config.sample_weights, **record}
+        if (found := accuracy_of_head(run)) is not None:
+            record["metrics"] = {**record["metrics"], "head_accuracy": found}
         with run.task("records"):
             run.log.evaluation(step, run.kimg, run.seconds, name, record)
     devices.release_memory()
@@ -158,6 +162,18 @@ def evaluate(run: Run) -> None:
     if step in values and values[step] <= values.get(step_of(run.best.latest_checkpoint), np.inf):
         with run.task("checkpoints"):
             save(run.best, run.state)
+
+
+def accuracy_of_head(run: Run) -> float | None:
+    """Returns how many test images D's head names, 0..1; None if it names none, or has none."""
+    test = run.data.labelled
+    if not names_classes(run.config.auxiliary) or test is None:
+        return None
+    with run.timer("evaluations"):
+        shown = slice(MOST_NAMED)
+        return head_accuracy(
+            run.state.discriminator, test.test_images[shown], test.test_labels[shown]
+        )
 
 
 def log_metrics(run: Run) -> None:

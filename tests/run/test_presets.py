@@ -44,7 +44,8 @@ R3 = {
     "beta_1": 0.0, "beta_2": 0.99,
 }  # fmt: skip
 DENSE = {
-    **R3, "generator": "dcgan_dense", "discriminator": "dcgan_dense", "d_norm": "none", "batch_size": 64,
+    **R3, "generator": "dcgan_dense", "discriminator": "dcgan_dense", "d_norm": "none",
+    "batch_size": 64,
     "steps": 20_000, "penalty_decay_steps": 10_000, "g_learning_rate_decay": "cosine",
     "learning_rate_decay_steps": 20_000,
 }  # fmt: skip
@@ -98,6 +99,9 @@ LITERAL = {
         **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
         "augment": "brightness_translation_cutout", "image_size": 64,
     },
+    "infogan": {"auxiliary": "infogan", "latent_dim": 74, "g_learning_rate": 1e-3},
+    "acgan": {"auxiliary": "acgan", "conditional": True},
+    "sgan": {"auxiliary": "sgan", "labelled_images": "100"},
     "tiny": {"generator": "tiny", "discriminator": "tiny", "steps": 2000},
 }  # fmt: skip
 
