@@ -19,6 +19,7 @@ from gan.evaluation.nearest import nearest_picture
 from gan.evaluation.own_features import MOST_LEARNED
 from gan.evaluation.records import evaluation_record, mode_record
 from gan.evaluation.reference import (
+    RealFeatures,
     Reference,
     incomparable,
     load_real_features,
@@ -88,7 +89,7 @@ def evaluators(
         record = {**more, **evaluation_record(reference, comparison, names)}
         if config.conditional:
             asked = labels_for_evaluation(generator, data, count)
-            add_class_diversity(record, comparison, asked, data.class_names)
+            add_class_diversity(record, comparison, real, asked, data.class_names)
             if rows := record.get("class_diversity"):
                 record["metrics"]["class_diversity"] = min(row["samples"] for row in rows)
         return record
@@ -151,17 +152,20 @@ def evaluate(
             class_names,
         )
     if asked is not None:
-        add_class_diversity(record, comparison, asked, class_names)
+        add_class_diversity(record, comparison, reference.real, asked, class_names)
     if any(METRICS[name].finds_copies for name in names):
         return record, nearest_picture(comparison)
     return record, None
 
 
 def add_class_diversity(
-    record: dict[str, Any], comparison: Comparison, asked: np.ndarray, class_names: Sequence[str]
+    record: dict[str, Any],
+    comparison: Comparison,
+    real: RealFeatures,
+    asked: np.ndarray,
+    class_names: Sequence[str],
 ) -> None:
     """Adds the diversity within classes to a record, where the test images have classes."""
-    real = comparison.reference.real
     if real.data.test_labels is None:
         return
     rows = class_diversity(

@@ -51,7 +51,7 @@ def test_real_digits_of_a_class_in_place_of_samples():
     images[collapsed] = images[collapsed[0]]
     comparison = real.reference(count=2000).compare(images)
     record = {}
-    evaluate.add_class_diversity(record, comparison, labels, ())
+    evaluate.add_class_diversity(record, comparison, real, labels, ())
     rows = {row["name"]: row["samples"] for row in record["class_diversity"]}
     assert rows.pop("3") < 1e-3
     assert len(rows) == 9
