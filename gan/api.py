@@ -207,7 +207,7 @@ def train(
         generator: Instead of the preset's: a key of `GENERATORS`, or a functional model
             from [batch, latent_dim] to float32 images [batch, H, W, C] in -1..1.
         discriminator: Likewise: a name, or a functional model from such images to float32 logits
-            [batch, 1].
+            [batch, 1]; with an auxiliary objective to the list of these and of a head.
         **fields: Fields of `Config` that differ from the preset, such as steps=2000.
 
     Raises:

@@ -25,7 +25,7 @@ from gan.data.images import to_float
 from gan.data.input_pipeline import Batch
 from gan.errors import TrainingFailed
 from gan.run.config import Config
-from gan.training.builders import build_pipeline, compile_train_steps
+from gan.training.builders import build_objective, build_pipeline, compile_train_steps
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.cluster import local_devices
 from gan.training.state import build_state
@@ -88,7 +88,7 @@ def trained(config, exact, replicas):
     variables = [v for network in state[:3] for v in network.trainable_variables]
     before = [v.numpy().copy() for v in variables]
     block = replicas.split(next(iter(build_pipeline(config, DATA))))
-    run = compile_train_steps(config, state, replicas=replicas)
+    run = compile_train_steps(config, state, build_objective(config, DATA), replicas=replicas)
     warm = config.d_warmup_steps
     for first, last in ((0, warm), (warm, STEPS))[not warm :]:
         metrics, finite = run(block, tf.constant(first), tf.constant(last), first >= warm)

@@ -81,6 +81,21 @@ STUDIES: dict[str, Study] = {
         variants={"small": {}},
         common={"dataset": "fashion_mnist", **LAST_ONLY},
     ),
+    "infogan": Study("infogan", seeds=(0, 1, 2), variants={"infogan": {}}, common=LAST_ONLY),
+    # The same class labels, named by D or told to it.
+    "acgan": Study(
+        "acgan",
+        seeds=(0, 1, 2),
+        variants={"acgan": {}, "cgan": {"auxiliary": "none"}},
+        common=LAST_ONLY,
+    ),
+    # The accuracy of D's head is in evaluations.jsonl of each run.
+    "sgan": Study(
+        "sgan",
+        seeds=(0, 1, 2),
+        variants={name: {"labelled_images": name} for name in ("100", "1000", "all")},
+        common={"evaluate_every": 5000},
+    ),
     "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
     # What augmentation is worth where images are few; its loss has logits with a sign, for ADA.
     "few_images": Study(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gan.algorithm.augment import Augmentation, apply_augmentations
+from gan.algorithm.auxiliary import NO_AUXILIARY, WeightedAuxiliary
 from gan.algorithm.losses import Loss
 from gan.algorithm.penalties import NO_PENALTY, WeightedPenalty
 from gan.rng import fold_in
@@ -20,6 +21,7 @@ class Objective(NamedTuple):
     d_weight_clip: float = 0.0  # bound of D's weights after each of its updates; 0: none
     augment_probability: float | tf.Tensor = 1.0  # of each augmentation, for each image
     ada_target: float = 0.0  # to which ADA adjusts that probability; 0: it stays
+    auxiliary: WeightedAuxiliary = NO_AUXILIARY  # what both minimise through D's second output
 
 
 def discriminator_inputs(

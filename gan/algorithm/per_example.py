@@ -12,6 +12,7 @@ LAYERS = {
     "Rescaling", "Reshape",
 }  # fmt: skip
 FUNCTIONS = {"Cos", "Sin"}  # of keras.ops
+REDUCTIONS = {"Logsumexp"}  # of keras.ops, over an axis that is not that of examples
 
 
 def per_example(operation: Any) -> bool:
@@ -26,6 +27,8 @@ def per_example(operation: Any) -> bool:
     """
     kind = type(operation)
     if kind.__module__.startswith("keras.src.ops."):
+        if kind.__name__ in REDUCTIONS:
+            return getattr(operation, "axis", None) in range(1, len(operation.input.shape))
         return kind.__name__ in FUNCTIONS
     if not kind.__module__.startswith("keras.src."):
         return False

@@ -2,7 +2,8 @@
 
 Every function here is plain and runs eagerly; gan/training/builders.py compiles `train_steps`.
 Networks get float32 images [batch, H, W, C] in -1..1 and return float32 logits [batch, 1], so
-losses, norms and metrics never see half precision. Conditional ones get labels too.
+losses, norms and metrics never see half precision. Conditional ones get labels too. A D with a
+second output has an auxiliary objective, see gan/algorithm/auxiliary.py.
 
 ``keras.StatelessScope`` runs a network in training mode and drops what it would write. A player's
 moving averages change in its own update only.
@@ -19,7 +20,8 @@ import tensorflow as tf
 
 from gan.algorithm import collectives
 from gan.algorithm.ada import Controller, adapt
-from gan.algorithm.augment import flip
+from gan.algorithm.augment import apply_augmentations, flip
+from gan.algorithm.auxiliary import AUXILIARY_METRICS, Judgement
 from gan.algorithm.losses import cross_entropy
 from gan.algorithm.objective import Objective, discriminator_inputs
 from gan.algorithm.per_example import per_example
@@ -37,21 +39,24 @@ STEP_METRICS = (
     "accuracy/fake", "grads/d_norm", "grads/g_norm",
 )  # fmt: skip
 
-ADA_METRICS = ("augment/probability",)  # what it returns too, with ADA: that of the next step
+ADA_METRICS = ("augment/probability",)  # with ADA: that of the next step
+# With an auxiliary objective also `AUXILIARY_METRICS`.
 
 # What must be finite, in the order in which a step computes it: the first bad one is the cause.
 FINITE = (
-    "logits/real", "logits/fake", "loss/d", "loss/penalty", "grads/d_norm", "weights/d_norm",
-    "loss/g", "grads/g_norm", "weights/g_norm",
+    "logits/real", "logits/fake", "loss/d", "loss/penalty", "loss/d_auxiliary", "grads/d_norm",
+    "weights/d_norm", "loss/g", "loss/g_auxiliary", "grads/g_norm", "weights/g_norm",
 )  # fmt: skip
 
-FLIPS = 3  # of an update's random numbers; 1 and 2 are those of what D sees
+FLIPS, LABELLED = 3, 4  # of an update's random numbers; 1 and 2 are those of what D sees
 
 EMA_RAMP = 0.05  # half-life over images seen while the average warms up; Karras et al. 2022's value
 
 
 # A network of one input: images or latents, training=... -> logits or images
 Player = Callable[..., tf.Tensor]
+# D of one input: images, training=... -> what it says of them
+Judge = Callable[..., Judgement]
 
 
 class GanState(NamedTuple):
@@ -92,21 +97,24 @@ def discriminator_update(
     with tf.GradientTape() as tape:
         if per_example(state.discriminator):  # one pass over its weights
             both = discriminator(tf.concat([real_images, fake_images], 0), training=True)
-            real_logits, fake_logits = tf.split(both, 2)
+            real, fake = halves(both)
             added = [state.discriminator.losses]
         else:
-            real_logits = discriminator(real_images, training=True)
+            real = discriminator(real_images, training=True)
             added = [state.discriminator.losses]
-            fake_logits = discriminator(fake_images, training=True)
+            fake = discriminator(fake_images, training=True)
             added += [state.discriminator.losses]
-        d_loss = tf.reduce_mean(objective.loss.discriminator(real_logits, fake_logits))
+        d_loss = tf.reduce_mean(objective.loss.discriminator(real.logits, fake.logits))
         d_loss = with_added(d_loss, added)
-        d_penalty = objective.penalty(discriminator, real_images, fake_images, state.step, key)
-        scaled_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
+        logits_of = only_logits(discriminator)
+        d_penalty = objective.penalty(logits_of, real_images, fake_images, state.step, key)
+        auxiliary = discriminator_auxiliary(objective, discriminator, real, fake, batch, key)
+        d_total = d_loss + d_penalty + auxiliary.get("loss/d_auxiliary", 0.0)
+        scaled_loss = state.d_optimizer.scale_loss(d_total)
     norm = apply_gradients(tape, scaled_loss, state.d_optimizer, state.discriminator)
     clip_weights(state.discriminator, objective.d_weight_clip)
-    metrics = discriminator_metrics(d_loss, real_logits, fake_logits, objective.loss.boundary)
-    return {**metrics, "loss/penalty": d_penalty, "grads/d_norm": norm}
+    metrics = discriminator_metrics(d_loss, real.logits, fake.logits, objective.loss.boundary)
+    return {**metrics, **auxiliary, "loss/penalty": d_penalty, "grads/d_norm": norm}
 
 
 def generator_update(
@@ -118,13 +126,15 @@ def generator_update(
         fake_images = generator(batch.latents, training=True)
         real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
         with keras.StatelessScope():
-            real_logits = discriminator(real_images, training=True)
-            fake_logits = discriminator(fake_images, training=True)
-        g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
+            real = discriminator(real_images, training=True)
+            fake = discriminator(fake_images, training=True)
+        g_loss = tf.reduce_mean(objective.loss.generator(real.logits, fake.logits))
         g_loss = with_added(g_loss, [state.generator.losses])
-        scaled_loss = state.g_optimizer.scale_loss(g_loss)
+        auxiliary = objective.auxiliary.of_generator(real, fake, batch.labels, batch.latents)
+        g_total = g_loss + auxiliary.get("loss/g_auxiliary", 0.0)
+        scaled_loss = state.g_optimizer.scale_loss(g_total)
     norm = apply_gradients(tape, scaled_loss, state.g_optimizer, state.generator)
-    return {"loss/g": g_loss, "grads/g_norm": norm}
+    return {"loss/g": g_loss, **auxiliary, "grads/g_norm": norm}
 
 
 def simultaneous_update(
@@ -135,23 +145,28 @@ def simultaneous_update(
     with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
         fake_images = generator(batch.latents, training=True)
         real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
-        real_logits = discriminator(real_images, training=True)
+        real = discriminator(real_images, training=True)
         added = [state.discriminator.losses]
-        fake_logits = discriminator(fake_images, training=True)
+        fake = discriminator(fake_images, training=True)
         added += [state.discriminator.losses]
-        d_loss = tf.reduce_mean(objective.loss.discriminator(real_logits, fake_logits))
+        d_loss = tf.reduce_mean(objective.loss.discriminator(real.logits, fake.logits))
         d_loss = with_added(d_loss, added)
-        g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
+        g_loss = tf.reduce_mean(objective.loss.generator(real.logits, fake.logits))
         g_loss = with_added(g_loss, [state.generator.losses])
-        d_penalty = objective.penalty(discriminator, real_images, fake_images, state.step, key)
-        scaled_d_loss = state.d_optimizer.scale_loss(d_loss + d_penalty)
-        scaled_g_loss = state.g_optimizer.scale_loss(g_loss)
+        logits_of = only_logits(discriminator)
+        d_penalty = objective.penalty(logits_of, real_images, fake_images, state.step, key)
+        auxiliary = discriminator_auxiliary(objective, discriminator, real, fake, batch, key)
+        auxiliary |= objective.auxiliary.of_generator(real, fake, batch.labels, batch.latents)
+        d_total = d_loss + d_penalty + auxiliary.get("loss/d_auxiliary", 0.0)
+        g_total = g_loss + auxiliary.get("loss/g_auxiliary", 0.0)
+        scaled_d_loss = state.d_optimizer.scale_loss(d_total)
+        scaled_g_loss = state.g_optimizer.scale_loss(g_total)
     # Both gradients hold for the weights of the forward pass, whichever is applied first.
     d_norm = apply_gradients(d_tape, scaled_d_loss, state.d_optimizer, state.discriminator)
     g_norm = apply_gradients(g_tape, scaled_g_loss, state.g_optimizer, state.generator)
     clip_weights(state.discriminator, objective.d_weight_clip)
-    metrics = discriminator_metrics(d_loss, real_logits, fake_logits, objective.loss.boundary)
-    metrics |= {"loss/g": g_loss, "loss/penalty": d_penalty}
+    metrics = discriminator_metrics(d_loss, real.logits, fake.logits, objective.loss.boundary)
+    metrics |= {"loss/g": g_loss, "loss/penalty": d_penalty, **auxiliary}
     return {**metrics, "grads/d_norm": d_norm, "grads/g_norm": g_norm}
 
 
@@ -167,7 +182,7 @@ def classic_discriminator_update(state: GanState, batch: Batch, *others: Any) ->
     logits, losses = [], []
     for images, label in ((batch.images, 1.0), (fake_images, 0.0)):
         with tf.GradientTape() as tape:
-            logits.append(discriminator(images, training=True))
+            logits.append(discriminator(images, training=True).logits)
             loss = tf.reduce_mean(cross_entropy(logits[-1], label))
             losses.append(with_added(loss, [state.discriminator.losses]))
             scaled_loss = state.d_optimizer.scale_loss(losses[-1])
@@ -185,14 +200,49 @@ def generator_loss_only(
         fake_images = generator(batch.latents, training=True)
         of_call = list(scope.losses)
         real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
-        real_logits = discriminator(real_images, training=True)
-        fake_logits = discriminator(fake_images, training=True)
-    g_loss = tf.reduce_mean(objective.loss.generator(real_logits, fake_logits))
+        real = discriminator(real_images, training=True)
+        fake = discriminator(fake_images, training=True)
+    g_loss = tf.reduce_mean(objective.loss.generator(real.logits, fake.logits))
     g_loss = with_added(g_loss, [[*of_call, *state.generator.losses]])  # those of weights
-    return {"loss/g": g_loss, "grads/g_norm": tf.zeros([])}
+    auxiliary = objective.auxiliary.of_generator(real, fake, batch.labels, batch.latents)
+    return {"loss/g": g_loss, **auxiliary, "grads/g_norm": tf.zeros([])}
 
 
-def bind_labels(state: GanState, batch: Batch) -> tuple[Player, Player]:
+def discriminator_auxiliary(
+    objective: Objective,
+    discriminator: Judge,
+    real: Judgement,
+    fake: Judgement,
+    batch: Batch,
+    key: tf.Tensor,
+) -> Metrics:
+    """Returns what D minimises through its head, and how often that is right; {} without one.
+
+    Where few images have labels D looks at a batch of those too, with the same augmentations.
+    """
+    labels = batch.labels
+    if labelled := objective.auxiliary.labelled:
+        drawn = fold_in(key, LABELLED)
+        images, labels = labelled.draw(labels.shape[0], drawn)
+        images = apply_augmentations(
+            images, objective.augmentations, fold_in(drawn, 1), objective.augment_probability
+        )
+        real = discriminator(images, training=True)
+    return objective.auxiliary.of_discriminator(real, fake, labels, batch.latents)
+
+
+def only_logits(discriminator: Judge) -> Player:
+    """Returns D as a function from images to logits, which is what penalties are about."""
+    return lambda images, training: discriminator(images, training=training).logits
+
+
+def halves(both: Judgement) -> tuple[Judgement, Judgement]:
+    """Returns what D said of the first and of the second half of a batch."""
+    pairs = [(None, None) if part is None else tf.split(part, 2) for part in both]
+    return Judgement(*(pair[0] for pair in pairs)), Judgement(*(pair[1] for pair in pairs))
+
+
+def bind_labels(state: GanState, batch: Batch) -> tuple[Player, Judge]:
     """Returns G and D as functions of latents and of images; conditional ones know the labels.
 
     A fake image has the label of the real one at its place, so fakes are distributed as the data.
@@ -209,7 +259,12 @@ def bind_labels(state: GanState, batch: Batch) -> tuple[Player, Player]:
 
         return of_labels
 
-    return of_one_input(state.generator), of_one_input(state.discriminator)
+    said_by = of_one_input(state.discriminator)
+
+    def judge(images: tf.Tensor, training: bool) -> Judgement:
+        return Judgement(*keras.tree.flatten(said_by(images, training=training)))
+
+    return of_one_input(state.generator), judge
 
 
 def with_added(loss: tf.Tensor, added: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
@@ -337,7 +392,7 @@ def train_step(
         update_generator: Whether G learns; it does not while D warms up.
 
     Returns:
-        `STEP_METRICS`, those of D from its last update, of the global batch; and `ADA_METRICS`.
+        `step_metrics`, those of D from its last update, of the global batch.
     """
     d_steps, batch_size = block.images.shape[:2]
     step = tf.identity(state.step)
@@ -383,6 +438,7 @@ def train_steps(
     first: tf.Tensor,
     last: tf.Tensor,
     *,
+    objective: Objective,
     run: Callable[..., Metrics] = lambda step, *arguments: step(*arguments),
     **options: Any,
 ) -> tuple[Metrics, tf.Tensor]:
@@ -396,17 +452,18 @@ def train_steps(
         block: What `train_step` takes, with K steps in front.
         first: int32 scalar.
         last: int32 scalar, first < last <= K.
+        objective: Of `train_step`.
         run: Runs a step on every replica, each with its part of the block.
         **options: Of `train_step`.
 
     Returns:
-        Metrics of the last step that was done, as `train_step` returns them, with the weights' L2
-        norms after it; and whether all of this is finite. Norms of weights come once a call,
-        because they read all weights.
+        `step_metrics` of the last step that was done, the weights' L2 norms after it, and whether
+        all of this is finite. Norms of weights come once a call, because they read all weights.
     """
 
     def step_at(block: Batch, number: tf.Tensor) -> Metrics:
-        return train_step(state, Batch(*(part[number] for part in block)), **options)
+        batches = Batch(*(part[number] for part in block))
+        return train_step(state, batches, objective=objective, **options)
 
     def goes_on(number: tf.Tensor, finite: tf.Tensor, _: Metrics) -> tf.Tensor:
         return tf.logical_and(number < last, finite)
@@ -415,12 +472,17 @@ def train_steps(
         metrics = run(step_at, block, number)
         return number + 1, all_finite(metrics, state), metrics
 
-    names = (*STEP_METRICS, *ADA_METRICS) if state.ada else STEP_METRICS
-    nothing = {name: tf.zeros([]) for name in names}
+    nothing = {name: tf.zeros([]) for name in step_metrics(objective)}
     _, _, metrics = tf.while_loop(goes_on, do, (first, tf.constant(True), nothing))
     for name, network in (("d", state.discriminator), ("g", state.generator)):
         metrics[f"weights/{name}_norm"] = global_norm(network.trainable_variables)
     return metrics, all_finite(metrics, state)
+
+
+def step_metrics(objective: Objective) -> tuple[str, ...]:
+    """Returns the names of what a step returns."""
+    auxiliary = AUXILIARY_METRICS if objective.auxiliary.row else ()
+    return (*STEP_METRICS, *auxiliary, *(ADA_METRICS if objective.ada_target else ()))
 
 
 def all_finite(metrics: Metrics, state: GanState) -> tf.Tensor:

@@ -101,6 +101,7 @@ def main(values: FlagValues) -> int:
 
     with command.silenced():  # TensorFlow is first imported here, after the flags are checked
         from gan.evaluation import (
+            class_diversity,
             classification_accuracy,
             condition_alignment,
             evaluate,
@@ -137,8 +138,13 @@ def main(values: FlagValues) -> int:
     )
 
     record, lines = {**drawn.origin, "source": "evaluate", **result}, []
+    if drawn.head_accuracy is not None:
+        record["head_accuracy"] = drawn.head_accuracy
+        lines.append(f"D's head names the class of {drawn.head_accuracy:.2%} of the test images")
     if alignment := record.get("condition_alignment"):
         lines += ["", *condition_alignment.lines_of(alignment), ""]
+    if rows := record.get("class_diversity"):
+        lines += ["", *class_diversity.lines_of(rows), ""]
     if score := record.get("classification_accuracy"):
         lines += classification_accuracy.lines_of(score)
     out = run_dir / run_directory.EVALUATIONS_FILE if config else Path(flag["out"])

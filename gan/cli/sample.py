@@ -75,6 +75,7 @@ def define(values: FlagValues) -> None:
             "of the data set's files; empty: where they were",
             path_after="",
         ),
+        codes=option(False, "of a run with --auxiliary=infogan: a picture that walks each code"),
         gif=option(False, "instead, an animation of the run's own pictures over its training"),
         out=option(
             "",
@@ -92,7 +93,7 @@ def main(values: FlagValues) -> int:
     kind, flag = KINDS[name], {key: values[key].value for key in values}
     seeds, run_dir = seeds_of(flag["seeds"]), Path(flag["run_dir"])
     bare = run_dir.is_file()
-    if bare and name in ("nearest", "gif"):
+    if bare and name in ("nearest", "codes", "gif"):
         raise UserError(f"--{name}: needs a run, {run_dir} is a file")
     with command.silenced():
         from gan.evaluation.nearest import nearest_rows
@@ -180,11 +181,12 @@ KINDS = {
     "nearest": Kind(
         "--nearest", ("nearest", "seeds", "labels", "truncation", "data"), "nearest.png"
     ),
+    "codes": Kind("--codes", ("codes",), "codes.png"),
     "gif": Kind("--gif", ("gif",), "training.gif"),  # of the run's pictures, not of a generator
 }
 FLAGS = (
     "seeds", "labels", "per_class", "side", "latent", "directions", "reach", "truncation",
-    "nearest", "data", "gif",
+    "nearest", "codes", "data", "gif",
 )  # fmt: skip
 
 
@@ -195,6 +197,8 @@ def kind_of(values: FlagValues) -> str:
     suffix = Path(out).suffix
     if values["gif"].value:
         name = "gif"
+    elif values["codes"].value:
+        name = "codes"
     elif values["latent"].value == "interpolate":
         name = "interpolation"
     elif values["latent"].value == "classes":

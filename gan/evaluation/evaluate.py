@@ -8,6 +8,7 @@ import numpy as np
 
 from gan.data.datasets import Dataset
 from gan.errors import UserError
+from gan.evaluation.class_diversity import class_diversity
 from gan.evaluation.classification_accuracy import classification_accuracy
 from gan.evaluation.condition_alignment import condition_alignment
 from gan.evaluation.image_files import LEAST_IMAGES
@@ -18,6 +19,7 @@ from gan.evaluation.nearest import nearest_picture
 from gan.evaluation.own_features import MOST_LEARNED
 from gan.evaluation.records import evaluation_record, mode_record
 from gan.evaluation.reference import (
+    RealFeatures,
     Reference,
     incomparable,
     load_real_features,
@@ -27,7 +29,7 @@ from gan.evaluation.reference import (
 from gan.evaluation.reference import floors as floors_of
 from gan.evaluation.samples import Samples
 from gan.run.config import Config
-from gan.sampling.generators import sample_for_evaluation
+from gan.sampling.generators import labels_for_evaluation, sample_for_evaluation
 
 # The light evaluation during training.
 LIGHT_IMAGES = 2000
@@ -83,7 +85,14 @@ def evaluators(
 
     def light(generator: keras.Model, step: int) -> dict[str, Any]:
         images = sample_for_evaluation(generator, data, count)
-        return {**more, **evaluation_record(reference, reference.compare(images), names)}
+        comparison = reference.compare(images)
+        record = {**more, **evaluation_record(reference, comparison, names)}
+        if config.conditional:
+            asked = labels_for_evaluation(generator, data, count)
+            add_class_diversity(record, comparison, real, asked, data.class_names)
+            if rows := record.get("class_diversity"):
+                record["metrics"]["class_diversity"] = min(row["samples"] for row in rows)
+        return record
 
     return {"light": light}
 
@@ -142,9 +151,28 @@ def evaluate(
             test_labels,
             class_names,
         )
+    if asked is not None:
+        add_class_diversity(record, comparison, reference.real, asked, class_names)
     if any(METRICS[name].finds_copies for name in names):
         return record, nearest_picture(comparison)
     return record, None
+
+
+def add_class_diversity(
+    record: dict[str, Any],
+    comparison: Comparison,
+    real: RealFeatures,
+    asked: np.ndarray,
+    class_names: Sequence[str],
+) -> None:
+    """Adds the diversity within classes to a record, where the test images have classes."""
+    if real.data.test_labels is None:
+        return
+    rows = class_diversity(
+        comparison.samples.features, asked, real.test.features, real.data.test_labels, class_names
+    )
+    if rows:
+        record["class_diversity"] = rows
 
 
 def known_labels(comparison: Comparison) -> np.ndarray | None:

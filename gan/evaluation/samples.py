@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from gan.algorithm.auxiliary import head_accuracy
 from gan.data.datasets import Dataset, dataset_from_config
 from gan.data.identity import data_of_run
 from gan.errors import UserError
@@ -15,6 +16,7 @@ from gan.evaluation.mode_coverage import default_count
 from gan.evaluation.reference import usual_images
 from gan.run import imports, run_directory
 from gan.run.config import Config
+from gan.run.heads import MOST_NAMED, names_classes
 from gan.sampling import generators, posthoc_averages
 
 USUAL_IMAGES = 10_000  # of the generator of a run
@@ -29,6 +31,9 @@ class Samples(NamedTuple):
     origin: dict[str, Any]  # the part of the record that says where they come from
     generator: keras.Model | None
     labels: np.ndarray | None = None  # [N] integers, that a conditional generator drew them for
+    head_accuracy: float | None = (
+        None  # of D, on test images, where it has a head that names classes
+    )
 
 
 def draw_from_run(
@@ -77,7 +82,20 @@ def draw_from_run(
     if ema_sigma:
         origin["ema_sigma"] = ema_sigma
     asked = labels if config.conditional else None
-    return Samples(images, config.dataset, data, origin, generator, asked)
+    of_d = checkpoint if checkpoint == "best" else str(step)
+    found = accuracy_of_head(run_dir, config, data, of_d)
+    return Samples(images, config.dataset, data, origin, generator, asked, found)
+
+
+def accuracy_of_head(run_dir: Path, config: Config, data: Dataset, checkpoint: str) -> float | None:
+    """Returns the share of test images whose class D's head names, None if no head does."""
+    if not names_classes(config.auxiliary) or data.labelled is None:
+        return None
+    discriminator = generators.restore_discriminator(run_dir, data, checkpoint)
+    if discriminator is None:
+        return None
+    shown, test = slice(MOST_NAMED), data.labelled
+    return head_accuracy(discriminator, test.test_images[shown], test.test_labels[shown])
 
 
 def read_or_draw(

@@ -9,6 +9,7 @@ from gan.models.layers import NetworkSpec
 from gan.models.registry import DISCRIMINATORS, GENERATORS, Network
 from gan.run.config import Config
 from gan.run.fields import lookup
+from gan.run.heads import HEADS
 
 
 def build_generator(config: Config, image_shape: tuple[int, ...], classes: int) -> keras.Model:
@@ -37,10 +38,16 @@ def build_network(
 ) -> keras.Model:
     """Returns the network of the table's row that a flag names."""
     name, labels = getattr(config, flag), classes if config.conditional else 0
+    head = HEADS.get(config.auxiliary)
     spec = NetworkSpec(
         tuple(image_shape), config.latent_dim, labels, norm, config.precision, config.seed,
         config.halvings,
     )  # fmt: skip
+    if head and table is DISCRIMINATORS:  # which names the class, instead of being told
+        units = head.units(config.codes, classes)
+        spec = spec._replace(classes=0, head=units, sums_to_logit=head.sums_to_logit)
+    elif head and head.finds_codes:
+        spec = spec._replace(categories=config.categories)
     try:
         return lookup(table, flag, name).build(spec)
     except ValueError as error:

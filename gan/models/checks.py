@@ -34,21 +34,26 @@ def check_network(
     inputs: tuple[int, ...],
     outputs: tuple[int, ...],
     conditional: bool = False,
+    head: int = 0,
 ) -> None:
     """Refuses a network that does not map float32 [batch, *inputs] to float32 [batch, *outputs].
 
-    A conditional one maps the list of these inputs and of labels [batch] int32.
+    A conditional one maps the list of these inputs and of labels [batch] int32. One with a head of
+    so many units returns a list: that, and the head [batch, head] float32.
     """
     check_model(name, network)
     expected = [(None, *inputs)] + [(None,)] * conditional
     shapes = [tuple(tensor.shape) for tensor in network.inputs]
-    if shapes != expected or network.output_shape != (None, *outputs):
+    returned = [tuple(tensor.shape) for tensor in network.outputs]
+    right = [(None, *outputs)] + [(None, head)] * bool(head)
+    if shapes != expected or returned != right:
         raise UserError(
-            f"{name}: maps {' and '.join(map(str, shapes))} to {network.output_shape}, "
-            f"must map {' and '.join(map(str, expected))} to {(None, *outputs)}"
+            f"{name}: maps {' and '.join(map(str, shapes))} to {' and '.join(map(str, returned))}, "
+            f"must map {' and '.join(map(str, expected))} to {' and '.join(map(str, right))}"
         )
-    if network.outputs[0].dtype != "float32":
-        raise UserError(f"{name}: returns {network.outputs[0].dtype}, must return float32")
+    for output in network.outputs:
+        if output.dtype != "float32":
+            raise UserError(f"{name}: returns {output.dtype}, must return float32")
     if "float" not in (dtype := network.inputs[0].dtype):  # Keras would round what it is given
         raise UserError(f"{name}: takes {dtype}, must take float32")
 
@@ -114,11 +119,12 @@ def check_logits(name: str, network: keras.Model, images: np.ndarray) -> None:
 
     `images` [n, ...] float32 are some that it will see.
     """
-    if (activation := last_activation(network)) in BETWEEN_0_AND_1:
-        raise UserError(
-            f"{name}: ends in {activation}, must return logits, without an activation: the losses "
-            "have it"
-        )
+    for number in range(len(network.outputs)):  # of a head too
+        if (activation := last_activation(network, number)) in BETWEEN_0_AND_1:
+            raise UserError(
+                f"{name}: ends in {activation}, must return logits, without an activation: the "
+                "losses have it"
+            )
     # Whatever the size of an input, with either sign.
     inputs = np.concatenate([sign * images * 30.0**power for sign in (1, -1) for power in range(4)])
     logits = call(network, inputs)
@@ -257,13 +263,17 @@ def classes_of(network: keras.Model) -> int:
 
 
 def call(network: keras.Model, inputs: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """Returns what a network makes of inputs in inference mode; labels are 0 if not given."""
+    """Returns what a network makes of inputs in inference mode; labels are 0 if not given.
+
+    Of several outputs the first.
+    """
     arguments: Any = tf.constant(inputs, tf.float32)
     if len(network.inputs) == 2:
         numbers = np.zeros(len(inputs)) if labels is None else labels
         arguments = [arguments, tf.constant(numbers, network.inputs[1].dtype)]
     with keras.StatelessScope(), tf.device("CPU"):  # other devices look up any label
-        returned: np.ndarray = network(arguments, training=False).numpy()
+        said = network(arguments, training=False)
+    returned: np.ndarray = keras.tree.flatten(said)[0].numpy()
     return returned
 
 
@@ -274,9 +284,9 @@ def probe(network: keras.Model) -> np.ndarray:
     return drawn.astype(np.float32)
 
 
-def last_activation(network: keras.Model) -> str:
-    """Returns the name of the activation that a network ends in, "" if there is none."""
-    step: Any = network
+def last_activation(network: keras.Model, output: int = 0) -> str:
+    """Returns the name of the activation that a network's output ends in, "" if there is none."""
+    step: Any = network.outputs[output]._keras_history.operation
     while step is not None:
         if isinstance(step, keras.Model):
             step = step.outputs[0]._keras_history.operation

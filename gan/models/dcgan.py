@@ -2,7 +2,7 @@
 
 References:
     Radford et al. 2016, arXiv:1511.06434, section 3.
-    Chen et al. 2016, arXiv:1606.03657, appendix C.1, for the hidden dense layers ("InfoGAN").
+    Chen et al. 2016, arXiv:1606.03657, appendix C.1, for the hidden dense layers (`dcgan_dense`).
 """
 
 from __future__ import annotations

@@ -33,6 +33,9 @@ class NetworkSpec(NamedTuple):
     policy: str = "float32"  # Keras dtype policy of the inner layers
     seed: int = 0  # of the initial weights
     halvings: int = 0  # of images by convolutions; 0: until 4 to 7 pixels are left
+    categories: int = 0  # the first so many latent entries say which of them is the largest
+    head: int = 0  # units of a discriminator's second output, a head; 0: none
+    sums_to_logit: bool = False  # its logit is the log of the sum of the head's exponentials
 
     def halved(self) -> tuple[int, int, int, int]:
         """Returns how often images are halved, the H and W that this leaves, and C.
@@ -182,14 +185,19 @@ class LayerBuilder:
     def latents(self) -> tuple[Any, Any]:
         """Returns the inputs of a generator and what its first layer sees.
 
-        A label becomes as many numbers as a latent vector has, of the same size at first.
+        A label becomes as many numbers as a latent vector has, of the same size at first. Entries
+        that are a category become a one-hot code, so that latents of any kind are ~ N(0, 1).
 
         Returns:
             latents [batch, latent_dim] and itself; with classes, latents and labels [batch] int32,
             and [batch, 2 * latent_dim].
         """
-        latent_dim = self.spec.latent_dim
+        latent_dim, categories = self.spec.latent_dim, self.spec.categories
         latents = keras.Input([latent_dim], name="latents")
+        if categories:
+            entries, others = keras.ops.split(latents, [categories], 1)
+            code = keras.ops.one_hot(keras.ops.argmax(entries, 1), categories, dtype="float32")
+            return latents, keras.layers.Concatenate(dtype=self.policy)([code, others])
         if not self.spec.classes:
             return latents, latents
         labels = keras.Input([], dtype="int32", name="labels")
@@ -208,11 +216,18 @@ class LayerBuilder:
         """Returns the model that ends in a Dense 1, and with classes in a projection.
 
         The logit of the last hidden features h [batch, n] and label y is w . h + b + e(y) . h, in
-        float32.
+        float32. A head is a Dense layer on the same features, in float32.
 
         References:
             Miyato and Koyama 2018, arXiv:1802.05637, equation 4.
         """
+        if self.spec.head:
+            head = self.dense(features, self.spec.head, dtype="float32", name="head")
+            if self.spec.sums_to_logit:
+                logits = keras.ops.logsumexp(head, axis=1, keepdims=True)
+            else:
+                logits = self.dense(features, 1, dtype="float32", name="logits")
+            return self.model(images, [logits, head], "discriminator")
         if not self.spec.classes:
             logits = self.dense(features, 1, dtype="float32", name="logits")
             return self.model(images, logits, "discriminator")

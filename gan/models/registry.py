@@ -30,8 +30,8 @@ GENERATORS: dict[str, Network] = {
     "tiny": Network(partial(mlp_generator, widths=(32, 32)), dense=True),
     "dcgan": Network(dcgan_generator, halves=True),
     "dcgan_tiny": Network(partial(dcgan_generator, widths=(8, 16)), halves=True),
-    "infogan": Network(partial(dcgan_generator, hidden=448), halves=True),
-    "infogan_tiny": Network(partial(dcgan_generator, widths=(8, 16), hidden=32), halves=True),
+    "dcgan_dense": Network(partial(dcgan_generator, hidden=448), halves=True),
+    "dcgan_dense_tiny": Network(partial(dcgan_generator, widths=(8, 16), hidden=32), halves=True),
     "resnet": Network(resnet_generator, halves=True),
     "resnet_tiny": Network(partial(resnet_generator, widths=(8, 8, 16)), halves=True),
     "toy": Network(toy_generator, dense=True, points=True),
@@ -42,8 +42,10 @@ DISCRIMINATORS: dict[str, Network] = {
     "tiny": Network(partial(mlp_discriminator, widths=(32,)), dense=True),
     "dcgan": Network(dcgan_discriminator, halves=True),
     "dcgan_tiny": Network(partial(dcgan_discriminator, widths=(8, 16)), halves=True),
-    "infogan": Network(partial(dcgan_discriminator, hidden=448), halves=True),
-    "infogan_tiny": Network(partial(dcgan_discriminator, widths=(8, 16), hidden=32), halves=True),
+    "dcgan_dense": Network(partial(dcgan_discriminator, hidden=448), halves=True),
+    "dcgan_dense_tiny": Network(
+        partial(dcgan_discriminator, widths=(8, 16), hidden=32), halves=True
+    ),
     "resnet": Network(resnet_discriminator, halves=True),
     "resnet_tiny": Network(partial(resnet_discriminator, widths=(8, 8, 16)), halves=True),
     "toy": Network(toy_discriminator, dense=True, points=True),

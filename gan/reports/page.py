@@ -70,6 +70,7 @@ def render_page(runs: Sequence[History], explorer: Explorer | None = None) -> st
         charts=charts,
         not_drawn=not_drawn,
         metrics=metrics_table(runs, newest),
+        diversity=diversity_table(runs, newest),
         alignment=alignment_table(runs, newest),
         evaluations=[describe(run, r) for run, r in zip(runs, newest, strict=True) if r],
         explorer=explorer or Explorer(),
@@ -220,6 +221,27 @@ def alignment_table(runs: Sequence[History], newest: Sequence[Record]) -> Rows:
     for name in names:
         rows.append([name, *(cell for of in of_runs for cell in shares_of(of.get(name, {})))])
     return rows if given else []
+
+
+def diversity_table(runs: Sequence[History], newest: Sequence[Record]) -> Rows:
+    """Returns how samples of each class differ from each other; real images have 1; [] of none."""
+    given = [
+        (run, {row["name"]: row for row in record["class_diversity"]})
+        for run, record in zip(runs, newest, strict=True)
+        if record.get("class_diversity")
+    ]
+    heads: list[Any] = ["class"]
+    for run, _ in given:
+        heads += [run.path, "real images (sd)"]
+    names = list(dict.fromkeys(name for _, rows in given for name in rows))
+    table: Rows = [heads]
+    for name in names:
+        found = [rows.get(name) for _, rows in given]
+        cells = [
+            [f"{row['samples']:.2f}", f"1 ({row['sd']:.2f})"] if row else ["", ""] for row in found
+        ]
+        table.append([name, *(cell for pair in cells for cell in pair)])
+    return table if given else []
 
 
 def shares_of(row: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gan.errors import UserError
 from gan.run.fields import INT32, check, option
+from gan.run.heads import ALL, HEADS, Codes
 
 FOLDER = "image_folder:"  # and a path
 # How its images are read.
@@ -67,6 +68,19 @@ class Config:
     loss: str = option("non_saturating", "pair of losses")
     real_label: float = option(1.0, "D's target for real images; 1: no label smoothing", above=0)
     fake_label: float = option(0.0, "D's target for fake images; 0: no label smoothing", low=0)
+    auxiliary: str = option(
+        "none", "what a second output of D learns, see docs/algorithm.md#an-auxiliary-head"
+    )
+    auxiliary_weight: float = option(1.0, "its weight in both players' losses", above=0)
+    categories: int = option(
+        10, "infogan: values of its categorical code; 0: no such code", low=0, below=INT32
+    )
+    continuous_codes: int = option(
+        2, "infogan: its continuous codes, each ~ N(0, 1)", low=0, below=INT32
+    )
+    labelled_images: str = option(
+        ALL, "sgan: training images whose labels D learns from, as many of each class; or all"
+    )
     penalty: str = option("none", "gradient penalty of the discriminator")
     penalty_weight: float = option(10.0, "its weight in D's loss, at the start", low=0)
     penalty_decay: float = option(
@@ -238,7 +252,7 @@ class Config:
             raise UserError(f"--pack={self.pack}: must divide --batch_size={self.batch_size}")
         if self.conditional and self.pack > 1:
             raise UserError(f"--pack={self.pack}: must be 1 with --conditional, D gets one label")
-        for name in ("penalty", "augment", "pack", "d_weight_clip"):
+        for name in ("penalty", "augment", "pack", "d_weight_clip", "auxiliary"):
             valid = getattr(type(self), name)
             if self.schedule == "classic" and getattr(self, name) != valid:
                 raise UserError(
@@ -254,11 +268,61 @@ class Config:
                 f"--augment_probability={self.augment_probability}: --ada_target={self.ada_target} "
                 "adjusts it, must be left out"
             )
+        self.check_auxiliary()
         if self.keep_best != "none" and not self.evaluate_every:
             raise UserError(
                 f"--keep_best={self.keep_best}: --evaluate_every=0 gives it nothing to compare, "
                 "must be at least 1"
             )
+
+    def check_auxiliary(self) -> None:
+        """Checks what must hold between the fields of an auxiliary objective and others."""
+        name, head = self.auxiliary, HEADS.get(self.auxiliary)
+        few = bool(head and head.few_labels)
+        for field, right in (
+            ("auxiliary_weight", bool(head)),
+            ("categories", bool(head and head.finds_codes)),
+            ("continuous_codes", bool(head and head.finds_codes)),
+            ("labelled_images", few),
+        ):
+            value = getattr(self, field)
+            if value != getattr(type(self), field) and not right:
+                raise UserError(f"--{field}={value}: is not for --auxiliary={name}")
+        if few and self.labelled_images != ALL and not self.labelled_count:
+            raise UserError(
+                f"--labelled_images={self.labelled_images}: must be {ALL} or an integer at least 1"
+            )
+        if head is None:
+            return
+        if self.conditional != head.conditional:
+            told = "G gets the class, and D names it" if head.conditional else "G gets no class"
+            raise UserError(
+                f"--auxiliary={name}: --conditional must be {str(head.conditional).lower()}, {told}"
+            )
+        if self.pack > 1:
+            raise UserError(f"--pack={self.pack}: must be 1 with --auxiliary={name}")
+        codes = self.codes
+        if head.finds_codes and (
+            codes.categories == 1 or not 0 < codes.entries() <= self.latent_dim
+        ):
+            raise UserError(
+                f"--categories={codes.categories} --continuous_codes={codes.continuous}: must be "
+                f"0 or at least 2 categories, at least one code, and at most --latent_dim="
+                f"{self.latent_dim} entries in all"
+            )
+
+    @property
+    def codes(self) -> Codes:
+        """Which latent entries are codes; none without an objective that finds them."""
+        head = HEADS.get(self.auxiliary)
+        finds = head is not None and head.finds_codes
+        return Codes(self.categories, self.continuous_codes) if finds else Codes()
+
+    @property
+    def labelled_count(self) -> int:
+        """How many training images have labels for D's head; 0: all."""
+        text = self.labelled_images
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:

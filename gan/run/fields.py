@@ -12,6 +12,9 @@ from gan.run.paths import expand_home
 
 INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
 
+# Rows by the names that older versions gave them; config.json of a run may have these.
+RENAMED = {"infogan": "dcgan_dense", "infogan_tiny": "dcgan_dense_tiny"}
+
 
 def option(
     default: Any,
@@ -70,7 +73,7 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
     meta = field.metadata
     if kind is str:
         if meta["choices"] and not any(matches(value, choice) for choice in meta["choices"]):
-            raise valid
+            raise ValueError(f"{valid}{new_name(value, meta['choices'])}")
     elif kind is not bool and not (
         (kind is int or math.isfinite(value))
         and (meta["low"] is None or value >= meta["low"])
@@ -156,8 +159,15 @@ def valid_values(field: "dataclasses.Field[Any]") -> str:
     return f"must be {'an integer' if kind is int else 'a number'} {' and '.join(bounds)}".rstrip()
 
 
+def new_name(name: str, valid: tuple[str, ...]) -> str:
+    """Returns what a row is called today, as the end of a sentence; "" if it has no other name."""
+    today = RENAMED.get(name)
+    return f"; what was {name} is {today} now" if today in valid else ""
+
+
 def lookup(table: Mapping[str, Any], flag: str, name: str) -> Any:
     """Returns the row of a table."""
     if name not in table:
-        raise UserError(f"--{flag}={name}: must be one of {', '.join(table)}")
+        valid = f"must be one of {', '.join(table)}{new_name(name, tuple(table))}"
+        raise UserError(f"--{flag}={name}: {valid}")
     return table[name]

@@ -19,14 +19,15 @@ POINTS: dict[str, Any] = {
     "sample_every": 2000,
 }  # fmt: skip
 # Networks in the manner of Chen et al. 2016, arXiv:1606.03657, but narrower.
-INFOGAN: dict[str, Any] = {
-    **R3, "generator": "infogan", "discriminator": "infogan", "d_norm": "none", "batch_size": 64,
+DENSE: dict[str, Any] = {
+    **R3, "generator": "dcgan_dense", "discriminator": "dcgan_dense", "d_norm": "none",
+    "batch_size": 64,
     "steps": 20_000, "penalty_decay_steps": 10_000, "g_learning_rate_decay": "cosine",
     "learning_rate_decay_steps": 20_000,
 }  # fmt: skip
 # Players as fast as the penalty allows.
 FAST: dict[str, Any] = {
-    **INFOGAN, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+    **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
 }  # fmt: skip
 # Folders hold few images, most in colour; --flip is left to who knows what they show.
 IMAGES: dict[str, Any] = {**FAST, "augment": "brightness_translation_cutout"}
@@ -89,12 +90,19 @@ PRESETS: dict[str, dict[str, Any]] = {
         "penalty_decay_steps": 45_000,
     },
     # Three digits as channels, 1,000 modes.
-    "stacked": {"dataset": "stacked_mnist", **INFOGAN},
+    "stacked": {"dataset": "stacked_mnist", **DENSE},
     # Good images from few parameters: labels and faster players, see docs/results.md.
     "small": {**FAST, "conditional": True, "latent_dim": 32},
     # Your own images; `of_folder` chooses one by their side.
     "images32": {**IMAGES, "image_size": 32},
     "images64": {**IMAGES, "image_size": 64},
+    # A second output of D, on the networks of the script, see docs/algorithm.md. Chen et al. 2016,
+    # arXiv:1606.03657, appendix C.1: 62 entries of noise, 12 of codes, these rates.
+    "infogan": {"auxiliary": "infogan", "latent_dim": 74, "g_learning_rate": 1e-3},
+    # Odena et al. 2017, arXiv:1610.09585.
+    "acgan": {"auxiliary": "acgan", "conditional": True},
+    # Salimans et al. 2016, arXiv:1606.03498, section 5, with ten labels of each digit.
+    "sgan": {"auxiliary": "sgan", "labelled_images": "100"},
     # A minute on any machine, to see that an installation works.
     "tiny": {"generator": "tiny", "discriminator": "tiny", "steps": 2000},
 }

@@ -54,6 +54,16 @@ def is_alignment(value: Any) -> bool:
     )
 
 
+def is_diversity(value: Any) -> bool:
+    """Returns whether a value is the diversity within classes, see gan/evaluation."""
+    return isinstance(value, list) and all(
+        isinstance(row, dict)
+        and isinstance(row.get("name"), str)
+        and all(is_number(row.get(name)) for name in ("samples", "real", "sd"))
+        for row in value
+    )
+
+
 COUNT = Kind(lambda v: type(v) is int and 0 <= v < INT64, "an integer from 0 to below 2^63")
 AMOUNT = Kind(lambda v: is_number(v) and 0 <= v < INT64, "a number from 0 to below 2^63")
 NUMBER = Kind(lambda v: v is None or is_number(v), "a number or null")
@@ -63,6 +73,7 @@ NUMBERS = Kind(are(NUMBER.is_right), "an object of numbers or nulls")
 COUNTS = Kind(are(COUNT.is_right), "an object of integers from 0 to below 2^63")
 FLOORS = Kind(are(is_floor), "an object of {mean, sd}")
 ALIGNMENT = Kind(is_alignment, "an object of samples, real, and classes with a name each")
+DIVERSITY = Kind(is_diversity, "a list of {name, samples, real, sd}")
 LIST = Kind(lambda v: isinstance(v, list), "a list")
 
 # What must be there, and what may be; other fields of evaluations and summaries are only printed.
@@ -70,7 +81,7 @@ METRICS = {"step": COUNT, "kimg": AMOUNT, "seconds": AMOUNT}
 EVALUATION = {"step": COUNT, "metrics": NUMBERS}
 OF_EVALUATION = {
     "kimg": AMOUNT, "seconds": AMOUNT, "floors": FLOORS, "class_counts": LIST,
-    "condition_alignment": ALIGNMENT,
+    "condition_alignment": ALIGNMENT, "class_diversity": DIVERSITY,
 }  # fmt: skip
 SUMMARY = {"step": COUNT, "status": STATUS}
 OF_SUMMARY = {

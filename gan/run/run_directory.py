@@ -14,6 +14,7 @@ from gan.run import config as config_module
 from gan.run import imports
 from gan.run.atomic_files import remove_leftovers, write_json
 from gan.run.config import Config
+from gan.run.fields import RENAMED
 from gan.run.files import check_file, read_text
 from gan.run.jsonl import parse
 from gan.run.paths import check_pattern
@@ -141,9 +142,22 @@ def read_config(run_dir: Path) -> Config:
     if str(saved.get("dataset")).startswith(config_module.FOLDER):
         saved = {"test_share": 0.0, **saved}  # older versions held out nothing
     try:
-        return config_module.from_dict(with_old_halvings(saved, values.get("data")))
+        saved = with_old_halvings(with_new_names(saved), values.get("data"))
+        return config_module.from_dict(saved)
     except UserError as error:
         raise UserError(f"{run_dir / CONFIG_FILE}: is not a configuration ({error})") from None
+
+
+def with_new_names(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a saved configuration, with today's names of networks that older versions renamed.
+
+    Not of a younger version, where such a name is that of a row that the user added.
+    """
+    if "auxiliary" in config:
+        return config
+    networks = {n: config[n] for n in ("generator", "discriminator") if n in config}
+    renamed = {n: RENAMED[v] for n, v in networks.items() if isinstance(v, str) and v in RENAMED}
+    return {**config, **renamed}
 
 
 def with_old_halvings(config: Mapping[str, Any], data: Any) -> Mapping[str, Any]:

@@ -27,10 +27,12 @@ from gan.models.checks import classes_of
 from gan.run import reader
 from gan.run.atomic_files import replacing
 from gan.run.config import Config
+from gan.run.heads import Codes
 from gan.run.streams import say
 from gan.sampling import generators, latents
 from gan.sampling.class_mixing import mixing_generator
 from gan.sampling.classes import folder_names
+from gan.sampling.codes import COLUMNS, code_picture
 from gan.sampling.directions import REACH, walks
 from gan.sampling.directions import STEPS as WALK_STEPS
 from gan.sampling.latents import Numbers
@@ -265,6 +267,18 @@ def write_nearest(request: Request, out: Path) -> str:
     return f"{out}: {', '.join(rows)}"
 
 
+def write_codes(request: Request, out: Path) -> str:
+    """Writes a picture that walks each code of an InfoGAN."""
+    codes = request.config.codes if request.config else Codes()
+    if not codes.entries():
+        raise UserError(f"--codes: needs a run with --auxiliary=infogan, {request.run_dir} is none")
+    picture = code_picture(request.generator, codes)
+    write_png(out, picture)
+    rows = "a row a category" if codes.categories else "a row a latent"
+    ways = f", then {codes.continuous} continuous codes" if codes.continuous else ""
+    return f"{out}: {rows}, {COLUMNS} latents{ways} of {COLUMNS} steps"
+
+
 def write_training(request: Request, out: Path) -> str:
     """Writes the pictures that training left, with the step on each, as an animation."""
     grids = reader.sample_grids_of(request.run_dir)
@@ -288,5 +302,6 @@ WRITERS: dict[str, Callable[[Request, Path], str]] = {
     "classes": write_class_ways,
     "directions": write_directions,
     "nearest": write_nearest,
+    "codes": write_codes,
     "gif": write_training,
 }

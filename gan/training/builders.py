@@ -6,21 +6,27 @@ from typing import Any
 import tensorflow as tf
 
 from gan.algorithm.augment import AUGMENTATIONS
+from gan.algorithm.auxiliary import AUXILIARIES, LabelledImages, WeightedAuxiliary
 from gan.algorithm.losses import LOSSES, smooth_labels
 from gan.algorithm.objective import Objective
 from gan.algorithm.penalties import PENALTIES, WeightedPenalty
 from gan.algorithm.schedules import DECAYS
 from gan.algorithm.step import GanState, train_steps
 from gan.data.datasets import Dataset
+from gan.data.images import to_float
 from gan.data.input_pipeline import Batch, device_blocks, host_blocks
+from gan.data.labelled import labelled_part
 from gan.rng import STEP, noise_seed
 from gan.run.config import Config
 from gan.training import devices
 from gan.training.strategy import Replicas
 
 
-def build_objective(config: Config) -> Objective:
-    """Returns what the players minimise, and what D sees, as a checked configuration names it."""
+def build_objective(config: Config, data: Dataset | None = None) -> Objective:
+    """Returns what the players minimise, and what D sees, as a checked configuration names it.
+
+    `data` is needed where only a part of the labels may be learned from.
+    """
     # Huang et al. 2024, arXiv:2501.05441, appendix (a burn-in with cosine schedules).
     decay = DECAYS["cosine" if config.penalty_decay_steps else "constant"]
     weight = decay(config.penalty_weight, config.penalty_decay_steps, config.penalty_decay)
@@ -32,7 +38,20 @@ def build_objective(config: Config) -> Objective:
         config.d_weight_clip,
         config.augment_probability,
         config.ada_target,
+        build_auxiliary(config, data),
     )
+
+
+def build_auxiliary(config: Config, data: Dataset | None) -> WeightedAuxiliary:
+    """Returns what both players minimise through D's head."""
+    labelled = None
+    if count := config.labelled_count:
+        if data is None:
+            raise ValueError("needs the data, of which a part has labels")
+        images, labels = labelled_part(data, count, config.seed)
+        labelled = LabelledImages(to_float(tf.constant(images)), tf.constant(labels))
+    row = AUXILIARIES[config.auxiliary]
+    return WeightedAuxiliary(row, config.auxiliary_weight, config.codes, labelled)
 
 
 def build_pipeline(

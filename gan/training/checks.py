@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gan.algorithm.augment import AUGMENTATIONS
+from gan.algorithm.auxiliary import AUXILIARIES
 from gan.algorithm.losses import LOSSES
 from gan.algorithm.optimizer_table import OPTIMIZERS
 from gan.algorithm.penalties import PENALTIES
@@ -24,6 +25,7 @@ TABLES: Mapping[str, Mapping[str, Any]] = {
     "generator": GENERATORS,
     "discriminator": DISCRIMINATORS,
     "loss": LOSSES,
+    "auxiliary": AUXILIARIES,
     "penalty": PENALTIES,
     "augment": AUGMENTATIONS,
     "optimizer": OPTIMIZERS,
@@ -66,6 +68,10 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
                 f"--{name}={getattr(config, name)}: --optimizer={config.optimizer} does not read "
                 f"it, only {readers}; must be {valid}, as where nobody says"
             )
+    if source and source.counts_modes and config.auxiliary != "none":
+        raise UserError(
+            f"--auxiliary={config.auxiliary}: is not for {config.dataset}, valid is none"
+        )
     if source and source.points and config.augment != "none":
         raise UserError(f"--augment={config.augment}: is for images, valid is none")
     if source and source.points and config.train_images:

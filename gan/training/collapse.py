@@ -16,6 +16,7 @@ SIGNS = {  # and the row of gan/training/failures.py that is about each
     "discriminator_won": "D wins",
     "discriminator_dead": "D learns nothing",
     "mode_collapse": "Mode collapse",
+    "class_collapse": "Mode collapse",
 }
 
 SPAN_KIMG = 256.0  # what a rule on D looks back at: 1,000 steps of the default run
@@ -25,8 +26,10 @@ WON_ACCURACY, WON_GAP = 0.99, 6.0  # on both kinds of images; mean real minus me
 DEAD_ACCURACY, DEAD_GAP = 0.52, 0.05  # over both kinds of images
 D_METRICS = ("accuracy/real", "accuracy/fake", "logits/real", "logits/fake")
 MODE_METRICS = ("fcd", "coverage")  # and classes, of data that have some
+NAMED = 5  # classes in a message
 LOW_COVERAGE = 0.1  # real images get 0.95
 LOW_CLASSES = 0.5  # of all classes
+LOW_DIVERSITY = 0.2  # within a class; real images get 1, see gan/evaluation/class_diversity.py
 IMPROVEMENT = 0.95  # an FCD below this part of the best one before is progress
 
 
@@ -69,7 +72,19 @@ def collapse_signs(
                 f"two evaluations in a row found few modes and no progress (coverage "
                 f"{last['metrics']['coverage']:.2f}, {classes_found(last)}FCD {fcd(last):.1f})"
             )
+        if (classes := flat_classes(last_but_one) & flat_classes(last)) and not progress:
+            signs["class_collapse"] = (
+                f"two evaluations in a row found samples of a class all alike and no progress "
+                f"(class {', '.join(sorted(classes)[:NAMED])}, {len(classes)} in all, FCD "
+                f"{fcd(last):.1f})"
+            )
     return signs
+
+
+def flat_classes(evaluation: Record) -> set[str]:
+    """Returns the classes whose samples hardly differ, of a conditional run."""
+    rows = evaluation.get("class_diversity", [])
+    return {row["name"] for row in rows if row["samples"] < LOW_DIVERSITY}
 
 
 def tells_modes(evaluation: Record) -> bool:

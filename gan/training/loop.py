@@ -12,11 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.algorithm.auxiliary import head_accuracy
 from gan.algorithm.batch_norm_statistics import ROUGHLY, measure_statistics, statistics_inputs
 from gan.algorithm.step import GanState, finite_metrics
 from gan.data.datasets import Dataset
 from gan.errors import NotFinite, TrainingFailed
 from gan.run.config import Config
+from gan.run.heads import MOST_NAMED, names_classes
 from gan.run.records import is_number
 from gan.run.run_directory import BEST_DIR, step_of
 from gan.sampling.posthoc_averages import write_snapshot
@@ -148,6 +150,8 @@ def evaluate(run: Run) -> None:
         with run.timer("evaluations"):
             record = evaluator(run.sampled_generator, step)
         record = {"weights": run.config.sample_weights, **record}
+        if (found := accuracy_of_head(run)) is not None:
+            record["metrics"] = {**record["metrics"], "head_accuracy": found}
         with run.task("records"):
             run.log.evaluation(step, run.kimg, run.seconds, name, record)
     devices.release_memory()
@@ -159,6 +163,18 @@ def evaluate(run: Run) -> None:
     if step in values and values[step] <= values.get(step_of(run.best.latest_checkpoint), np.inf):
         with run.task("checkpoints"):
             save(run.best, run.state)
+
+
+def accuracy_of_head(run: Run) -> float | None:
+    """Returns how many test images D's head names, 0..1; None if it names none, or has none."""
+    test = run.data.labelled
+    if not names_classes(run.config.auxiliary) or test is None:
+        return None
+    with run.timer("evaluations"):
+        shown = slice(MOST_NAMED)
+        return head_accuracy(
+            run.state.discriminator, test.test_images[shown], test.test_labels[shown]
+        )
 
 
 def log_metrics(run: Run) -> None:
@@ -315,7 +331,8 @@ def call(run: Run, run_steps: Any, arguments: tuple[Any, ...], end: int) -> None
     if not compiled:
         devices.release_memory()
     if not finite:
-        bad = next(n for n in finite_metrics(run.state) if not np.isfinite(run.metrics[n]))
+        names = [name for name in finite_metrics(run.state) if name in run.metrics]
+        bad = next(name for name in names if not np.isfinite(run.metrics[name]))
         saved = "none yet" if run.saved_step is None else f"step {run.saved_step}"
         raise NotFinite(
             f"{bad} is not finite at step {run.step}, in the call of steps {step + 1} to "

@@ -12,6 +12,7 @@ from gan.models.checks import classes_of
 from gan.rng import SAMPLES, draw_latents
 from gan.run import run_directory
 from gan.run.config import Config
+from gan.sampling.codes import code_picture
 from gan.sampling.generators import POINTS_SHOWN, draw, shown_classes
 from gan.training.metrics_log import MetricsLog
 
@@ -35,12 +36,16 @@ def class_rows(config: Config, generator: keras.Model) -> np.ndarray:
 def sample_picture(config: Config, generator: keras.Model, data: Dataset) -> np.ndarray:
     """Returns the picture of samples: a grid, a row a class if conditional; points are scattered.
 
+    With InfoGAN's codes it walks each of them, see gan/sampling/codes.py.
+
     Returns:
         [height, width, C] uint8.
     """
     if data.mixture is not None:
         points = sample_images(config, generator, POINTS_SHOWN)
         return scatter(real_examples(data, POINTS_SHOWN, config.seed), points)
+    if config.codes.entries():
+        return code_picture(generator, config.codes, config.seed)
     if config.conditional:
         return image_grid(class_rows(config, generator), CLASS_COLUMNS)
     return image_grid(sample_images(config, generator, GRID_SIDE**2))

@@ -68,7 +68,6 @@ def set_up(
         GivenUp: A signal asked for an end while data were loaded.
     """
     config = resolve(config, run_dir, own_networks, data)
-    objective = build_objective(config)
     replicas = replicas or replicas_of(config, print_fn)  # before TensorFlow computes anything
     for name, network in own_networks.items():
         replicas.check_own(name, network)
@@ -80,6 +79,7 @@ def set_up(
         data = check_dataset(config.dataset, data, print_fn)
         data = with_train_images(config.dataset, data, config.train_images)
     check_memory(config, data.shape)
+    objective = build_objective(config, data)
     with timer("data"):
         made_of = describe(data, own_networks)
     for line in check_same(run_dir, config, **made_of):

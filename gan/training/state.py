@@ -21,6 +21,7 @@ from gan.models.build import build_discriminator, build_generator
 from gan.models.checks import check_network, check_saving
 from gan.models.registry import DISCRIMINATORS, GENERATORS, SHIPPED
 from gan.run.config import Config
+from gan.run.heads import HEADS
 
 LOOKED_AT = 16  # real examples that a discriminator is tried on
 
@@ -48,7 +49,16 @@ def build_state(
     generator = generator or build_generator(config, image_shape, classes)
     discriminator = discriminator or build_discriminator(config, seen_shape, classes)
     check_network("generator", generator, (config.latent_dim,), image_shape, config.conditional)
-    check_network("discriminator", discriminator, seen_shape, (1,), config.conditional)
+    head = HEADS.get(config.auxiliary)
+    if head and head.names_classes and not classes:
+        raise UserError(
+            f"--auxiliary={config.auxiliary}: needs a data set with labels, {config.dataset} has "
+            "none"
+        )
+    check_network(
+        "discriminator", discriminator, seen_shape, (1,), config.conditional and not head,
+        head.units(config.codes, classes) if head else 0,
+    )  # fmt: skip
     for network in (generator, discriminator):
         for layer in batch_norm_layers(network):
             layer.synchronized = config.sync_batch_norm
@@ -105,7 +115,7 @@ def check_players(
     for name in unknown:
         network = players[name]
         checks.check_trainable(name, network)
-        if config.conditional:
+        if len(network.inputs) == 2:
             doubts += checks.check_labels(name, network, data.classes)
         if config.sync_batch_norm and replicas > 1 and checks.adds_losses(network):
             raise UserError(

@@ -73,7 +73,10 @@ def test_a_run_saves_evaluates_and_draws_an_average_with_its_own_statistics(
     half_life, tiny_config, tmp_path, monkeypatch
 ):
     config = tiny_config(
-        generator="infogan_tiny", ema_half_life=half_life, g_learning_rate=0.02, evaluate_every=6
+        generator="dcgan_dense_tiny",
+        ema_half_life=half_life,
+        g_learning_rate=0.02,
+        evaluate_every=6,
     )
     seen = []
 

@@ -171,14 +171,14 @@ def gradients_by_weights(*arguments):
     [
         *(
             (name, 16, penalty)
-            for name in ("mlp", "tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny", "toy_tiny")
+            for name in ("mlp", "tiny", "dcgan_tiny", "dcgan_dense_tiny", "resnet_tiny", "toy_tiny")
             for penalty, row in PENALTIES.items()
             if row
         ),
         # Another depth each.
         *((name, 8, "r1_r2") for name in ("dcgan_tiny", "resnet_tiny")),
         *((name, 32, "r1_r2") for name in ("dcgan_tiny", "resnet_tiny")),
-        *((name, 64, "r1_r2") for name in ("dcgan_tiny", "infogan_tiny", "resnet_tiny")),
+        *((name, 64, "r1_r2") for name in ("dcgan_tiny", "dcgan_dense_tiny", "resnet_tiny")),
     ],
 )
 def test_second_order_gradients_agree_with_finite_differences(name, side, penalty):

@@ -55,10 +55,10 @@ def parsed(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "preset", "changes"),
     [
-        ([], "images32", {"generator": "infogan", "image_size": 32}),
+        ([], "images32", {"generator": "dcgan_dense", "image_size": 32}),
         (["--image_size=28", "--steps=9"], "images32", {"image_size": 28, "steps": 9}),
         (["--image_size=40", "--loss=hinge"], "images32", {"image_size": 40, "loss": "hinge"}),
-        (["--image_size=48"], "images64", {"generator": "infogan", "image_size": 48}),
+        (["--image_size=48"], "images64", {"generator": "dcgan_dense", "image_size": 48}),
         (["--image_size=64", "--flip"], "images64", {"image_size": 64, "flip": True}),
         (["--image_size=128"], "images64", {"image_size": 128}),
         (["--preset=mlp"], "mlp", {"generator": "mlp"}),
@@ -95,7 +95,7 @@ def test_a_folder_alone_says_what_was_chosen_trains_and_goes_on(tmp_path, monkey
         assert capsys.readouterr().out.startswith(line)
     saved = read_config(tmp_path / "runs/images32")
     assert (saved.generator, saved.augment, saved.steps) == (
-        "infogan", "brightness_translation_cutout", 2
+        "dcgan_dense", "brightness_translation_cutout", 2
     )  # fmt: skip
     assert read_summary(tmp_path / "runs/images32/summary.json")["step"] == 2
 

@@ -364,7 +364,7 @@ def test_losses_of_calls_are_found():
 
 
 @pytest.mark.parametrize("classes", [0, 3])
-@pytest.mark.parametrize("name", ["tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny"])
+@pytest.mark.parametrize("name", ["tiny", "dcgan_tiny", "dcgan_dense_tiny", "resnet_tiny"])
 def test_the_networks_of_the_package_raise_no_doubt(name, classes):
     config = Config(
         generator=name, discriminator=name, precision="float32", conditional=bool(classes),

@@ -10,7 +10,7 @@ from gan.models.registry import DISCRIMINATORS, GENERATORS, mlp_discriminator, m
 from gan.models.resnet import blur
 from support import differ_everywhere, same, weights_of
 
-TINY = ("tiny", "dcgan_tiny", "infogan_tiny", "resnet_tiny", "toy_tiny")
+TINY = ("tiny", "dcgan_tiny", "dcgan_dense_tiny", "resnet_tiny", "toy_tiny")
 
 
 def shape_of(name, image_shape=(16, 16, 1)):
@@ -124,10 +124,10 @@ def test_a_saved_generator_opens_in_keras_and_draws_the_same(tmp_path):
         ("dcgan", (32, 32, 3), 682_707, 375_505),
         ("dcgan", (64, 64, 3), 2_174_355, 1_560_145),
         ("dcgan", (128, 128, 3), 4_535_571, 3_921_361),
-        ("infogan", (28, 28, 1), 2_234_257, 2_185_105),  # together at most 5 M
-        ("infogan", (28, 28, 3), 2_235_795, 2_186_641),
+        ("dcgan_dense", (28, 28, 1), 2_234_257, 2_185_105),  # together at most 5 M
+        ("dcgan_dense", (28, 28, 3), 2_235_795, 2_186_641),
         ("resnet", (28, 28, 1), 714_113, 87_073),
-        ("infogan", (64, 64, 3), 4_359_507, 4_309_201),
+        ("dcgan_dense", (64, 64, 3), 4_359_507, 4_309_201),
         ("resnet", (32, 32, 3), 740_931, 331_617),
         ("resnet", (64, 64, 3), 1_019_715, 610_401),
         ("toy", (2,), 62_722, 33_537),
@@ -142,7 +142,7 @@ def test_networks_are_as_large_as_they_say(name, image_shape, g_count, d_count):
     assert [layer.name for layer in (g.layers[-1], d.layers[-1])] == ["images", "logits"]
 
 
-HALVING = ("dcgan_tiny", "infogan_tiny", "resnet_tiny")
+HALVING = ("dcgan_tiny", "dcgan_dense_tiny", "resnet_tiny")
 # 4 to 7 pixels, doubled once to six times.
 SIDES = (
     *(8, 10, 12, 14), *(16, 20, 24, 28), *(32, 40, 48, 56), *(64, 80, 96, 112),
@@ -206,7 +206,7 @@ def test_how_often_they_halve_can_be_said():
 
 def test_players_of_a_deep_network_are_balanced():
     """At 128 pixels G had 62 times the parameters of D."""
-    for name in ("dcgan", "infogan", "resnet"):
+    for name in ("dcgan", "dcgan_dense", "resnet"):
         for side in (32, 64, 128):
             spec = NetworkSpec((side, side, 3))
             g, d = (
@@ -248,7 +248,7 @@ def test_the_default_normalisation_is_that_of_the_paper():
 
     defaults = {name: [len(batch_norm_layers(network)) for network in pair(name)] for name in TINY}
     assert defaults == {
-        "tiny": [2, 0], "dcgan_tiny": [2, 1], "infogan_tiny": [3, 2], "resnet_tiny": [0, 0],
+        "tiny": [2, 0], "dcgan_tiny": [2, 1], "dcgan_dense_tiny": [3, 2], "resnet_tiny": [0, 0],
         "toy_tiny": [0, 0],
     }  # fmt: skip
     names = [type(x).__name__ for x in pair("dcgan_tiny")[1].layers]
@@ -260,7 +260,7 @@ def test_the_default_normalisation_is_that_of_the_paper():
 
 @pytest.mark.parametrize(
     ("name", "momentum"),
-    [("tiny", 0.8), ("dcgan_tiny", 0.9), ("infogan_tiny", 0.9), ("toy_tiny", 0.9)],
+    [("tiny", 0.8), ("dcgan_tiny", 0.9), ("dcgan_dense_tiny", 0.9), ("toy_tiny", 0.9)],
 )
 def test_how_long_batch_norm_remembers(name, momentum):
     for network in pair(name, norm="batch"):
@@ -451,8 +451,8 @@ INITIAL = {
     ("dcgan", "generator", "batch"): [0.02, 0.02, 0.02],
     ("dcgan", "discriminator", "batch"): [0.02, 0.02, 0.02],
     ("dcgan", "discriminator", "none"): [(2 / 16) ** 0.5, (2 / 768) ** 0.5, (2 / 4704) ** 0.5],
-    ("infogan", "generator", "batch"): [0.02, 0.02, 0.02, 0.02],
-    ("infogan", "discriminator", "none"): [
+    ("dcgan_dense", "generator", "batch"): [0.02, 0.02, 0.02, 0.02],
+    ("dcgan_dense", "discriminator", "none"): [
         (2 / 16) ** 0.5, (2 / 768) ** 0.5, (2 / 4704) ** 0.5, (2 / 448) ** 0.5,
     ],
 }  # fmt: skip

@@ -43,8 +43,9 @@ R3 = {
     "loss": "relativistic", "penalty": "r1_r2", "penalty_weight": 1.0, "penalty_decay": 0.1,
     "beta_1": 0.0, "beta_2": 0.99,
 }  # fmt: skip
-INFOGAN = {
-    **R3, "generator": "infogan", "discriminator": "infogan", "d_norm": "none", "batch_size": 64,
+DENSE = {
+    **R3, "generator": "dcgan_dense", "discriminator": "dcgan_dense", "d_norm": "none",
+    "batch_size": 64,
     "steps": 20_000, "penalty_decay_steps": 10_000, "g_learning_rate_decay": "cosine",
     "learning_rate_decay_steps": 20_000,
 }  # fmt: skip
@@ -89,19 +90,22 @@ LITERAL = {
         **POINTS, "dataset": "gaussian_grid", "steps": 60_000, "learning_rate_decay_steps": 60_000,
         "penalty_decay_steps": 45_000,
     },
-    "stacked": {**INFOGAN, "dataset": "stacked_mnist"},
+    "stacked": {**DENSE, "dataset": "stacked_mnist"},
     "small": {
-        **INFOGAN, "conditional": True, "latent_dim": 32, "d_learning_rate": 4e-4,
+        **DENSE, "conditional": True, "latent_dim": 32, "d_learning_rate": 4e-4,
         "g_learning_rate": 1e-3, "penalty_decay": 0.3,
     },
     "images32": {
-        **INFOGAN, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+        **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
         "augment": "brightness_translation_cutout", "image_size": 32,
     },
     "images64": {
-        **INFOGAN, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+        **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
         "augment": "brightness_translation_cutout", "image_size": 64,
     },
+    "infogan": {"auxiliary": "infogan", "latent_dim": 74, "g_learning_rate": 1e-3},
+    "acgan": {"auxiliary": "acgan", "conditional": True},
+    "sgan": {"auxiliary": "sgan", "labelled_images": "100"},
     "tiny": {"generator": "tiny", "discriminator": "tiny", "steps": 2000},
 }  # fmt: skip
 

@@ -110,3 +110,16 @@ def test_networks_of_older_runs_halve_twice(data, halvings, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(values))
     assert read_config(tmp_path).halvings == halvings
     assert with_saved_choices(tmp_path, Config(generator="dcgan")).halvings == halvings
+
+
+@pytest.mark.parametrize(("old", "new"), [("infogan", "dcgan_dense"), ("dcgan", "dcgan")])
+def test_networks_have_their_names_of_today(old, new, tmp_path):
+    """Of a run that began before InfoGAN was an objective; a row of the user's keeps its name."""
+    write_config(tmp_path, Config(generator=old, discriminator=f"{old}_tiny"), {}, {})
+    assert read_config(tmp_path).generator == old
+    values = json.loads((tmp_path / "config.json").read_text())
+    del values["config"]["auxiliary"]
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    config = read_config(tmp_path)
+    assert (config.generator, config.discriminator) == (new, f"{new}_tiny")
+    check_run_dir(tmp_path, Config(generator=new, discriminator=f"{new}_tiny"))

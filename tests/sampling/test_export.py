@@ -45,7 +45,7 @@ def generator_of(name, **kwargs):
         ("tiny", {}),
         ("tiny", {"classes": 3}),
         ("tiny", {"policy": "mixed_bfloat16"}),
-        ("infogan_tiny", {}),
+        ("dcgan_dense_tiny", {}),
         ("resnet_tiny", {}),
         ("toy_tiny", {}),
         ("anonymous", {}),
