@@ -16,7 +16,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan.cli import evaluate as command_line
-from gan.data.datasets import Dataset, Labelled, load_dataset
+from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
 from gan.evaluation import (
     evaluate,
@@ -297,8 +297,7 @@ def test_the_table_has_floors_and_ideals():
 def test_the_picture_of_nearest_training_images():
     images = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1)
     training = 100 + np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
-    data = Labelled(training, None, None, None)
-    comparison = metrics.Comparison(SimpleNamespace(data=data), None, images)
+    comparison = metrics.Comparison(SimpleNamespace(learned=training), None, images)
     comparison.nearest_in_features = np.arange(30)[::-1], np.arange(30) + 1
     comparison.nearest_in_pixels = None, np.arange(30) + 2
     picture = nearest.nearest_picture(comparison)
