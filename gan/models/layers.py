@@ -196,7 +196,9 @@ class LayerBuilder:
         latents = keras.Input([latent_dim], name="latents")
         if categories:
             entries, others = keras.ops.split(latents, [categories], 1)
-            code = keras.ops.one_hot(keras.ops.argmax(entries, 1), categories, dtype="float32")
+            # Not Keras' argmax, whose look at the signs of zeros TFLite and ONNX do not have.
+            largest = keras.ops.max(entries, 1, keepdims=True)
+            code = keras.ops.cast(keras.ops.greater_equal(entries, largest), "float32")
             return latents, keras.layers.Concatenate(dtype=self.policy)([code, others])
         if not self.spec.classes:
             return latents, latents

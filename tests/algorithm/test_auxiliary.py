@@ -57,10 +57,11 @@ def config_of(tiny_config, monkeypatch):
     monkeypatch.setitem(DATASETS, "labelled", DataSource(lambda data_dir, print_fn: DATA))
 
     def make(name, **changes):
-        return tiny_config(
-            dataset="labelled", latent_dim=LATENT_DIM, batch_size=BATCH, evaluate_every=0,
-            **{**SETTINGS[name], **changes},
-        )  # fmt: skip
+        usual = {
+            "dataset": "labelled", "latent_dim": LATENT_DIM, "batch_size": BATCH,
+            "evaluate_every": 0,
+        }  # fmt: skip
+        return tiny_config(**{**usual, **SETTINGS[name], **changes})
 
     return make
 

@@ -44,6 +44,7 @@ def generator_of(name, **kwargs):
     [
         ("tiny", {}),
         ("tiny", {"classes": 3}),
+        ("tiny", {"categories": 3}),  # of an InfoGAN
         ("tiny", {"policy": "mixed_bfloat16"}),
         ("dcgan_dense_tiny", {}),
         ("resnet_tiny", {}),
