@@ -13,11 +13,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gan.algorithm import collectives
-from gan.data.images import to_float
-from gan.lazy import keras, np, tf
+from gan.lazy import tf
 from gan.run.heads import HEADS, Codes, Head
-
-AT_ONCE = 500  # images that a head looks at outside of training
 
 # (real_head, fake_head, labels, latents, codes) -> [batch]
 AuxiliaryFunction = Callable[..., "tf.Tensor"]
@@ -192,14 +189,3 @@ class WeightedAuxiliary(NamedTuple):
 
 AUXILIARY_METRICS = ("loss/d_auxiliary", "loss/g_auxiliary", "accuracy/auxiliary")
 NO_AUXILIARY = WeightedAuxiliary()
-
-
-def head_accuracy(discriminator: keras.Model, images: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the share 0..1 of images [N, H, W, C] uint8 whose label the head of D names."""
-    right = 0
-    for start in range(0, len(images), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        floats = to_float(tf.constant(images[part]))
-        _, head = keras.tree.flatten(discriminator(floats, training=False))
-        right += int(np.sum(np.argmax(head.numpy(), 1) == labels[part]))
-    return right / len(images)

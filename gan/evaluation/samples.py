@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from gan.algorithm.auxiliary import head_accuracy
+from gan.algorithm.head_accuracy import head_accuracy
 from gan.data.datasets import Dataset, dataset_from_config
 from gan.data.identity import data_of_run
 from gan.errors import UserError

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan.algorithm.auxiliary import head_accuracy
 from gan.algorithm.batch_norm_statistics import ROUGHLY, measure_statistics, statistics_inputs
+from gan.algorithm.head_accuracy import head_accuracy
 from gan.algorithm.step import GanState, finite_metrics
 from gan.data.datasets import Dataset
 from gan.errors import NotFinite, TrainingFailed

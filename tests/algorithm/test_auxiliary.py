@@ -11,8 +11,8 @@ from gan.algorithm.auxiliary import (
     AUXILIARIES,
     Judgement,
     WeightedAuxiliary,
-    head_accuracy,
 )
+from gan.algorithm.head_accuracy import head_accuracy
 from gan.algorithm.losses import Loss
 from gan.algorithm.objective import Objective
 from gan.algorithm.penalties import PENALTIES, WeightedPenalty

@@ -15,7 +15,8 @@ DEFAULTS = {
     "background": "white", "skip_bad_images": False, "test_share": 0.1, "data_cache": "",
     "generator": "mlp", "discriminator": "mlp", "g_norm": "default",
     "d_norm": "default", "halvings": 0, "conditional": False, "latent_dim": 100,
-    "loss": "non_saturating",
+    "loss": "non_saturating", "auxiliary": "none", "auxiliary_weight": 1.0, "categories": 10,
+    "continuous_codes": 2, "labelled_images": "all",
     "real_label": 1.0, "fake_label": 0.0, "penalty": "none", "penalty_weight": 10.0,
     "penalty_decay": 1.0, "penalty_decay_steps": 0, "schedule": "alternating", "d_steps": 1,
     "d_warmup_steps": 0, "batch_size": 256, "steps": 30_000, "augment": "none", "flip": False,
@@ -43,6 +44,8 @@ OTHERS = {
     "background": "black", "skip_bad_images": True, "test_share": 0.2, "data_cache": "kept",
     "generator": "dcgan", "discriminator": "dcgan", "g_norm": "none",
     "d_norm": "batch", "halvings": 3, "conditional": True, "latent_dim": 99, "loss": "minimax",
+    "auxiliary": "infogan", "auxiliary_weight": 0.5, "categories": 5, "continuous_codes": 3,
+    "labelled_images": "100",
     "real_label": 0.9, "fake_label": 0.1, "penalty": "r1", "penalty_weight": 9.0,
     "penalty_decay": 0.5, "penalty_decay_steps": 10, "schedule": "simultaneous", "d_steps": 2,
     "d_warmup_steps": 1, "batch_size": 255, "steps": 29_999, "augment": "translation",
@@ -64,6 +67,8 @@ BASES = {
     "skip_bad_images": {"dataset": "image_folder:here"},
     "background": {"dataset": "image_folder:here"},
     "test_share": {"dataset": "image_folder:here"},
+    "auxiliary_weight": {"auxiliary": "infogan"}, "categories": {"auxiliary": "infogan"},
+    "continuous_codes": {"auxiliary": "infogan"}, "labelled_images": {"auxiliary": "sgan"},
     "augment_probability": {"augment": "translation"}, "ada_target": {"augment": "translation"},
 }  # fmt: skip
 
