@@ -11,7 +11,7 @@ import tensorflow as tf
 from gan.data.images import write_png
 from gan.errors import UserError
 from gan.evaluation import metrics
-from gan.evaluation.directions import ARROWS, better
+from gan.evaluation.better import ARROWS, better
 from gan.evaluation.metrics import Comparison
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.reference import Reference

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan.evaluation.directions import ARROWS, better
+from gan.evaluation.better import ARROWS, better
 from gan.sweeps.groups import Group, Kind, differing, status_of
 from gan.sweeps.intervals import in_words
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.errors import UserError
-from gan.evaluation.directions import better
+from gan.evaluation.better import better
 from gan.run import imports, run_directory
 from gan.run.config import FOLDER
 from gan.run.reader import History, read_history

@@ -15,7 +15,7 @@ import gan
 from browser import browser, complaints, wait
 from gan.cli import report as command
 from gan.errors import UserError
-from gan.evaluation.directions import BETTER
+from gan.evaluation.better import BETTER
 from gan.evaluation.evaluate import LIGHT_METRICS
 from gan.evaluation.metrics import METRICS
 from gan.reports import explorer, page, plots
