@@ -418,7 +418,7 @@ def test_the_seed_is_that_of_the_flag(place, seed, run_dir, monkeypatch, synthet
 
     data = Dataset(synthetic)
     monkeypatch.setattr(evaluate, "evaluate_samples", stop)
-    monkeypatch.setattr(samples, "load_dataset", lambda *arguments: data)
+    monkeypatch.setattr(samples, "dataset_from_config", lambda *arguments: data)
     flags = (place.format(run_dir), f"--seed={seed}", "--num_images=1000", "--metrics=fcd")
     assert call(monkeypatch, *flags) == 2
     (drawn,) = judged
