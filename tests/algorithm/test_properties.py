@@ -51,8 +51,9 @@ def values_of(field):
     low = meta["low"] if meta["above"] is None else meta["above"]
     if kind is int:
         return st.integers(low, meta["below"] - 1)
+    high = meta["below"] if meta["most"] is None else meta["most"]
     return st.floats(
-        low, meta["below"], exclude_min=meta["above"] is not None,
+        low, high, exclude_min=meta["above"] is not None,
         exclude_max=meta["below"] is not None, allow_nan=False, allow_infinity=False,
     )  # fmt: skip
 

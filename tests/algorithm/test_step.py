@@ -470,8 +470,8 @@ def test_an_overflow_under_loss_scaling_skips_the_update_and_halves_the_scale(ti
     assert same(before, weights_of(state.discriminator))
     assert float(state.d_optimizer.dynamic_scale.numpy()) == scale / 2
     assert step_module.finite_metrics(state) == [  # no gradients, so training goes on
-        "logits/real", "logits/fake", "loss/d", "loss/penalty", "weights/d_norm", "loss/g",
-        "weights/g_norm",
+        "logits/real", "logits/fake", "loss/d", "loss/penalty", "loss/d_auxiliary",
+        "weights/d_norm", "loss/g", "loss/g_auxiliary", "weights/g_norm",
     ]  # fmt: skip
 
 

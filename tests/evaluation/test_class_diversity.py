@@ -44,7 +44,7 @@ def test_one_collapsed_class_of_ten_stands_out():
 
 def test_real_digits_of_a_class_in_place_of_samples():
     """Through the packaged network; other images of the class get what its own get."""
-    data = load_dataset("mnist")
+    data = load_dataset("mnist", "", print)
     real = reference.load_real_features("mnist", data)
     images, labels = data.train_images[:2000].copy(), data.train_labels[:2000]
     collapsed = np.flatnonzero(labels == 3)

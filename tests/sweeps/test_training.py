@@ -110,6 +110,7 @@ def test_a_signal_lets_the_runs_save_and_starts_no_others(number, status, by, tm
     os.mkfifo(tmp_path / "waits")
     program = (
         "import signal, sys; from pathlib import Path; from gan.sweeps import training\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # under nohup it is ignored
         "from gan.sweeps.runs import Run\n"
         f"training.TAPEGAN = ({SCRIPT!r},)\n"
         "runs = [Run(Path(sys.argv[1]) / f'r-{s}', 'mlp', {'steps': 5, 'seed': s})\n"
