@@ -95,7 +95,7 @@ def test_folders_of_the_same_name_are_two_runs():
         ("--run_dir=x", "Unknown command line flag 'run_dir'"),
         ("--out=run", "--out=run: is a run itself, must be a directory for runs"),
         ("--out=file", "--out=file: is a file, must be a directory for runs"),
-        ("--dataset=image_folder:x --image_size=33", "--image_size=33: --generator=dcgan_dense halves"),
+        ("--dataset=image_folder:x --image_size=33", "--image_size=33: --generator=dcgan_dense"),
         ("--out=mixed --steps=9 --batch_size=7", "--run_dir=mixed/seed=0: holds a run of another "
          "configuration (batch_size: 256 -> 7)"),
     ],
