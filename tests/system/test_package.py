@@ -100,7 +100,8 @@ def test_an_installed_wheel_has_the_command(wheel, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     names = re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE)
     assert names == [
-        "data", "train", "evaluate", "sample", "project", "export", "report", "compare", "sweep", "table",
+        "data", "train", "evaluate", "sample", "project", "export", "report", "compare",
+        "sweep", "table",
     ]  # fmt: skip
     assert re.fullmatch(r"tapegan \d+\.\d+\.\d+\n", tapegan("--version").stdout)
     done = tapegan("digits")
