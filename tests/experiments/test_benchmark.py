@@ -357,15 +357,15 @@ def test_a_start_is_taken_apart():
 
 def test_the_table_of_folders_has_both_readings(tmp_path, monkeypatch, capsys):
     out = tmp_path / "bench.json"
-    assert call(monkeypatch, "--table=folders", "--images=23", f"--out={out}") == 0
+    assert call(monkeypatch, "--table=folders", "--images=423", f"--out={out}") == 0
     found = json.loads(out.read_text())
-    assert found["images"] == 23
+    assert found["images"] == 423  # of which a part is held out
     assert list(found["folders"]) == ["read", "from the cache"]
     for seconds, peak in found["folders"].values():
         assert 0 < seconds < 100
         assert 20 < peak < 300
     printed = capsys.readouterr().out
-    assert "| 23 JPEG files of 64 pixels | seconds | images/s | peak memory, MB |" in printed
+    assert "| 423 JPEG files of 64 pixels | seconds | images/s | peak memory, MB |" in printed
     lines = folders.table({"read": [2.0, 1234.0]}, 3000).splitlines()
     assert lines[2] == "| read | 2.0 | 1,500 | 1,234 |"
 
