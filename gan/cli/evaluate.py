@@ -91,13 +91,9 @@ def main(values: FlagValues) -> int:
     names = tuple(name for name in flag["metrics"].split(",") if name) or tuple(valid)
     check_flags(values)
     check_names(names, valid)
-    run_dir, config, compared = Path(flag["run_dir"]), None, None
-    if flag["samples"]:
-        compared = check_samples(values)
-    else:
-        config = check_run(values)
-    dataset = config.dataset if config else flag["dataset"]
-    counts_modes = check_dataset(values, dataset)
+    run_dir, of_run = Path(flag["run_dir"]), not flag["samples"]
+    config = check_run(values) if of_run else check_samples(values)
+    counts_modes = check_dataset(values, config.dataset)
 
     with command.silenced():  # TensorFlow is first imported here, after the flags are checked
         from gan.evaluation import (
@@ -113,7 +109,7 @@ def main(values: FlagValues) -> int:
     devices.prepare()
     print_fn = Console().print
 
-    of_data = counts_modes or dataset.startswith(FOLDER)
+    of_data = counts_modes or config.dataset.startswith(FOLDER)
     usual_count = of_data and not values["num_images"].present
     drawing = {
         "count": None if usual_count else flag["num_images"],
@@ -121,13 +117,13 @@ def main(values: FlagValues) -> int:
         "data_dir": flag["data"] or flag["data_dir"],
         "print_fn": print_fn,
     }
-    if config:
+    if of_run:
         drawn = samples.draw_from_run(
             run_dir, config, flag["weights"], flag["checkpoint"], split=flag["split"],
             ema_sigma=flag["ema_sigma"], **drawing,
         )  # fmt: skip
-    elif compared:
-        drawn = samples.read_or_draw(flag["samples"], compared, **drawing)
+    else:
+        drawn = samples.read_or_draw(flag["samples"], config, **drawing)
     result, picture = evaluate.evaluate_samples(
         drawn,
         names,
@@ -147,12 +143,12 @@ def main(values: FlagValues) -> int:
         lines += ["", *class_diversity.lines_of(rows), ""]
     if score := record.get("classification_accuracy"):
         lines += classification_accuracy.lines_of(score)
-    out = run_dir / run_directory.EVALUATIONS_FILE if config else Path(flag["out"])
+    out = run_dir / run_directory.EVALUATIONS_FILE if of_run else Path(flag["out"])
     try:  # before anything is printed: a reader may be gone
-        if config or flag["out"]:
+        if of_run or flag["out"]:
             jsonl.append_record(out, record)
             lines.append(f"appended to {out}")
-        if config:
+        if of_run:
             step, tag = record["step"], tag_of(values)
             records.write_tensorboard(run_dir, step, tag, record["metrics"])
             if picture is not None:

@@ -71,8 +71,9 @@ class Reference:
         """Returns [mean, sd] of metrics over `FLOOR_DRAWS` draws of `count` training images.
 
         The draws are from `POOL` times as many, because to look at all of them takes hours. They
-        share images, so the sd is corrected as for a finite population. For a FID near its floor
-        that is up to a fifth too wide, because FID is quadratic there.
+        share images, so the sd is corrected as for a finite population. That is right for what
+        is linear in the draw. Near its floor FID is quadratic, where sqrt(1 - 1/P^2)
+        would do in place of sqrt(1 - 1/P), so its sd is up to a fifth too wide.
         """
         order = np.random.default_rng(0).permutation(len(self.training_images))[: POOL * count]
         images = self.training_images[order]
