@@ -17,7 +17,7 @@ from gan.evaluation.reference import usual_images
 from gan.run import imports, run_directory
 from gan.run.config import Config
 from gan.run.heads import MOST_NAMED, names_classes
-from gan.sampling import generators, posthoc_averages
+from gan.sampling import discriminators, generators, posthoc_averages
 
 USUAL_IMAGES = 10_000  # of the generator of a run
 
@@ -88,12 +88,16 @@ def draw_from_run(
 
 
 def accuracy_of_head(run_dir: Path, config: Config, data: Dataset, checkpoint: str) -> float | None:
-    """Returns the share of test images whose class D's head names, None if no head does."""
+    """Returns the share of test images whose class D's head names, None if no head does.
+
+    It is also None of a D that Python code gave to a run that has not ended, so has no file of it.
+    """
     if not names_classes(config.auxiliary) or data.labelled is None:
         return None
-    discriminator = generators.restore_discriminator(run_dir, data, checkpoint)
-    if discriminator is None:
+    given = "discriminator" in run_directory.own_networks(run_dir)
+    if given and not (run_dir / run_directory.DISCRIMINATOR_FILE).exists():
         return None
+    discriminator = discriminators.restore_discriminator(run_dir, config, data, checkpoint)
     shown, test = slice(MOST_NAMED), data.labelled
     return head_accuracy(discriminator, test.test_images[shown], test.test_labels[shown])
 

@@ -37,9 +37,7 @@ def load_discriminator(path: Path, checkpoint: str = "", weights: str = "") -> k
         find_checkpoint(path, checkpoint)  # found missing before data are loaded
         # Runs of older versions do not say what their data are.
         data = read_data_facts(path) or dataset_from_config(config, say)
-        discriminator = build_or_load(path, config, data)
-        restore_networks(path, {"discriminator": discriminator}, checkpoint, "discriminator")
-        return discriminator
+        return restore_discriminator(path, config, data, checkpoint)
     if not (path / run_directory.DISCRIMINATOR_FILE).exists():
         find_checkpoint(path, "latest")
         raise UserError(
@@ -47,6 +45,19 @@ def load_discriminator(path: Path, checkpoint: str = "", weights: str = "") -> k
             "ends (older versions wrote none); its checkpoints have one: --checkpoint=latest"
         )
     return load_saved_discriminator(path, config, read_data_facts(path))
+
+
+def restore_discriminator(
+    run_dir: Path, config: Config, data: Dataset | DataFacts, checkpoint: str = "latest"
+) -> keras.Model:
+    """Returns the discriminator of a run at a checkpoint: "latest", "best", or a step.
+
+    Raises:
+        UserError: There is no such checkpoint, or it cannot be restored.
+    """
+    discriminator = build_or_load(run_dir, config, data)
+    restore_networks(run_dir, {"discriminator": discriminator}, checkpoint, "discriminator")
+    return discriminator
 
 
 def build_or_load(run_dir: Path, config: Config, data: Dataset | DataFacts) -> keras.Model:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from gan.data.datasets import DATASETS, Dataset, dataset_from_config
 from gan.data.images import to_stored
 from gan.errors import UserError
-from gan.models.build import build_discriminator, build_generator
+from gan.models.build import build_generator
 from gan.models.checks import check_images, check_network, classes_of
 from gan.run import imports, run_directory
 from gan.run.config import Config
@@ -189,29 +189,6 @@ def restore_networks(
     first, *others = refusals.values()
     before = f", nor can the {len(others)} before it" if others else ""
     raise UserError(f"{first}{before}")
-
-
-def restore_discriminator(
-    run_dir: Path, data: Dataset | DataFacts, checkpoint: str = "latest"
-) -> keras.Model | None:
-    """Returns the discriminator of a run at a checkpoint; None if Python code gave it.
-
-    It is the raw one: D has no average. Arguments and errors are those of `restore_generator`.
-    """
-    config = run_directory.read_config(run_dir)
-    if "discriminator" in run_directory.own_networks(run_dir):
-        return None
-    *size, channels = data.shape
-    network = build_discriminator(config, (*size, channels * config.pack), data.classes)
-    path = find_checkpoint(run_dir, checkpoint)
-    try:
-        run_directory.check_checkpoint(path)
-        reader = tf.train.Checkpoint(discriminator=network)
-        reader.restore(plain_path(Path(path))).assert_existing_objects_matched().expect_partial()
-    except (OSError, tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: cannot be restored into the discriminator ({reason})") from None
-    return network
 
 
 def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras.Model:

@@ -1,7 +1,6 @@
 """Whether samples are what was asked for: literal values, real images, and a conditional run."""
 
-import json
-
+import keras
 import numpy as np
 import pytest
 
@@ -94,29 +93,56 @@ def test_a_network_of_other_classes_judges_none():
     assert evaluate.known_labels(metrics.Comparison(against, features, None)) is None
 
 
+def judged(run_dir, config, monkeypatch, capsys):
+    """Trains, evaluates and reports; returns the record, what was printed, and the page."""
+    train(config, run_dir, quiet=True)
+    flags = ("--num_images=2000", "--metrics=classes")
+    assert status_of(monkeypatch, evaluate_command, run_dir, *flags) == 0
+    said = capsys.readouterr().out
+    (record,) = jsonl.read_records(run_dir / "evaluations.jsonl")
+    assert status_of(monkeypatch, report_command, run_dir, "--explorer=none") == 0
+    return record, said, (run_dir / "report.html").read_text()
+
+
 def test_a_conditional_run_gets_it_in_its_record_and_on_its_page(
     tiny_config, tmp_path, monkeypatch, capsys
 ):
-    for conditional, has_it in ((True, True), (False, False)):
-        run_dir = tmp_path / str(conditional)
-        train(tiny_config(dataset="mnist", steps=4, conditional=conditional), run_dir, quiet=True)
-        flags = ("--num_images=2000", "--metrics=classes")
-        assert status_of(monkeypatch, evaluate_command, run_dir, *flags) == 0
-        assert ("condition alignment: " in capsys.readouterr().out) is has_it
-        (record,) = jsonl.read_records(run_dir / "evaluations.jsonl")
-        assert ("condition_alignment" in record) is has_it
-        assert status_of(monkeypatch, report_command, run_dir, "--explorer=none") == 0
-        page = (run_dir / "report.html").read_text()
-        assert ("Condition alignment" in page) is has_it
-        if has_it:
-            alignment = json.loads(json.dumps(record))["condition_alignment"]
-            digits = load_dataset("mnist", "", print)
-            asked = np.bincount(digits.random_labels(2000, 0))
-            assert [row["num_samples"] for row in alignment["classes"]] == asked.tolist()
-            assert 0 < alignment["samples"] < 0.4  # it has learned next to nothing
-            assert 0.99 < alignment["real"] < 1
-            cells = "".join(f"<td>{alignment[name]:.2%}</td>" for name in ("samples", "real"))
-            assert f"<th>all</th>{cells}" in page
-            for row in alignment["classes"]:
-                cells = f"<td>{row['samples']:.2%}</td><td>{row['real']:.2%}</td>"
-                assert f"<th>{row['name']}</th>{cells}" in page
+    config = tiny_config(dataset="mnist", steps=4, conditional=True, auxiliary="acgan")
+    record, said, page = judged(tmp_path / "run", config, monkeypatch, capsys)
+    assert "condition alignment: " in said
+    assert "Condition alignment" in page
+    alignment = record["condition_alignment"]
+    digits = load_dataset("mnist", "", print)
+    asked = np.bincount(digits.random_labels(2000, 0))
+    assert [row["num_samples"] for row in alignment["classes"]] == asked.tolist()
+    assert 0 < alignment["samples"] < 0.4  # it has learned next to nothing
+    assert 0.99 < alignment["real"] < 1
+    cells = "".join(f"<td>{alignment[name]:.2%}</td>" for name in ("samples", "real"))
+    assert f"<th>all</th>{cells}" in page
+    for row in alignment["classes"]:
+        cells = f"<td>{row['samples']:.2%}</td><td>{row['real']:.2%}</td>"
+        assert f"<th>{row['name']}</th>{cells}" in page
+
+    diversity = record["class_diversity"]
+    assert [row["name"] for row in diversity] == list("0123456789")
+    for row in diversity:
+        assert row["samples"] < 1  # of blurs
+        cells = f"<td>{row['samples']:.2f}</td><td>1 ({row['sd']:.2f})</td>"
+        assert f"<th>{row['name']}</th>{cells}" in page
+    assert "diversity within classes, real images 1: the least is " in said
+
+    network = keras.models.load_model(tmp_path / "run/discriminator.keras")
+    _, head = network.predict(digits.test_images / 127.5 - 1, batch_size=1000, verbose=0)
+    share = np.mean(head.argmax(1) == digits.test_labels)
+    assert record["head_accuracy"] == pytest.approx(share, abs=1e-4)
+    assert f"D's head names the class of {share:.2%} of the test images" in said
+
+
+def test_another_run_gets_none_of_it(tiny_config, tmp_path, monkeypatch, capsys):
+    config = tiny_config(dataset="mnist", steps=4)
+    record, said, page = judged(tmp_path / "run", config, monkeypatch, capsys)
+    assert not {"condition_alignment", "class_diversity", "head_accuracy"} & set(record)
+    for words in ("alignment", "diversity", "head names"):
+        assert words not in said.lower()
+    assert "Condition alignment" not in page
+    assert "Diversity within classes" not in page
