@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from gan.errors import UserError
 from gan.run.atomic_files import temporary_directory
+from gan.run.config import Config
+from gan.run.heads import HEADS
 
 BETWEEN_0_AND_1 = {"sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "sparsemax"}
 PASSES_ON = {"Reshape", "Flatten", "Squeeze", "ExpandDims", "Identity", "Dropout"}  # values as such
@@ -56,6 +58,19 @@ def check_network(
             raise UserError(f"{name}: returns {output.dtype}, must return float32")
     if "float" not in (dtype := network.inputs[0].dtype):  # Keras would round what it is given
         raise UserError(f"{name}: takes {dtype}, must take float32")
+
+
+def check_discriminator(
+    name: str, network: keras.Model, config: Config, seen_shape: tuple[int, ...], classes: int
+) -> None:
+    """Refuses a network that cannot be the discriminator of a configuration, see `check_network`.
+
+    It sees `seen_shape` at once; `classes` are those of the data set. With a head that names them
+    it is not told them.
+    """
+    head = HEADS.get(config.auxiliary)
+    units = head.units(config.codes, classes) if head else 0
+    check_network(name, network, seen_shape, (1,), config.conditional and not head, units)
 
 
 def check_labels(name: str, network: keras.Model, classes: int) -> list[str]:

@@ -7,7 +7,7 @@ import keras
 from gan.data.datasets import Dataset, dataset_from_config
 from gan.errors import UserError
 from gan.models.build import build_discriminator
-from gan.models.checks import check_network
+from gan.models.checks import check_discriminator, check_network
 from gan.run import run_directory
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
@@ -83,8 +83,8 @@ def load_saved_discriminator(
     path = run_dir / run_directory.DISCRIMINATOR_FILE
     discriminator = read_discriminator(path)
     if data is not None:
-        shape = seen_shape(config, data)
-        check_network(str(path), discriminator, shape, (1,), config.conditional)
+        seen = seen_shape(config, data)
+        check_discriminator(str(path), discriminator, config, seen, data.classes)
     return discriminator
 
 
@@ -96,7 +96,9 @@ def read_discriminator(path: Path) -> keras.Model:
     if len(seen) not in (1, 3) or None in seen:
         takes = [tuple(tensor.shape) for tensor in inputs]
         raise UserError(f"{path}: takes {takes}, must take images [batch, H, W, C], or points")
-    check_network(str(path), discriminator, seen, (1,), len(inputs) == 2)
+    outputs = discriminator.outputs
+    head = outputs[1].shape[1:] if len(outputs) == 2 else ()  # what it says beside the logit
+    check_network(str(path), discriminator, seen, (1,), len(inputs) == 2, *head[:1])
     return discriminator
 
 

@@ -18,7 +18,7 @@ from gan.data.input_pipeline import real_examples
 from gan.errors import UserError
 from gan.models import checks
 from gan.models.build import build_discriminator, build_generator
-from gan.models.checks import check_network, check_saving
+from gan.models.checks import check_discriminator, check_network, check_saving
 from gan.models.registry import DISCRIMINATORS, GENERATORS, SHIPPED
 from gan.run.config import Config
 from gan.run.heads import HEADS
@@ -55,10 +55,7 @@ def build_state(
             f"--auxiliary={config.auxiliary}: needs a data set with labels, {config.dataset} has "
             "none"
         )
-    check_network(
-        "discriminator", discriminator, seen_shape, (1,), config.conditional and not head,
-        head.units(config.codes, classes) if head else 0,
-    )  # fmt: skip
+    check_discriminator("discriminator", discriminator, config, seen_shape, classes)
     for network in (generator, discriminator):
         for layer in batch_norm_layers(network):
             layer.synchronized = config.sync_batch_norm

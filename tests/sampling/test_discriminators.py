@@ -50,17 +50,25 @@ def test_a_run_ends_with_its_discriminator(run_dir, tiny_config):
     assert np.array_equal(logits, expected)
 
 
+LOGIT = (None, 1)
+
+
 @pytest.mark.parametrize(
-    ("changes", "inputs"),
+    ("changes", "inputs", "outputs"),
     [
-        ({"conditional": True, "d_norm": "spectral"}, [(None, *SHAPE), (None,)]),
-        ({"pack": 4, "precision": "mixed_bfloat16"}, [(None, 28, 28, 4)]),
+        ({"conditional": True, "d_norm": "spectral"}, [(None, *SHAPE), (None,)], [LOGIT]),
+        ({"pack": 4, "precision": "mixed_bfloat16"}, [(None, 28, 28, 4)], [LOGIT]),
         ({"dataset": "gaussian_ring", "generator": "toy_tiny", "discriminator": "toy_tiny"},
-         [(None, 2)]),
+         [(None, 2)], [LOGIT]),
+        ({"auxiliary": "infogan", "latent_dim": 16}, [(None, *SHAPE)], [LOGIT, (None, 12)]),
+        ({"auxiliary": "acgan", "conditional": True}, [(None, *SHAPE)], [LOGIT, (None, 3)]),
+        ({"auxiliary": "sgan", "labelled_images": "9"}, [(None, *SHAPE)], [LOGIT, (None, 3)]),
     ],
-    ids=["conditional", "pack", "points"],
+    ids=["conditional", "pack", "points", "infogan", "acgan", "sgan"],
 )  # fmt: skip
-def test_all_kinds_are_saved_and_loaded(changes, inputs, tiny_config, tmp_path, monkeypatch):
+def test_all_kinds_are_saved_and_loaded(
+    changes, inputs, outputs, tiny_config, tmp_path, monkeypatch
+):
     rng = np.random.default_rng(0)
     data = Dataset(rng.integers(0, 256, (96, *SHAPE), np.uint8), np.arange(96) % 3)
     labelled = DataSource(lambda data_dir, print_fn: data)
@@ -68,8 +76,28 @@ def test_all_kinds_are_saved_and_loaded(changes, inputs, tiny_config, tmp_path, 
     train(tiny_config(steps=2, evaluate_every=0, **changes), tmp_path, quiet=True)
     loaded = gan.load(tmp_path, network="discriminator")
     assert [tuple(tensor.shape) for tensor in loaded.inputs] == inputs
+    assert [tuple(tensor.shape) for tensor in loaded.outputs] == outputs
     latest = gan.load(tmp_path, "latest", network="discriminator")
+    from_file = gan.load(tmp_path / "discriminator.keras", network="discriminator")
     assert same(weights_of(loaded), weights_of(latest))
+    assert same(weights_of(loaded), weights_of(from_file))
+
+
+@pytest.mark.parametrize("outputs", [(1, 3, 2), (1, (2, 2)), (2, 3)])
+def test_what_has_other_outputs_is_no_discriminator(outputs, tmp_path):
+    """More than a logit and a head of one row an image."""
+    flat = keras.layers.Flatten()(images := keras.Input(SHAPE))
+    made = [
+        keras.layers.Dense(n)(flat)
+        if isinstance(n, int)
+        else keras.layers.Reshape(n)(keras.layers.Dense(4)(flat))
+        for n in outputs
+    ]
+    keras.Model(images, made).save(tmp_path / "d.keras")
+    with pytest.raises(
+        UserError, match=r"d.keras: maps .*, must map \(None, 28, 28, 1\) to \(None, 1\)"
+    ):
+        gan.load(tmp_path / "d.keras", network="discriminator")
 
 
 def test_own_discriminators_are_saved_too(tiny_config, tmp_path):
