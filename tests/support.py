@@ -1,5 +1,7 @@
 """What tests of several files share."""
 
+import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ from gan.cli import (
     table,
     train,
 )
+from gan.training import trainer
 
 ROOT = Path(__file__).parent.parent
 
@@ -63,6 +66,26 @@ def once_more(function, before, calls=2):
         return function(*args, **kwargs)
 
     return called
+
+
+def train_whole_and_resumed(config, place, **given):
+    """Trains in `place`/once, and from its checkpoint of the middle in `place`/twice.
+
+    Returns both summaries.
+    """
+    config = dataclasses.replace(config, checkpoint_every=config.steps // 2)
+    whole = trainer.train(config, place / "once", quiet=True, **given)
+    shutil.copytree(place / "once", place / "twice")
+    middle, end = (
+        place / f"twice/checkpoints/step-{step}.index" for step in (config.steps // 2, config.steps)
+    )
+    for part in end.parent.glob(f"{end.stem}.*"):
+        part.unlink()
+    saved = middle.stat().st_mtime_ns
+    resumed = trainer.train(config, place / "twice", quiet=True, **given)
+    assert end.exists()
+    assert middle.stat().st_mtime_ns == saved  # where it went on, and not from the start
+    return whole, resumed
 
 
 def weights_of(network):

@@ -165,9 +165,12 @@ def new_name(name: str, valid: tuple[str, ...]) -> str:
     return f"; what was {name} is {today} now" if today in valid else ""
 
 
-def lookup(table: Mapping[str, Any], flag: str, name: str) -> Any:
-    """Returns the row of a table."""
+OWN_ROWS = ", or your own with --import=FILE"
+
+
+def lookup(table: Mapping[str, Any], flag: str, name: str, more: str = "") -> Any:
+    """Returns the row of a table; `more` says in messages what else may be named."""
     if name not in table:
-        valid = f"must be one of {', '.join(table)}{new_name(name, tuple(table))}"
+        valid = f"must be one of {', '.join(table)}{more}{new_name(name, tuple(table))}"
         raise UserError(f"--{flag}={name}: {valid}")
     return table[name]

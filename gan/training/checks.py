@@ -16,7 +16,7 @@ from gan.data.datasets import DATASETS
 from gan.errors import UserError
 from gan.models.registry import DISCRIMINATORS, GENERATORS
 from gan.run.config import FOLDER, Config
-from gan.run.fields import lookup, matches
+from gan.run.fields import OWN_ROWS, lookup, matches
 from gan.run.sides import halvings_of, nearest_sides
 
 # The tables that fields of a configuration name a row of.
@@ -46,7 +46,7 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
         value = getattr(config, name)
         folder = name == "dataset" and matches(value, f"{FOLDER}PATH")
         if name not in given and not folder:
-            lookup(table, name, value)
+            lookup(table, name, value, OWN_ROWS)
     loss, source = LOSSES[config.loss], DATASETS.get(config.dataset)
     smoothed = (config.real_label, config.fake_label) != (1.0, 0.0)
     if smoothed and (not loss.has_labels or config.schedule == "classic"):

@@ -28,7 +28,7 @@ from gan.training.builders import build_objective, compile_train_steps
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.state import build_state
 from gan.training.trainer import train
-from support import differ_everywhere, same, weights_of
+from support import differ_everywhere, same, train_whole_and_resumed, weights_of
 
 SHAPE, BATCH, LATENT_DIM = (28, 28, 1), 8, 16
 RNG = np.random.default_rng(0)
@@ -236,22 +236,24 @@ def test_the_accuracy_is_that_of_the_head():
     assert head_accuracy(d, shown, np.where(np.arange(1300) < 325, labels, 11)) == 0.25
 
 
-@pytest.mark.parametrize("name", HEADS)
+HALF = {"precision": "mixed_float16", "schedule": "simultaneous", "d_warmup_steps": 1}
+PENALTY = {"penalty": "r1_r2", "augment": "translation_cutout", "loss": "relativistic"}
+CONVOLUTIONS = {"generator": "dcgan_tiny", "discriminator": "dcgan_tiny", "flip": True}
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("name", "changes"),
     [
-        {"precision": "mixed_float16"},
-        {"schedule": "simultaneous", "d_warmup_steps": 1},
-        {"penalty": "r1_r2", "augment": "translation_cutout", "loss": "relativistic", "d_steps": 2},
-        {"generator": "dcgan_tiny", "discriminator": "dcgan_tiny", "flip": True},
+        ("infogan", HALF),
+        ("infogan", {**CONVOLUTIONS, "d_steps": 2}),
+        ("acgan", {**PENALTY, **HALF}),
+        ("acgan", CONVOLUTIONS),
+        ("sgan", {**PENALTY, "d_steps": 2}),
     ],
-    ids=["float16", "simultaneous", "penalty and augmentation", "BatchNorm"],
 )
 def test_it_trains_and_resumes_exactly(name, changes, config_of, tmp_path):
     settings = {"log_every": 1, "steps_per_call": 2, **changes}
-    whole = train(config_of(name, steps=4, **settings), tmp_path / "once", quiet=True)
-    train(config_of(name, steps=2, **settings), tmp_path / "twice", quiet=True)
-    parts = train(config_of(name, steps=4, **settings), tmp_path / "twice", quiet=True)
+    whole, parts = train_whole_and_resumed(config_of(name, steps=4, **settings), tmp_path)
     scalars = [key for key in whole if "/" in key and not key.startswith(("time", "memory"))]
     assert {"loss/d_auxiliary", "loss/g_auxiliary", "accuracy/auxiliary"} < set(scalars)
     assert [whole[key] for key in scalars] == [parts[key] for key in scalars]

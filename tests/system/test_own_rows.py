@@ -98,7 +98,11 @@ def test_a_run_of_own_rows_is_trained_sampled_evaluated_and_never_runs_code_by_i
     # Going on needs the very file.
     forget()
     assert status_of(monkeypatch, train, *small) == 2
-    assert capsys.readouterr().err.startswith("error: --preset=mine: must be one of mlp")
+    refused = capsys.readouterr().err
+    assert refused.startswith("error: --preset=mine: must be one of mlp")
+    assert refused.endswith(", tiny, or your own with --import=FILE\n")
+    assert status_of(monkeypatch, train, *small[1:], "--generator=narrow") == 2
+    assert capsys.readouterr().err.endswith(", or your own with --import=FILE\n")
     (other := tmp_path / "there/mine.py").parent.mkdir()
     other.write_text(MINE)
     assert status_of(monkeypatch, train, f"--import={other}", *small, "--steps=3") == 0

@@ -26,7 +26,7 @@ from gan.training.builders import build_objective
 from gan.training.checkpoints import checkpoint_manager, restore, save
 from gan.training.state import build_state
 from gan.training.trainer import train
-from support import differ_everywhere, run_module, same, weights_of
+from support import differ_everywhere, run_module, same, train_whole_and_resumed, weights_of
 
 CONTRACT = {
     "config.json", "metrics.jsonl", "samples/reals.png", "samples/step_00000000.png",
@@ -161,10 +161,8 @@ def test_every_optimizer_trains_and_resumes_exactly(
 ):
     """Adam is in the tests of precisions. Without its state a resumed RMSprop would start again."""
     settings = {"optimizer": optimizer, "precision": precision, "jit_compile": jit, "log_every": 1}
-    once, twice = (tiny_config(**settings, steps=steps) for steps in (4, 2))
-    whole = train(once, tmp_path / "once", quiet=True)
-    train(twice, tmp_path / "twice", quiet=True)
-    parts = train(once, tmp_path / "twice", quiet=True)
+    once = tiny_config(**settings, steps=4)
+    whole, parts = train_whole_and_resumed(once, tmp_path)
     assert [whole[name] for name in STEP_METRICS] == [parts[name] for name in STEP_METRICS]
     assert same(trained_in(tmp_path / "once", once), trained_in(tmp_path / "twice", once))
     state = build_state(once, (28, 28, 1))
@@ -199,19 +197,17 @@ def test_every_loss_trains(loss, schedule, tiny_config, tmp_path):
 )
 def test_every_penalty_trains_and_resumes_exactly(penalty, jit, tiny_config, tmp_path):
     settings = {"penalty": penalty, "jit_compile": jit, "log_every": 1, "loss": "wasserstein"}
-    whole = train(tiny_config(**settings, steps=4), tmp_path / "once", quiet=True)
-    train(tiny_config(**settings, steps=2), tmp_path / "twice", quiet=True)
-    parts = train(tiny_config(**settings, steps=4), tmp_path / "twice", quiet=True)
+    whole, parts = train_whole_and_resumed(tiny_config(**settings, steps=4), tmp_path)
     assert whole["loss/penalty"] > 0
     assert [whole[name] for name in STEP_METRICS] == [parts[name] for name in STEP_METRICS]
 
 
-@pytest.mark.parametrize("augment", AUGMENTATIONS)
-def test_every_augmentation_trains_and_resumes_exactly(augment, tiny_config, tmp_path):
-    settings = {"augment": augment, "log_every": 1}
-    whole = train(tiny_config(**settings, steps=4), tmp_path / "once", quiet=True)
-    train(tiny_config(**settings, steps=2), tmp_path / "twice", quiet=True)
-    parts = train(tiny_config(**settings, steps=4), tmp_path / "twice", quiet=True)
+def test_augmentations_resume_exactly(tiny_config, tmp_path):
+    """The policy that has all of them."""
+    longest = max(AUGMENTATIONS, key=lambda name: len(AUGMENTATIONS[name]))
+    assert set(AUGMENTATIONS[longest]) == set().union(*AUGMENTATIONS.values())
+    config = tiny_config(augment=longest, steps=4, log_every=1)
+    whole, parts = train_whole_and_resumed(config, tmp_path)
     assert [whole[name] for name in STEP_METRICS] == [parts[name] for name in STEP_METRICS]
 
 
@@ -366,9 +362,7 @@ def test_the_full_networks_resume_exactly(precision, jit, tiny_config, tmp_path)
     """Wide layers are computed by several threads, which is where bits could change."""
     full = {"generator": "mlp", "discriminator": "mlp", "latent_dim": 100, "batch_size": 256}
     config = tiny_config(precision=precision, jit_compile=jit, **full)
-    train(config, tmp_path / "once")
-    for steps in (6, 12):
-        train(dataclasses.replace(config, steps=steps), tmp_path / "twice")
+    train_whole_and_resumed(config, tmp_path)
     assert same(trained_in(tmp_path / "once", config), trained_in(tmp_path / "twice", config))
 
 
