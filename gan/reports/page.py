@@ -35,6 +35,7 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
 )
 
+WHOLE = ("evaluate", "study")  # sources of evaluations that are not light
 FRAMES = 60  # most pictures of a run
 
 # Title, what is drawn (solid, then dashed), and a level worth a line: two coins' cross-entropy.
@@ -59,7 +60,8 @@ def render_page(runs: Sequence[History], explorer: Explorer | None = None) -> st
     Raises:
         UserError: A sample grid is no picture.
     """
-    newest = [last_evaluation(run) for run in runs]
+    shown = [shown_evaluations(run) for run in runs]
+    newest = [next(iter(records), {}) for records in shown]
     charts, not_drawn = draw_charts(runs)
     configs = compared_configs(runs)
     return TEMPLATES.get_template("report.html").render(
@@ -69,10 +71,10 @@ def render_page(runs: Sequence[History], explorer: Explorer | None = None) -> st
         slideshows=[(run.path, read_frames(run)) for run in runs if run.pictures],
         charts=charts,
         not_drawn=not_drawn,
-        metrics=metrics_table(runs, newest),
+        metrics=metrics_table(runs, shown),
         diversity=diversity_table(runs, newest),
         alignment=alignment_table(runs, newest),
-        evaluations=[describe(run, r) for run, r in zip(runs, newest, strict=True) if r],
+        evaluations=[describe(run, r) for run, rs in zip(runs, shown, strict=True) for r in rs],
         explorer=explorer or Explorer(),
         fields=configs,
         different=[configs[0], *(row for row in configs[1:] if len(set(map(repr, row[1:]))) > 1)],
@@ -168,15 +170,19 @@ def lines_of(
     return lines
 
 
-def last_evaluation(run: History) -> Record:
-    """Returns the newest evaluation: of EMA weights by the packaged features, else any.
+def shown_evaluations(run: History) -> list[Record]:
+    """Returns the newest evaluation of a run, and the newest through Inception; [] of none.
 
-    Whole evaluations go before light ones. {} where there is none.
+    Of the first kind, EMA weights by the packaged features go before others, and whole evaluations
+    before light ones. The two have metrics of other names.
     """
-    whole = [r for r in run.evaluations if r.get("source") in ("evaluate", "study")]
-    usual = [r for r in whole if r.get("weights") == "ema" and "-cnn-a-" in str(features_of(r))]
-    records: Sequence[Record] = usual or whole or run.evaluations or [{}]
-    return records[-1]
+    whole = [r for r in run.evaluations if r.get("source") in WHOLE]
+    light = [r for r in run.evaluations if r.get("source") not in WHOLE]
+    of_papers = [r for r in whole if str(features_of(r)).startswith("inception")]
+    own = [r for r in whole if not str(features_of(r)).startswith("inception")]
+    averaged = [r for r in of_papers if r.get("weights") == "ema"]
+    usual = [r for r in own if r.get("weights") == "ema" and "-cnn-a-" in str(features_of(r))]
+    return [*(usual or own or light)[-1:], *(averaged or of_papers)[-1:]]
 
 
 def features_of(record: Record) -> Any:
@@ -185,18 +191,23 @@ def features_of(record: Record) -> Any:
     return features.get("name") if isinstance(features, Mapping) else None
 
 
-def metrics_table(runs: Sequence[History], newest: Sequence[Record]) -> Rows:
-    """Returns the metrics of each run's evaluation, each beside what real images get."""
-    names = list(dict.fromkeys(name for record in newest for name in record.get("metrics", {})))
-    floors = [record.get("floors") or reference.packaged_floors(record) for record in newest]
+def metrics_table(runs: Sequence[History], shown: Sequence[Sequence[Record]]) -> Rows:
+    """Returns the metrics of each run's evaluations, each beside what real images get."""
+    metrics: list[Record] = []
+    floors: list[Mapping[str, Any]] = []
+    for records in shown:
+        metrics.append({name: v for r in records for name, v in r.get("metrics", {}).items()})
+        known = [r.get("floors") or reference.packaged_floors(r) for r in records]
+        floors.append({name: floor for of_record in known for name, floor in of_record.items()})
+    names = list(dict.fromkeys(name for of_run in metrics for name in of_run))
     heads: list[Any] = ["metric"]
     for run in runs:
         heads += [run.path, "real images (sd)"]
     rows: Rows = [heads]
     for name in names:
         row: list[Any] = [name]
-        for record, floors_of_run in zip(newest, floors, strict=True):
-            value, floor = record.get("metrics", {}).get(name), floors_of_run.get(name)
+        for of_run, floors_of_run in zip(metrics, floors, strict=True):
+            value, floor = of_run.get(name), floors_of_run.get(name)
             row.append("" if value is None else format_number(value))
             row.append(
                 f"{format_number(floor['mean'])} ({format_number(floor['sd'])})" if floor else ""

@@ -226,6 +226,30 @@ def test_the_usual_evaluation_is_shown_and_each_beside_its_own_floor(run_dirs, r
     assert "features mnist-cnn-a-v1" in text
 
 
+def test_inceptions_numbers_stand_below_the_others(run_dir):
+    """Whatever came last; without a whole evaluation the light one stands above."""
+    usual = {"weights": "ema", "features": {"name": "mnist-cnn-a-v1"}}
+    own = {"step": 6, "source": "evaluate", "metrics": {"fcd": 3.0},
+           "floors": {"fcd": {"mean": 1.0, "sd": 0.5}}, **usual}  # fmt: skip
+    papers = {
+        "step": 5, "source": "evaluate", "weights": "ema", "num_images": 2000,
+        "features": {"name": "inception-2015-12-05"}, "metrics": {"fid_inception_2k": 7.5},
+        "floors": {"fid_inception_2k": {"mean": 1.5, "sd": 0.25}},
+    }  # fmt: skip
+    raw = {**papers, "weights": "raw", "metrics": {"fid_inception_2k": 9.5}}
+    light = {**own, "source": "training", "metrics": {"fcd": 4.0}}
+    for rows, fcd in (([own, papers, raw, light], 3), ([papers, own], 3), ([light, papers], 4)):
+        (run_dir / "evaluations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        text = page_of(run_dir)
+        assert f"<th>fcd</th><td>{fcd}</td><td>1 (0.5)</td>" in text
+        assert "<th>fid_inception_2k</th><td>7.5</td><td>1.5 (0.25)</td>" in text
+        assert text.index("<th>fcd</th>") < text.index("<th>fid_inception_2k</th>")
+        assert "step 6, weights ema, features mnist-cnn-a-v1" in text
+        assert "step 5, weights ema, num_images 2000, features inception-2015-12-05" in text
+    (run_dir / "evaluations.jsonl").write_text(json.dumps(raw) + "\n")
+    assert "<th>fid_inception_2k</th><td>9.5</td><td>1.5 (0.25)</td>" in page_of(run_dir)
+
+
 def test_networks_of_the_caller_are_named(run_dir):
     values = json.loads((run_dir / "config.json").read_text())
     values["own_networks"] = ["discriminator"]
