@@ -44,7 +44,8 @@ def define_config_flags(values: flags.FlagValues) -> None:
     fields = {field.name: field for field in dataclasses.fields(Config)}
     for name, table in TABLES.items():
         names = (*table, f"{FOLDER}PATH") if name == "dataset" else tuple(table)
-        fields[name] = option(fields[name].default, fields[name].metadata["help"], choices=names)
+        default, text = fields[name].default, fields[name].metadata["help"]
+        fields[name] = option(default, text, choices=names, own_rows=True)
     define(values, **fields)
     define_import(values)
 

@@ -18,7 +18,7 @@ from gan.data.folders.load import Folder, load_folder
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.config import FOLDER, Config
-from gan.run.fields import lookup
+from gan.run.fields import OWN_ROWS, lookup
 from gan.run.paths import user_path
 
 
@@ -261,7 +261,7 @@ def load_dataset(
         found = load_folder(directory, settings, cache, skip_bad_images, test_share, print_fn)
         data = Dataset(**found._asdict())
     else:
-        source: DataSource = lookup(DATASETS, "dataset", name)
+        source: DataSource = lookup(DATASETS, "dataset", name, OWN_ROWS)
         data = source.load(str(user_path(data_dir, "data_dir")) if data_dir else "", print_fn)
     return check_dataset(name, data, print_fn)
 

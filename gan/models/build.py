@@ -8,7 +8,7 @@ from gan.errors import UserError
 from gan.models.layers import NetworkSpec
 from gan.models.registry import DISCRIMINATORS, GENERATORS, Network
 from gan.run.config import Config
-from gan.run.fields import lookup
+from gan.run.fields import OWN_ROWS, lookup
 from gan.run.heads import HEADS
 
 
@@ -49,6 +49,6 @@ def build_network(
     elif head and head.finds_codes:
         spec = spec._replace(categories=config.categories)
     try:
-        return lookup(table, flag, name).build(spec)
+        return lookup(table, flag, name, OWN_ROWS).build(spec)
     except ValueError as error:
         raise UserError(f"--{flag}={name}: {error}") from None

@@ -14,6 +14,7 @@ INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow count
 
 # Rows by the names that older versions gave them; config.json of a run may have these.
 RENAMED = {"infogan": "dcgan_dense", "infogan_tiny": "dcgan_dense_tiny"}
+OWN_ROWS = ", or your own with --import=FILE"  # of tables, see gan/run/imports.py
 
 
 def option(
@@ -21,6 +22,7 @@ def option(
     help: str,
     *,
     choices: tuple[str, ...] = (),
+    own_rows: bool = False,
     low: float | None = None,
     above: float | None = None,
     below: float | None = None,
@@ -34,6 +36,7 @@ def option(
         default: The value of the `mlp` preset, or of the flag.
         help: What it means, with its unit.
         choices: The valid texts, if not all are; one that ends in PATH stands for any path there.
+        own_rows: Whether the choices are a table's, which ``--import`` adds to.
         low: The least valid number.
         above: All valid numbers are greater than this one.
         below: All valid numbers are less than this one.
@@ -145,7 +148,8 @@ def valid_values(field: "dataclasses.Field[Any]") -> str:
     if kind is bool:
         return "must be true or false"
     if kind is str:
-        return f"must be one of {', '.join(meta['choices'])}" if meta["choices"] else "must be text"
+        named, more = ", ".join(meta["choices"]), OWN_ROWS if meta["own_rows"] else ""
+        return f"must be one of {named}{more}" if named else "must be text"
     bounds = [
         f"{name} {'2^31' if meta[key] == INT32 else meta[key]}"
         for key, name in (
@@ -163,9 +167,6 @@ def new_name(name: str, valid: tuple[str, ...]) -> str:
     """Returns what a row is called today, as the end of a sentence; "" if it has no other name."""
     today = RENAMED.get(name)
     return f"; what was {name} is {today} now" if today in valid else ""
-
-
-OWN_ROWS = ", or your own with --import=FILE"
 
 
 def lookup(table: Mapping[str, Any], flag: str, name: str, more: str = "") -> Any:

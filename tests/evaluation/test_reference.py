@@ -401,6 +401,8 @@ def test_every_packaged_network_has_floors(name):
         "sha256", "thresholds", "floors of 10000 against 10000 test",
         "floors of 2000 against 2000 test",
     }  # fmt: skip
+    for key in [key for key in table if key.startswith("floors")]:
+        assert list(table[key]) == list(metrics.METRICS)
 
 
 def test_mnists_ceilings(mnist):
