@@ -1,6 +1,7 @@
 """What tests of several files share."""
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,15 @@ def run_module(*args, **kwargs):
         timeout=300,
         **kwargs,
     )
+
+
+def on_two_devices(command, *arguments):
+    """Runs a command of two_devices.py and returns the finished process."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    return subprocess.run(
+        [sys.executable, "tests/two_devices.py", command, *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=600, env=environment,
+    )  # fmt: skip
 
 
 def status_of(monkeypatch, command_line, *args):

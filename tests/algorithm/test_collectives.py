@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import zlib
 
 import keras
@@ -18,7 +16,7 @@ from gan.training import cluster, devices, strategy
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.state import build_state
 from gan.training.trainer import train
-from support import ROOT
+from support import on_two_devices
 from two_devices import DATA, SHAPE, configured
 
 R3 = {"loss": "relativistic", "penalty": "r1_r2", "beta_1": 0.0, "beta_2": 0.99}
@@ -57,15 +55,6 @@ NETWORKS = {
 HALF = {"mixed_bfloat16": {}, "mixed_float16": {"d_warmup_steps": 5}}
 # Both devices have their own statistics of a batch here; only that they end equal is compared.
 APART = {"batch_norm": {"g_norm": "batch"}}
-
-
-def on_two_devices(command, *arguments):
-    """Runs a command of two_devices.py and returns the finished process."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    return subprocess.run(
-        [sys.executable, "tests/two_devices.py", command, *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=600, env=environment,
-    )  # fmt: skip
 
 
 def answer(command, question):

@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -20,7 +18,7 @@ from gan.training import init_from
 from gan.training.checkpoints import checkpoint_manager
 from gan.training.state import build_state
 from gan.training.trainer import train
-from support import ROOT, checkpoint, same, weights_of
+from support import checkpoint, on_two_devices, same, weights_of
 
 SHAPE = (28, 28, 1)
 PLAYERS = ("generator", "discriminator", "ema_generator")
@@ -283,10 +281,7 @@ def test_two_devices_start_from_what_one_saved(source, tiny_config, tmp_path):
         "--strategy=mirrored", "--nojit_compile", "--precision=float32", "--steps=2",
         "--batch_size=16", "--checkpoint_every=1", "--evaluate_every=0", "--posthoc_averages",
     )  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "tests/two_devices.py", "train", *flags], cwd=ROOT, capture_output=True,
-        text=True, timeout=300, check=False,
-    )  # fmt: skip
+    done = on_two_devices("train", *flags)
     assert done.returncode == 0, done.stderr
     assert "2 replicas" in done.stdout
     there, here = (
