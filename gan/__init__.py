@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gan.models.registry import DISCRIMINATORS, GENERATORS, Network
     from gan.run.config import Config
     from gan.run.presets import PRESETS
-    from gan.sampling.generators import sample
+    from gan.sampling.drawing import sample
     from gan.sampling.latents import latents_of
 
 # All must be set before TensorFlow and Keras are imported. An explicit setting of the user wins.
@@ -69,7 +69,7 @@ _MODULES = {
     "gan.models.registry": ["DISCRIMINATORS", "GENERATORS", "Network"],
     "gan.run.config": ["Config"],
     "gan.run.presets": ["PRESETS"],
-    "gan.sampling.generators": ["sample"],
+    "gan.sampling.drawing": ["sample"],
     "gan.sampling.latents": ["latents_of"],
 }
 

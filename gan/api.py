@@ -22,7 +22,7 @@ from gan.models.checks import check_network
 from gan.run.paths import user_path
 from gan.run.presets import from_preset
 from gan.run.streams import say
-from gan.sampling import discriminators, generators, posthoc_averages
+from gan.sampling import discriminators, drawing, generators, posthoc_averages
 from gan.training import devices, trainer
 from gan.training.signals import handing_on_signals
 
@@ -148,9 +148,9 @@ def evaluate(
         takes = [tuple(tensor.shape)[1:] for tensor in getattr(images, "inputs", None) or ()]
         latents: tuple[Any, ...] = takes[0] if takes and len(takes[0]) == 1 else ("latent_dim",)
         check_network("images", images, latents, data.shape, len(takes) > 1)
-        for doubt in generators.check_range("images", images):
+        for doubt in drawing.check_range("images", images):
             say(f"warning: {doubt}")
-        images = generators.sample_for_evaluation(images, data, int(num_images))
+        images = drawing.sample_for_evaluation(images, data, int(num_images))
     else:
         check_samples(images, data.shape)
     real = reference.load_real_features(dataset, data, print_fn=say)

@@ -15,7 +15,7 @@ from gan.run import jsonl
 from gan.run import run_directory as run_files
 from gan.run.presets import from_preset
 from gan.run.records import read_evaluations, read_metrics
-from gan.sampling import generators
+from gan.sampling import drawing, generators
 from gan.sweeps.runs import COMPLETED, Run, state_of
 from gan.training import collapse
 from gan.training.checks import has_log_odds
@@ -51,7 +51,7 @@ def count_modes(
             if record is None:
                 print(f"counting the modes of {run.directory.name}, {weights}", flush=True)
                 generator, _ = generators.restore_generator(run.directory, modes.data, weights)
-                drawn = generators.sample_for_evaluation(generator, modes.data, modes.count)
+                drawn = drawing.sample_for_evaluation(generator, modes.data, modes.count)
                 record = {**about, **mode_record(modes, drawn)}
                 jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
             rows.append({**about_run(run, weights, records), **record["metrics"]})
@@ -127,7 +127,7 @@ def judge_images(
             return record
         print(f"evaluating {run.directory.name}, step {step}, {weights}, {network}", flush=True)
         generator, _ = generators.restore_generator(run.directory, data, weights, str(step))
-        images = generators.sample_for_evaluation(generator, data, count)
+        images = drawing.sample_for_evaluation(generator, data, count)
         comparison = against.compare(images)
         record = {**about, **evaluation_record(against, comparison, names)}
         jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
@@ -191,7 +191,7 @@ def papers_numbers(
     if record is None:
         print(f"evaluating {run.directory.name}, step {step}, {weights}, Inception", flush=True)
         generator, _ = generators.restore_generator(run.directory, data, weights, str(step))
-        images = generators.sample_for_evaluation(generator, data, count)
+        images = drawing.sample_for_evaluation(generator, data, count)
         record = {**about, **inception.evaluate(dataset, data, images, names, "test", print)}
         jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
     for name in names:

@@ -19,7 +19,7 @@ from gan.evaluation import features
 from gan.evaluation.features import BATCH_SIZE, Cycle
 from gan.evaluation.reference import RealFeatures, cached
 from gan.models.checks import classes_of
-from gan.sampling.generators import sample
+from gan.sampling.drawing import sample
 
 RECIPE = (Cycle(5, 2e-3, 0.4),)  # for samples and for real images alike
 NETWORK = "cnn-a"

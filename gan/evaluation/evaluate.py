@@ -29,7 +29,7 @@ from gan.evaluation.reference import (
 from gan.evaluation.reference import floors as floors_of
 from gan.evaluation.samples import Samples
 from gan.run.config import Config
-from gan.sampling.generators import labels_for_evaluation, sample_for_evaluation
+from gan.sampling.drawing import labels_for_evaluation, sample_for_evaluation
 
 # The light evaluation during training.
 LIGHT_IMAGES = 2000

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from gan.data.images import to_float
 from gan.models.checks import classes_of
+from gan.sampling.drawing import draw
 from gan.sampling.export import in_float32
-from gan.sampling.generators import draw
 from gan.sampling.latents import latents_of
 
 CANDIDATES = 1000  # seeds whose images are looked at for a start; of all classes together

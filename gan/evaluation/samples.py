@@ -17,7 +17,7 @@ from gan.evaluation.reference import usual_images
 from gan.run import imports, run_directory
 from gan.run.config import Config
 from gan.run.heads import MOST_NAMED, names_classes
-from gan.sampling import discriminators, generators, posthoc_averages
+from gan.sampling import discriminators, drawing, generators, posthoc_averages
 
 USUAL_IMAGES = 10_000  # of the generator of a run
 
@@ -70,8 +70,8 @@ def draw_from_run(
         generator, step = generators.restore_generator(run_dir, data, weights, checkpoint)
     count = count or usual_count(data, split)
     print_fn(f"drawing {count:,} images of step {step}, {weights} weights")
-    images = generators.sample_for_evaluation(generator, data, count, seed)
-    labels = generators.labels_for_evaluation(generator, data, count, seed)
+    images = drawing.sample_for_evaluation(generator, data, count, seed)
+    labels = drawing.labels_for_evaluation(generator, data, count, seed)
     origin = {
         "step": step,
         "kimg": step * config.d_steps * config.batch_size / 1000,
@@ -125,7 +125,7 @@ def read_or_draw(
             made = list(generator.output_shape[1:])
             raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")
         count = count or usual_count(data)
-        images = generators.sample_for_evaluation(generator, data, count, seed)
+        images = drawing.sample_for_evaluation(generator, data, count, seed)
         read_as, origin["seed"] = "drawn by it", seed
     else:
         images, read_as = read_samples(path, data.shape, print_fn)

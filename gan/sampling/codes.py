@@ -9,7 +9,7 @@ import numpy as np
 
 from gan.data.images import image_grid
 from gan.run.heads import Codes
-from gan.sampling.generators import draw
+from gan.sampling.drawing import draw
 from gan.sampling.latents import latents_of
 
 COLUMNS = 10  # of each walk

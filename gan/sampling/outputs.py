@@ -29,7 +29,7 @@ from gan.run.atomic_files import replacing
 from gan.run.config import Config
 from gan.run.heads import Codes
 from gan.run.streams import say
-from gan.sampling import generators, latents
+from gan.sampling import drawing, latents
 from gan.sampling.class_mixing import mixing_generator
 from gan.sampling.classes import folder_names
 from gan.sampling.codes import COLUMNS, code_picture
@@ -101,18 +101,18 @@ class Request:
 
     def draw(self, seeds: Numbers, labels: Numbers | None = None) -> np.ndarray:
         """Returns the images of seeds."""
-        return generators.sample(self.generator, seeds, labels=labels, truncation=self.truncation)
+        return drawing.sample(self.generator, seeds, labels=labels, truncation=self.truncation)
 
 
 def write_grid(request: Request, out: Path) -> str:
     """Writes one picture: seeds in rows, or rows a class if conditional; points are scattered."""
-    side, classes = request.side, generators.shown_classes(request.generator)
+    side, classes = request.side, drawing.shown_classes(request.generator)
     classes = classes if request.labels is None else np.asarray(request.labels)
     if request.makes_points:
-        clouds = [request.draw(range(generators.POINTS_SHOWN))]
+        clouds = [request.draw(range(drawing.POINTS_SHOWN))]
         if request.config:
             data = dataset_from_config(request.config, say)
-            clouds.insert(0, real_examples(data, generators.POINTS_SHOWN, 0))
+            clouds.insert(0, real_examples(data, drawing.POINTS_SHOWN, 0))
         picture = scatter(*clouds)
     elif request.labels is None and (request.seeds is not None or not len(classes)):
         shown = request.seeds or range(side**2)
@@ -191,7 +191,7 @@ def write_interpolation(request: Request, out: Path) -> str:
     seeds = request.seeds or range(PAIRS + 1)
     if len(seeds) < 2:
         raise UserError(f"--seeds={seeds[0]}: must be two or more to interpolate between")
-    classes = generators.shown_classes(request.generator)
+    classes = drawing.shown_classes(request.generator)
     classes = classes if request.labels is None else np.asarray(request.labels)
     request.check_count((len(seeds) - 1) * STEPS * max(1, len(classes)), STEPS)
     ends = latents.latents_of(seeds, request.generator.inputs[0].shape[-1])
@@ -200,7 +200,7 @@ def write_interpolation(request: Request, out: Path) -> str:
     ways = [latents.interpolate(*pair, STEPS) for pair in itertools.pairwise(ends)]
     path = np.concatenate(ways)
     rows = [
-        generators.draw(request.generator, path, np.full(len(path), label))
+        drawing.draw(request.generator, path, np.full(len(path), label))
         for label in (classes if len(classes) else [0])  # not looked at where there are none
     ]
     write_png(out, image_grid(np.concatenate(rows), STEPS))
@@ -223,7 +223,7 @@ def write_directions(request: Request, out: Path) -> str:
     request.check_count(len(seeds) * count * WALK_STEPS, WALK_STEPS)
     ways, share = walks(request.generator, seeds, count, request.reach, request.truncation)
     rows = ways.reshape(-1, ways.shape[-1])
-    images = generators.draw(request.generator, rows, labels.repeat(count * WALK_STEPS))
+    images = drawing.draw(request.generator, rows, labels.repeat(count * WALK_STEPS))
     write_png(out, image_grid(images, WALK_STEPS))
     reach = f"{request.reach:g}"
     return f"{out}: {count} directions from -{reach} to {reach}, {share:.0%} of the kernel's energy"
@@ -244,7 +244,7 @@ def write_class_ways(request: Request, out: Path) -> str:
         ends = latents.truncate(ends, request.truncation)
     steps = np.tile(np.arange(len(ways) * STEPS).reshape(-1, 1, STEPS), [1, len(seeds), 1])
     rows = np.tile(ends.repeat(STEPS, 0), [len(ways), 1])
-    write_png(out, image_grid(generators.draw(generator, rows, steps.ravel()), STEPS))
+    write_png(out, image_grid(drawing.draw(generator, rows, steps.ravel()), STEPS))
     return f"{out}: from class to class, {len(ways)} ways of {len(seeds)} seeds, mixing {what}"
 
 

@@ -13,7 +13,7 @@ from gan.rng import SAMPLES, draw_latents
 from gan.run import run_directory
 from gan.run.config import Config
 from gan.sampling.codes import code_picture
-from gan.sampling.generators import POINTS_SHOWN, draw, shown_classes
+from gan.sampling.drawing import POINTS_SHOWN, draw, shown_classes
 from gan.training.metrics_log import MetricsLog
 
 CLASS_COLUMNS = 10

@@ -30,7 +30,7 @@ from gan.evaluation import (
     samples,
 )
 from gan.run import jsonl
-from gan.sampling import generators
+from gan.sampling import drawing, generators
 from gan.sampling.latents import latents_of
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.state import build_state
@@ -49,10 +49,10 @@ def generator():
 
 
 def test_samples_do_not_depend_on_the_batch(generator, monkeypatch):
-    whole = generators.sample(generator, range(1100), noise_seed=1)
+    whole = drawing.sample(generator, range(1100), noise_seed=1)
     assert (whole.shape, whole.dtype) == ((1100, *SHAPE), np.uint8)
-    monkeypatch.setattr(generators, "SAMPLE_BATCH", 77)
-    parts = generators.sample(generator, range(1100), noise_seed=1)
+    monkeypatch.setattr(drawing, "SAMPLE_BATCH", 77)
+    parts = drawing.sample(generator, range(1100), noise_seed=1)
     assert np.abs(whole.astype(int) - parts).max() <= 1
     assert (whole == parts).mean() > 0.999
     images = generator(latents_of([0], 3, 1)).numpy()
@@ -323,7 +323,7 @@ def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     generator, *_ = generators.restore_generator(tmp_path, DATA, "ema", "latest")
     state = build_state(config, SHAPE)
     restore(state, checkpoint_manager(state, tmp_path, 3))
-    images = generators.sample(generator, range(2000))
+    images = drawing.sample(generator, range(2000))
     seen = reference.load_real_features("mnist", data)
     comparison = seen.reference(count=2000).compare(images)
     again = metrics.compute(comparison, evaluate.LIGHT_METRICS)
@@ -384,11 +384,11 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     # The record is about these very images.
     generator, _ = generators.restore_generator(mnist_run, DATA)
     seen = reference.load_real_features("mnist", load_dataset("mnist", "", print))
-    images = generators.sample(generator, range(2000))
+    images = drawing.sample(generator, range(2000))
     again = metrics.compute(seen.reference(count=2000).compare(images), ["fcd"])
     assert again["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
     generator, _ = generators.restore_generator(mnist_run, DATA, "raw", "6")
-    images = generators.sample(generator, range(2000), noise_seed=5)
+    images = drawing.sample(generator, range(2000), noise_seed=5)
     seen = reference.load_real_features("mnist", load_dataset("mnist", "", print), "cnn-b")
     again = metrics.compute(seen.reference(count=2000).compare(images), ["fcd"])
     assert again["fcd"] == pytest.approx(second["metrics"]["fcd"], rel=1e-6)
@@ -481,7 +481,7 @@ def test_a_run_in_a_read_only_place_is_refused_before_anything_is_computed(
 ):
     # Tests may run as root, who may write everywhere.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    monkeypatch.setattr(generators, "sample", None)
+    monkeypatch.setattr(drawing, "sample", None)
     assert call(monkeypatch, f"--run_dir={mnist_run}") == 2
     assert f"--run_dir={mnist_run}: cannot be written" in capsys.readouterr().err
 

@@ -11,7 +11,7 @@ from gan.errors import UserError
 from gan.evaluation import projection, targets
 from gan.evaluation.projection import Judge, project
 from gan.run.presets import from_preset
-from gan.sampling import generators
+from gan.sampling import drawing, generators
 from gan.sampling.latents import latents_of
 from gan.training.trainer import train
 from support import status_of
@@ -36,14 +36,14 @@ def generator_of(classes=0):
 def test_latents_of_a_sample_are_found_again():
     """Of a seed that no way begins at."""
     generator, wanted = generator_of(), latents_of([5000, 7001], 4)
-    images = generators.draw(generator, wanted, np.zeros(2))
+    images = drawing.draw(generator, wanted, np.zeros(2))
     found = project(generator, images, Judge(), [None] * 2, starts=3, steps=150)
     assert found.latents.dtype == np.float32
     np.testing.assert_allclose(found.latents, wanted, atol=0.05)
     assert found.pixels.max() < 1.0
     assert np.isnan(found.features).all()
     assert found.images.shape == (2, 6, 4, 4, 1)
-    starts = generators.sample(generator, found.seeds)
+    starts = drawing.sample(generator, found.seeds)
     np.testing.assert_array_equal(found.images[:, 0], starts)
     nearer = np.abs(found.images.astype(int) - images[:, None]).mean((2, 3, 4))
     assert np.all(nearer[:, -1] < nearer[:, 0])
@@ -61,14 +61,14 @@ def test_what_a_generator_does_not_draw_stays_far():
 
 def test_latents_stay_as_short_as_those_of_training():
     generator = generator_of()
-    far = generators.draw(generator, np.full([1, 4], 9.0, np.float32), np.zeros(1))
+    far = drawing.draw(generator, np.full([1, 4], 9.0, np.float32), np.zeros(1))
     found = project(generator, far, Judge(), [None], starts=2, steps=150)
     assert np.linalg.norm(found.latents[0]) == pytest.approx(2 + 2, abs=1e-4)
 
 
 def test_the_class_is_found_or_given():
     generator = generator_of(classes=3)
-    images = generators.sample(generator, [5000, 5001], labels=[2, 0])
+    images = drawing.sample(generator, [5000, 5001], labels=[2, 0])
     found = project(generator, images, Judge(), [None, 1], starts=2, steps=100)
     assert found.labels.tolist() == [2, 1]
     assert found.pixels[0] < 1.0 < found.pixels[1]
@@ -152,7 +152,7 @@ FEW = ("--steps=2", "--starts=2", "--compare=3")
 
 def test_a_sample_of_the_run_comes_nearest(run_dir, tmp_path, monkeypatch, capsys):
     generator = generators.load_saved_generator(run_dir)
-    sample = generators.sample(generator, [17])[0]
+    sample = drawing.sample(generator, [17])[0]
     image = save(tmp_path / "mine.png", sample[..., 0])
     assert status_of(monkeypatch, command, run_dir, f"--image={image}", *FEW) == 0
     *warnings, first, second, last = capsys.readouterr().out.splitlines()
@@ -168,7 +168,7 @@ def test_a_sample_of_the_run_comes_nearest(run_dir, tmp_path, monkeypatch, capsy
     assert arrays["seeds"].tolist() == [17]
     assert arrays["labels"].tolist() == [7]
     np.testing.assert_array_equal(arrays["targets"], sample[np.newaxis])
-    again = generators.draw(generator, arrays["latents"], arrays["labels"])
+    again = drawing.draw(generator, arrays["latents"], arrays["labels"])
     np.testing.assert_array_equal(again, arrays["images"])
     assert arrays["test_latents"].shape == (3, 100)
     assert np.all(arrays["test_pixels"] > arrays["pixels"])

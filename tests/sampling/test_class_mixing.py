@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from gan.cli import sample
 from gan.errors import UserError
-from gan.sampling import generators
+from gan.sampling import drawing, generators
 from gan.sampling.class_mixing import mixing_generator
 from support import status_of
 
@@ -83,7 +83,7 @@ def test_the_command_goes_from_each_class_to_the_next(tmp_path, monkeypatch, cap
     cells = tf.io.decode_png(out.read_bytes()).numpy()[::3, ::3, 0][4::6, 4::6]
     rows = [np.linspace(*ends, 10) for ends in ((-1, 0.6), (-1, 0.6), (0.6, 0.2), (0.6, 0.2))]
     np.testing.assert_allclose(cells, np.array(rows) * 127.5 + 127.5, atol=1)
-    ends = generators.sample(generators.read_generator(path), [5, 6], labels=[0, 2])
+    ends = drawing.sample(generators.read_generator(path), [5, 6], labels=[0, 2])
     assert (cells[0, 0], cells[0, -1]) == (ends[0, 1, 1, 0], ends[1, 1, 1, 0])
     assert status_of(monkeypatch, sample, path, "--latent=classes", "--labels=2") == 2
     assert "--latent=classes: needs two or more classes" in capsys.readouterr().err

@@ -23,9 +23,10 @@ from gan.evaluation import (
     reference,
     samples,
 )
+from gan.models.checks import classes_of
 from gan.run.config import Config
 from gan.run.presets import from_preset
-from gan.sampling import generators, outputs
+from gan.sampling import drawing, generators, outputs
 from gan.sampling.latents import latents_of, truncate
 from gan.training import sample_grids
 from gan.training.trainer import train
@@ -84,17 +85,17 @@ def test_at_most_ten_classes_are_shown():
 
 
 def test_samples_of_a_conditional_generator_go_round_the_classes():
-    images = generators.sample(conditional_generator(), range(7))
+    images = drawing.sample(conditional_generator(), range(7))
     assert images[:, 4, 4, 0].tolist() == [0, 128, 255, 0, 128, 255, 0]
-    assert generators.classes_of(conditional_generator()) == 3
+    assert classes_of(conditional_generator()) == 3
     for labels in ([0.5], [3], [-1], [0, 1]):
         with pytest.raises(UserError, match=r"labels: must be one in 0\.\.2 for each seed"):
-            generators.sample(conditional_generator(), [7], labels=labels)
+            drawing.sample(conditional_generator(), [7], labels=labels)
     latents, labels = keras.Input([4]), keras.Input([], dtype="int32")
     joined = keras.layers.Concatenate()([latents, keras.layers.Reshape([1])(labels)])
     without_embedding = keras.Model([latents, labels], joined)
     with pytest.raises(UserError, match="must have an Embedding"):
-        generators.classes_of(without_embedding)
+        classes_of(without_embedding)
 
 
 def test_images_to_judge_have_the_classes_of_the_training_images():
@@ -103,7 +104,7 @@ def test_images_to_judge_have_the_classes_of_the_training_images():
     data = Dataset(np.zeros([100, 8, 8, 1], np.uint8), labels)
 
     def classes(seed=0, count=3000, data=data):
-        images = generators.sample_for_evaluation(conditional_generator(), data, count, seed)
+        images = drawing.sample_for_evaluation(conditional_generator(), data, count, seed)
         return images[:, 4, 4, 0] // 127
 
     shares = np.bincount(classes()) / 3000
@@ -140,10 +141,10 @@ def test_a_conditional_run_has_a_row_a_class(tmp_path, tiny_config, monkeypatch)
     grid = tf.io.decode_png((tmp_path / "run/samples/step_00000004.png").read_bytes())
     assert grid.shape == ((3 * 30 + 2) * 3, (10 * 30 + 2) * 3, 1)
     generator, step = generators.restore_generator(tmp_path / "run", labelled)
-    assert (step, generators.classes_of(generator)) == (4, 3)
+    assert (step, classes_of(generator)) == (4, 3)
     saved = generators.load_saved_generator(tmp_path / "run")
     np.testing.assert_array_equal(
-        generators.sample(saved, range(9)), generators.sample(generator, range(9))
+        drawing.sample(saved, range(9)), drawing.sample(generator, range(9))
     )
 
 
@@ -156,7 +157,7 @@ def test_the_grid_of_a_conditional_generator_has_a_row_a_class_too(tmp_path):
     for row, label in enumerate(range(3)):
         for column, seed in enumerate(range(4)):
             cell = cells[2 + 10 * row :, 2 + 10 * column :][:8, :8]
-            image = generators.sample(generator, [seed], labels=[label])[0, ..., 0]
+            image = drawing.sample(generator, [seed], labels=[label])[0, ..., 0]
             np.testing.assert_array_equal(cell, image)
 
 
@@ -181,7 +182,7 @@ def test_single_images_by_their_seed(tmp_path, tiny_config, monkeypatch, capsys)
     assert call(monkeypatch, run, "--seeds=5", f"--out={tmp_path / 'one'}") == 0
     one, of_few = ((tmp_path / d / "00005.png").read_bytes() for d in ("one", "few"))
     assert one == of_few
-    expected = generators.sample(generators.load_saved_generator(tmp_path / "run"), [5])[0]
+    expected = drawing.sample(generators.load_saved_generator(tmp_path / "run"), [5])[0]
     np.testing.assert_array_equal(tf.io.decode_png(one), expected)
     capsys.readouterr()
     for bad, message in (
@@ -211,10 +212,10 @@ def test_a_grid_shows_the_first_seeds_or_those_that_are_named(trained, tmp_path,
     generator = generators.load_saved_generator(trained)
     run, out = f"--run_dir={trained}", tmp_path / "a.png"
     assert call(monkeypatch, run, "--side=3", f"--out={out}") == 0
-    expected = image_grid(generators.sample(generator, range(9)), 3)
+    expected = image_grid(drawing.sample(generator, range(9)), 3)
     np.testing.assert_array_equal(picture(out), expected)
     assert call(monkeypatch, run, "--side=2", "--seeds=4-6", f"--out={out}") == 0
-    images = generators.sample(generator, [4, 5, 6])
+    images = drawing.sample(generator, [4, 5, 6])
     blank = np.full_like(images[:1], 255)
     expected = image_grid(np.concatenate([images, blank]), 2)
     np.testing.assert_array_equal(picture(out), expected)
@@ -226,7 +227,7 @@ def test_seeds_may_be_listed(trained, tmp_path, monkeypatch, capsys):
     assert call(monkeypatch, trained, *arguments) == 0  # a run without --run_dir=
     assert call(monkeypatch, trained, "other", *arguments) == 2
     assert "error: other: is one too many, " in capsys.readouterr().err
-    images = generators.sample(generators.load_saved_generator(trained), [41, 3, 7, 8])
+    images = drawing.sample(generators.load_saved_generator(trained), [41, 3, 7, 8])
     np.testing.assert_array_equal(picture(out), image_grid(images, 2))
 
 
@@ -242,7 +243,7 @@ def test_a_checkpoint_draws_before_the_run_has_ended(trained, tmp_path, monkeypa
         assert call(monkeypatch, run, *arguments) == 0
         with np.load(out) as file:
             drawn[weights] = file["images"]
-    ended = generators.sample(generators.load_saved_generator(trained), range(4))
+    ended = drawing.sample(generators.load_saved_generator(trained), range(4))
     np.testing.assert_array_equal(drawn["ema"], ended)
     assert not np.array_equal(drawn["raw"], ended)
 
@@ -251,14 +252,14 @@ def test_a_checkpoint_draws_what_the_run_itself_draws_from(trained, tmp_path, ca
     run = tmp_path / "run"
     shutil.copytree(trained, run)
     drawn = {
-        w: generators.sample(generators.load_generator(run, "4", w), range(4))
+        w: drawing.sample(generators.load_generator(run, "4", w), range(4))
         for w in ("", "ema", "raw")
     }
     np.testing.assert_array_equal(drawn[""], drawn["ema"])
     values = json.loads((run / "config.json").read_text())
     values["config"]["sample_weights"] = "raw"  # as the preset classic
     (run / "config.json").write_text(json.dumps(values))
-    again = generators.sample(generators.load_generator(run, "4"), range(4))
+    again = drawing.sample(generators.load_generator(run, "4"), range(4))
     np.testing.assert_array_equal(again, drawn["raw"])
     for path in (run, run / "generator.keras"):
         with pytest.raises(UserError, match="--weights=raw: needs --checkpoint"):
@@ -324,9 +325,7 @@ def test_an_interpolation_has_the_seeds_at_the_ends_of_its_rows(trained, tmp_pat
     arguments = ("--latent=interpolate", "--seeds=5-7", f"--out={out}")
     assert call(monkeypatch, f"--run_dir={trained}", *arguments) == 0
     cells = picture(out)[::3, ::3].reshape(2 * 30 + 2, 10 * 30 + 2)
-    ends = generators.sample(generators.load_saved_generator(trained), [5, 6, 7])[..., 0].astype(
-        int
-    )
+    ends = drawing.sample(generators.load_saved_generator(trained), [5, 6, 7])[..., 0].astype(int)
     for row, column, seed in ((0, 0, 0), (0, 9, 1), (1, 0, 1), (1, 9, 2)):
         cell = cells[2 + 30 * row :, 2 + 30 * column :][:28, :28]
         assert np.abs(cell - ends[seed]).max() <= 1
@@ -346,7 +345,7 @@ def test_an_interpolation_is_truncated_as_images_are(trained, tmp_path, monkeypa
     for column, seed in ((0, 5), (9, 6)):
         cell = cells[2:30, 2 + 30 * column :][:, :28]
         expected, other = (
-            generators.sample(generator, [seed], truncation=bound)[0, ..., 0].astype(int)
+            drawing.sample(generator, [seed], truncation=bound)[0, ..., 0].astype(int)
             for bound in (0.4, 0.0)
         )
         assert np.abs(cell - expected).max() <= 1
@@ -376,7 +375,7 @@ def test_the_nearest_training_images(trained, tmp_path, monkeypatch, capsys):
     assert f"{out}: samples, nearest in pixels, nearest in features" in capsys.readouterr().out
     shown = picture(out)[::3, ::3]
     assert shown.shape == (6 * 30 + 2, 20 * 30 + 2, 1)  # 20 columns, then the last one
-    drawn = generators.sample(generators.load_saved_generator(trained), [0, 19, 20])
+    drawn = drawing.sample(generators.load_saved_generator(trained), [0, 19, 20])
     for image, row, column in zip(drawn, (0, 0, 3), (0, 19, 0), strict=True):
         found = shown[2 + 30 * row :, 2 + 30 * column :][:28, :28]
         # In a batch of another size, so a last digit may be rounded otherwise.

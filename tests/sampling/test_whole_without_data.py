@@ -21,7 +21,7 @@ from gan.data.images import image_grid
 from gan.errors import UserError
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
-from gan.sampling import generators
+from gan.sampling import drawing, generators
 from gan.training.trainer import train
 from support import status_of
 
@@ -82,7 +82,7 @@ def test_a_folder_of_samples_is_read_as_the_same_classes(flags, moved, monkeypat
     assert sorted(p.name for p in (out / "cat").iterdir()) == [
         "00001.png", "00004.png", "00007.png", "00010.png"
     ]  # fmt: skip
-    expected = generators.sample(generator, seeds)
+    expected = drawing.sample(generator, seeds)
     np.testing.assert_allclose(data.train_images.astype(int), expected.astype(int), atol=1)
     if flags:
         return
@@ -99,7 +99,7 @@ def test_each_seed_is_drawn_for_each_label(moved, monkeypatch, capsys):
     ]  # fmt: skip
     generator = generators.load_saved_generator(moved)
     image = np.asarray(Image.open(out / "dog/00007.png"))
-    np.testing.assert_array_equal(image, generators.sample(generator, [5, 7], [2, 2])[1, ..., 0])
+    np.testing.assert_array_equal(image, drawing.sample(generator, [5, 7], [2, 2])[1, ..., 0])
     (out / "dog/extra.png").touch()
     capsys.readouterr()
     assert call(monkeypatch, moved, "--labels=dog", "--per_class=2", f"--out={out}") == 0
@@ -111,7 +111,7 @@ def test_each_seed_is_drawn_for_each_label(moved, monkeypatch, capsys):
     with np.load(npz) as file:
         assert file["seeds"].tolist() == [5, 7, 5, 7]
         assert file["labels"].tolist() == [2, 2, 0, 0]
-        expected = generators.sample(generator, [5, 7, 5, 7], [2, 2, 0, 0])
+        expected = drawing.sample(generator, [5, 7, 5, 7], [2, 2, 0, 0])
         np.testing.assert_array_equal(file["images"], expected)
     assert call(monkeypatch, moved, "--seeds=5-7", f"--out={npz}") == 0
     with np.load(npz) as file:
@@ -125,20 +125,20 @@ def test_a_grid_has_the_labels_in_rows(moved, monkeypatch):
         return np.asarray(Image.open(out))[..., np.newaxis]
 
     assert call(monkeypatch, moved, "--labels=dog,bird", "--side=3", f"--out={out}") == 0
-    images = generators.sample(generator, [0, 1, 2, 0, 1, 2], [2, 2, 2, 0, 0, 0])
+    images = drawing.sample(generator, [0, 1, 2, 0, 1, 2], [2, 2, 2, 0, 0, 0])
     np.testing.assert_array_equal(shown(), image_grid(images, 3))
     assert call(monkeypatch, moved, "--labels=cat", "--side=2", f"--out={out}") == 0
-    images = generators.sample(generator, range(4), [1] * 4)
+    images = drawing.sample(generator, range(4), [1] * 4)
     np.testing.assert_array_equal(shown(), image_grid(images, 2))
     flags = ("--labels=cat,dog", "--seeds=7-9", "--side=2", f"--out={out}")
     assert call(monkeypatch, moved, *flags) == 0
-    images = generators.sample(generator, [7, 8, 9] * 2, [1] * 3 + [2] * 3)
+    images = drawing.sample(generator, [7, 8, 9] * 2, [1] * 3 + [2] * 3)
     white = np.full((1, 8, 8, 1), 255, np.uint8)
     images = np.concatenate([images[:3], white, images[3:], white])
     np.testing.assert_array_equal(shown(), image_grid(images, 2))
     flags = ("--latent=interpolate", "--labels=dog", "--seeds=0-1", f"--out={out}")
     assert call(monkeypatch, moved, *flags) == 0
-    ends = generators.sample(generator, [0, 1], [2, 2])
+    ends = drawing.sample(generator, [0, 1], [2, 2])
     cells = shown()[::3, ::3, 0]
     assert cells.shape == (10 + 2, 10 * 10 + 2)
     for column, image in ((0, ends[0]), (9, ends[1])):

@@ -13,7 +13,7 @@ from gan.data.images import image_grid
 from gan.data.sources import load_arrays
 from gan.run import jsonl
 from gan.run.config import Config
-from gan.sampling import generators
+from gan.sampling import drawing, generators
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.state import build_state
 from support import differ_everywhere, run_module, weights_of
@@ -82,7 +82,7 @@ def test_the_sample_command_draws_a_grid(run, tmp_path):
     # The command draws with generator.keras; the checkpoint holds the same network.
     generator, step = generators.restore_generator(run_dir, load_dataset("mnist", "", print))
     assert step == 400
-    expected = image_grid(generators.sample(generator, range(25)))
+    expected = image_grid(drawing.sample(generator, range(25)))
     drawn = tf.io.decode_png(out.read_bytes()).numpy()
     assert np.abs(drawn.astype(int) - expected).max() <= 1
 

@@ -21,7 +21,7 @@ from gan.errors import UserError
 from gan.evaluation import features
 from gan.run.config import Config
 from gan.run.presets import from_preset
-from gan.sampling import generators
+from gan.sampling import drawing
 from gan.training.trainer import train as train_run
 
 RESUME = ["--preset=tiny", "--steps=3"] + [
@@ -266,6 +266,6 @@ def test_no_path_in_a_configuration_is_written_to(name, text, world, call, monke
     def enough(*arguments, **more):
         raise UserError("drawn")
 
-    monkeypatch.setattr(generators, "draw", enough)
+    monkeypatch.setattr(drawing, "draw", enough)
     status, changed, _ = call(evaluate, "--run_dir=a/b/run")
     assert (status, changed) == (2, set())
