@@ -8,6 +8,7 @@ from absl.flags import FlagValues
 from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.fields import option
+from gan.sampling import packaged
 from gan.sampling.export import COMPARED, FORMATS, ExportFailed, export
 
 USAGE = "Writes a generator for other programs, and checks what it wrote in their runtimes."
@@ -41,7 +42,7 @@ def main(values: FlagValues) -> int:
     devices.prepare()
     which = (values[name].value for name in ("checkpoint", "weights", "ema_sigma"))
     generator = posthoc_averages.load_any(run_dir, *which)
-    home = run_dir.parent if run_dir.is_file() else run_dir
+    home = packaged.home_of(run_dir)
     out = Path(values["out"].value or home / "export")
     if out.is_symlink() and not values["out"].value:  # of a run that may come from anybody
         raise UserError(f"{out}: is a link, --out says where to write")

@@ -13,6 +13,7 @@ from gan.errors import UserError
 from gan.run.config import Config
 from gan.run.fields import option
 from gan.run.paths import user_path
+from gan.sampling import packaged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +79,7 @@ def main(values: FlagValues) -> int:
     if bool(flag["image"]) == bool(flag["test"]):
         raise UserError("--image, --test: one of them must say what is projected")
     numbers, run_dir = seeds_of(flag["test"], "test"), Path(flag["run_dir"])
-    bare = run_dir.is_file()
+    bare = packaged.is_file(run_dir)
     for name, wrong, needs in (("data", bare, "a run"), ("dataset", not bare, "a generator.keras")):
         if flag[name] and wrong:
             raise UserError(f"--{name}={flag[name]}: needs {needs}, {run_dir} is none")
@@ -91,7 +92,7 @@ def main(values: FlagValues) -> int:
     config = None if bare else run_directory.read_config(run_dir)
     if config and generators.makes_points(config):
         raise UserError(f"--run_dir={run_dir}: draws points, images are projected")
-    place = run_dir.parent if bare else run_dir / run_directory.SAMPLES_DIR
+    place = packaged.home_of(run_dir) if bare else run_dir / run_directory.SAMPLES_DIR
     out = Path(flag["out"] or place / PICTURE)
     run_directory.check_output(out, ".png")
     run_directory.check_output(out.with_suffix(".npz"), ".npz")
@@ -118,6 +119,8 @@ def main(values: FlagValues) -> int:
         for group in groups
     ]
     try:
+        if not flag["out"]:
+            place.mkdir(exist_ok=True)
         write(out, groups, found, projection.shown_steps(flag["steps"]))
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None

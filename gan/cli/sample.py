@@ -10,6 +10,7 @@ from absl.flags import FlagValues
 from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.fields import option
+from gan.sampling import packaged
 
 if TYPE_CHECKING:
     from gan.sampling.outputs import Request
@@ -92,7 +93,7 @@ def main(values: FlagValues) -> int:
     name = kind_of(values)
     kind, flag = KINDS[name], {key: values[key].value for key in values}
     seeds, run_dir = seeds_of(flag["seeds"]), Path(flag["run_dir"])
-    bare = run_dir.is_file()
+    bare = packaged.is_file(run_dir)
     if bare and name in ("nearest", "codes", "gif"):
         raise UserError(f"--{name}: needs a run, {run_dir} is a file")
     with command.silenced():
@@ -104,7 +105,7 @@ def main(values: FlagValues) -> int:
     config = None if bare else run_directory.read_config(run_dir)
     if config and generators.makes_points(config):
         refuse_for_points(values)
-    place = run_dir.parent if bare else run_dir / run_directory.SAMPLES_DIR
+    place = packaged.home_of(run_dir) if bare else run_dir / run_directory.SAMPLES_DIR
     out = Path(flag["out"] or place / kind.default_out)
     run_directory.check_output(out, "" if name == "single" else Path(kind.default_out).suffix)
     generator = None
@@ -121,6 +122,8 @@ def main(values: FlagValues) -> int:
     if generator and (flag["labels"] or flag["per_class"]):
         choose_classes(request, flag["labels"])
     try:
+        if not flag["out"]:
+            place.mkdir(exist_ok=True)
         line = outputs.WRITERS[name](request, out)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
@@ -138,6 +141,8 @@ def choose_classes(request: "Request", labels: str) -> None:
     flag = f"--labels={labels}" if labels else f"--per_class={per_class}"
     if not classes:
         raise UserError(f"{flag}: is for conditional generators, {request.run_dir} has another")
+    if packaged.is_packaged(request.run_dir):
+        request.class_names = packaged.record_of(str(request.run_dir))["class_names"]
     facts = read_data_facts(request.run_dir) if request.config else None
     if facts and len(facts.class_names) == classes:
         request.class_names = facts.class_names

@@ -17,7 +17,7 @@ from gan.evaluation.reference import usual_images
 from gan.run import imports, run_directory
 from gan.run.config import Config
 from gan.run.heads import MOST_NAMED, names_classes
-from gan.sampling import discriminators, drawing, generators, posthoc_averages
+from gan.sampling import discriminators, drawing, generators, packaged, posthoc_averages
 
 USUAL_IMAGES = 10_000  # of the generator of a run
 
@@ -119,8 +119,8 @@ def read_or_draw(
     data = dataset_from_config(compared, print_fn, data_dir)
     path, generator = Path(place), None
     origin: dict[str, Any] = {}
-    if path.suffix == ".keras":
-        generator = generators.read_generator(path)
+    if path.suffix == ".keras" or packaged.is_packaged(path):
+        generator = generators.load_generator(path)
         if generator.output_shape[1:] != data.shape:
             made = list(generator.output_shape[1:])
             raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")

@@ -17,6 +17,7 @@ from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.files import MOST_BYTES, open_file
 from gan.run.paths import check_pattern, plain_path
 from gan.run.streams import say
+from gan.sampling import packaged
 from gan.sampling.drawing import check_range
 
 
@@ -92,7 +93,7 @@ def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras
     """Returns the generator of a run, or the one in a Keras file.
 
     Args:
-        path: A run, or a Keras file.
+        path: A run, a Keras file, or the name of a generator that comes with the package.
         checkpoint: Of a run: "latest", "best" or a step; "": the generator that it ended with.
         weights: Of the checkpoint: "ema" or "raw"; "": those that the run itself draws from.
 
@@ -103,10 +104,10 @@ def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras
         raise UserError(f"--weights={weights}: must be one of ema, raw")
     if weights and not checkpoint:
         raise UserError(f"--weights={weights}: needs --checkpoint, such as latest")
-    if checkpoint and path.is_file():
-        raise UserError(f"--checkpoint={checkpoint}: is for runs, {path} is a file")
-    if path.is_file():
-        return read_generator(path)
+    if packaged.is_file(path):
+        if checkpoint:
+            raise UserError(f"--checkpoint={checkpoint}: is for runs, {path} is a file")
+        return read_generator(packaged.file_of(path))
     config, own = run_directory.read_config(path), "generator" in run_directory.own_networks(path)
     if checkpoint:
         find_checkpoint(path, checkpoint)  # found missing before data are loaded

@@ -18,6 +18,7 @@ from gan.run import run_directory
 from gan.run.atomic_files import replacing
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.streams import say
+from gan.sampling import packaged
 from gan.sampling.generators import load_generator, load_saved_generator
 
 SNAPSHOT = re.compile(r"step_(\d{1,12})\.npz")
@@ -134,7 +135,7 @@ def load_any(
     flag = f"--ema_sigma={width}"
     if weights:
         raise UserError(f"{flag}: is an average of its own, --weights={weights} is another one")
-    if path.is_file():
+    if packaged.is_file(path):
         raise UserError(f"{flag}: is for runs, {path} is a file")
     config = run_directory.read_config(path)
     data = read_data_facts(path) or dataset_from_config(config, say)

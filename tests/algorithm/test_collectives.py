@@ -78,7 +78,8 @@ def test_two_devices_do_the_steps_of_one(cases):
         if name in ("conditional", "acgan"):  # alone: of an embedding's rows before they add up
             for norm in ("grads/g_norm", "grads/d_norm"):
                 del alone[norm], both[norm]
-        assert both == pytest.approx(alone, rel=1e-3, abs=1e-5), name
+        rounding = 2e-4 if "average" in name else 1e-5
+        assert both == pytest.approx(alone, rel=1e-3, abs=rounding), name
 
 
 @pytest.mark.slow

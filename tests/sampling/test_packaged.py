@@ -1,0 +1,148 @@
+"""Generators that come with the package: what is in their files, and how they are found."""
+
+import json
+
+import numpy as np
+import pytest
+
+import gan.api
+from experiments import package_generator
+from gan.cli import export, sample
+from gan.data.datasets import Dataset
+from gan.errors import UserError
+from gan.run.config import Config
+from gan.sampling import drawing, generators, packaged
+from gan.training.trainer import train
+from support import status_of
+
+NAMES = ("ant", "bee", "cat")
+DATA = Dataset(
+    np.random.default_rng(0).integers(0, 256, (96, 28, 28, 1), np.uint8),
+    np.arange(96) % 3,
+    class_names=NAMES,
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A conditional run, and the folder of what was made of it under the name "ants"."""
+    place = tmp_path_factory.mktemp("packaged")
+    config = Config(
+        dataset="mnist", generator="tiny", discriminator="tiny", latent_dim=8, batch_size=16,
+        steps=2, conditional=True, precision="float32", jit_compile=False, ema_half_life=100,
+    )  # fmt: skip
+    train(config, place / "run", data=DATA, quiet=True)
+    judged = []
+
+    def evaluate(generator, dataset):
+        judged.append((generator, dataset))
+        return {"metrics": {"fcd": 1.5}, "floors": {"fcd": {"mean": 0.5, "sd": 0.1}}}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gan.api, "evaluate", evaluate)
+        flags = (f"--run_dir={place / 'run'}", "--name=ants", f"--out={place / 'weights'}")
+        assert status_of(patch, package_generator, *flags) == 0
+    ((generator, dataset),) = judged
+    assert dataset == "mnist"
+    return place, generator
+
+
+@pytest.fixture
+def package(made, monkeypatch, tmp_path):
+    """The same as if it came with the package, in an empty working directory."""
+    place, _ = made
+    monkeypatch.setattr(packaged, "DIRECTORY", place / "weights")
+    packaged.names.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    yield place
+    packaged.names.cache_clear()
+
+
+def test_weights_are_those_of_the_run_rounded_to_half_precision(package, made):
+    saved = generators.load_saved_generator(package / "run")
+    loaded = gan.load("ants")
+    assert len(saved.variables) == len(loaded.variables) > 4
+    for exact, rounded in zip(saved.variables, loaded.variables, strict=True):
+        assert rounded.dtype == "float32"
+        np.testing.assert_array_equal(exact.numpy().astype(np.float16), rounded.numpy())
+    whole = (package / "run/generator.keras").stat().st_size
+    assert (package / "weights/ants.keras").stat().st_size < 0.6 * whole
+    # What was judged is what users get.
+    for one, other in zip(made[1].variables, loaded.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_the_record_says_where_it_is_from(package):
+    record = json.loads((package / "weights/ants.json").read_text())
+    assert record["class_names"] == list(NAMES)
+    assert record["config"]["generator"] == "tiny"
+    assert record["config"]["latent_dim"] == 8
+    assert record["evaluation"]["metrics"] == {"fcd": 1.5}
+    assert len(record["sha256"]) == 64
+
+
+def test_commands_take_the_name_and_write_here(package, monkeypatch, tmp_path):
+    assert status_of(monkeypatch, sample, "ants", "--labels=bee", "--side=3") == 0
+    assert status_of(monkeypatch, export, "ants", "--formats=savedmodel") == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["ants_samples"]
+    written = sorted(path.name for path in (tmp_path / "ants_samples").iterdir())
+    assert written == ["export", "grid.png"]
+    flags = ("--seeds=3,4", "--labels=bee", "--out=a.npz")
+    assert status_of(monkeypatch, sample, "ants", *flags) == 0
+    with np.load("a.npz") as file:
+        expected = drawing.sample(gan.load("ants"), [3, 4], labels=[1, 1])
+        np.testing.assert_array_equal(file["images"], expected)
+
+
+def test_what_is_here_under_that_name_wins(package, tmp_path):
+    """A file is taken for what it is, and so is an empty directory."""
+    file = tmp_path / "ants"
+    file.write_bytes(b"none")
+    with pytest.raises(UserError, match=r"^ants: cannot be loaded"):
+        gan.load("ants")
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(UserError, match=r"ants.*(no run|config.json)"):
+        gan.load("ants")
+    file.rmdir()
+    assert gan.load("ants").output_shape == (None, 28, 28, 1)
+
+
+def test_damage_is_noticed(package, made, monkeypatch, tmp_path):
+    damaged = tmp_path / "weights"
+    damaged.mkdir()
+    for path in (made[0] / "weights").iterdir():
+        (damaged / path.name).write_bytes(path.read_bytes())
+    content = bytearray((damaged / "ants.keras").read_bytes())
+    content[len(content) // 2] ^= 1
+    (damaged / "ants.keras").write_bytes(content)
+    monkeypatch.setattr(packaged, "DIRECTORY", damaged)
+    with pytest.raises(UserError, match=r"ants\.keras: is damaged, install the package again$"):
+        gan.load("ants")
+    (damaged / "ants.keras").unlink()
+    with pytest.raises(UserError, match="is damaged"):
+        gan.load("ants")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"checkpoint": "latest"}, "checkpoint=latest: is for runs, ants is a file"),
+        ({"ema_sigma": 0.05}, "ema_sigma=0.05: is for runs, ants is a file"),
+        ({"network": "discriminator"}, "ants"),
+    ],
+)
+def test_what_only_runs_have_is_refused(package, flags, message):
+    with pytest.raises(UserError, match=message):
+        gan.load("ants", **flags)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_those_of_the_package_draw_what_they_are_asked_for(name, tmp_path, monkeypatch):
+    """As good as their record says: FCD of 5,000 samples, which small samples make a bit larger."""
+    monkeypatch.chdir(tmp_path)
+    generator, record = gan.load(name), packaged.record_of(name)
+    metrics = gan.evaluate(generator, name, ("fcd", "recall"), 5000)["metrics"]
+    assert metrics["fcd"] == pytest.approx(record["evaluation"]["metrics"]["fcd"], abs=0.15)
+    assert metrics["recall"] > 0.7
+    assert (packaged.DIRECTORY / f"{name}.keras").stat().st_size <= 4.5e6
