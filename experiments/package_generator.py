@@ -43,10 +43,10 @@ def main(values: FlagValues) -> int:
     run_dir, out = Path(flag["run_dir"]), Path(flag["out"])
     with command.silenced():
         from gan import api
-        from gan.run import run_directory
+        from gan.run import saved_config
         from gan.run.data_facts import read_data_facts
         from gan.sampling import generators, posthoc_averages
-    config = run_directory.read_config(run_dir)
+    config = saved_config.read_config(run_dir)
     name = flag["name"] or config.dataset
     if not re.fullmatch(r"[a-z0-9_]+", name):
         raise UserError(f"--name={name}: must be of letters a-z, digits and _")

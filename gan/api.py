@@ -225,8 +225,9 @@ def train(
     try:
         with handing_on_signals() as stop:
             return trainer.train(
-                config, run_dir, **own, make_evaluators=evaluation.evaluators, stop=stop
-            )
+                config, run_dir, **own, preset=preset, make_evaluators=evaluation.evaluators,
+                stop=stop,
+            )  # fmt: skip
     except GivenUp:
         raise KeyboardInterrupt from None
     finally:

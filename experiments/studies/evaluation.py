@@ -11,8 +11,7 @@ from gan.evaluation.inception import evaluate as inception
 from gan.evaluation.metrics import METRICS, applicable
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.records import evaluation_record, mode_record
-from gan.run import jsonl
-from gan.run import run_directory as run_files
+from gan.run import jsonl, layout
 from gan.run.presets import from_preset
 from gan.run.records import read_evaluations, read_metrics
 from gan.sampling import drawing, generators
@@ -43,7 +42,7 @@ def count_modes(
     """Does `evaluate_all` where modes can be counted."""
     rows = []
     for run in completed(runs):
-        records = read_metrics(run.directory / run_files.METRICS_FILE)
+        records = read_metrics(run.directory / layout.METRICS_FILE)
         step = int(records[-1]["step"])
         for weights in WEIGHTS:
             about = {"source": "study", "step": step, "weights": weights, "seed": 0}
@@ -53,7 +52,7 @@ def count_modes(
                 generator, _ = generators.restore_generator(run.directory, modes.data, weights)
                 drawn = drawing.sample_for_evaluation(generator, modes.data, modes.count)
                 record = {**about, **mode_record(modes, drawn)}
-                jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
+                jsonl.append_record(run.directory / layout.EVALUATIONS_FILE, record)
             rows.append({**about_run(run, weights, records), **record["metrics"]})
     floors = {name: floor._asdict() for name, floor in modes.floors(modes.count).items()}
     return rows, {"full": floors}
@@ -68,7 +67,7 @@ def found_record(
     run: Run, about: dict[str, Any], features: Any, count: int, names: tuple[str, ...]
 ) -> dict[str, Any] | None:
     """Returns the record of an evaluation that was done before, None if there is none."""
-    for record in read_evaluations(run.directory / run_files.EVALUATIONS_FILE):
+    for record in read_evaluations(run.directory / layout.EVALUATIONS_FILE):
         if (
             {name: record.get(name) for name in about} == about
             and record["features"] == features
@@ -81,7 +80,7 @@ def found_record(
 
 def about_run(run: Run, weights: str, records: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns the part of a row that says which run it is."""
-    saved = json.loads((run.directory / run_files.CONFIG_FILE).read_text())
+    saved = json.loads((run.directory / layout.CONFIG_FILE).read_text())
     return {
         "run": run.directory.name,
         "variant": run.variant,
@@ -130,7 +129,7 @@ def judge_images(
         images = drawing.sample_for_evaluation(generator, data, count)
         comparison = against.compare(images)
         record = {**about, **evaluation_record(against, comparison, names)}
-        jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
+        jsonl.append_record(run.directory / layout.EVALUATIONS_FILE, record)
         return record
 
     floors = {
@@ -144,7 +143,7 @@ def judge_images(
     floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
     rows = []
     for run in completed(runs):
-        records = read_metrics(run.directory / run_files.METRICS_FILE)
+        records = read_metrics(run.directory / layout.METRICS_FILE)
         for weights in WEIGHTS:
             curve = []
             for step in study.curve:
@@ -193,7 +192,7 @@ def papers_numbers(
         generator, _ = generators.restore_generator(run.directory, data, weights, str(step))
         images = drawing.sample_for_evaluation(generator, data, count)
         record = {**about, **inception.evaluate(dataset, data, images, names, "test", print)}
-        jsonl.append_record(run.directory / run_files.EVALUATIONS_FILE, record)
+        jsonl.append_record(run.directory / layout.EVALUATIONS_FILE, record)
     for name in names:
         if floor := record["floors"].get(full[name]):
             floors[f"{name}_inception"] = floor

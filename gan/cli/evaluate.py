@@ -12,7 +12,7 @@ from gan.data.datasets import DATASETS
 from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.metrics import INCEPTION_METRICS, METRICS, check_names
-from gan.run import jsonl, run_directory
+from gan.run import jsonl, layout, run_directory, saved_config
 from gan.run.config import FOLDER, OF_FOLDER, Config
 from gan.run.fields import INT32, option
 
@@ -143,7 +143,7 @@ def main(values: FlagValues) -> int:
         lines += ["", *class_diversity.lines_of(rows), ""]
     if score := record.get("classification_accuracy"):
         lines += classification_accuracy.lines_of(score)
-    out = run_dir / run_directory.EVALUATIONS_FILE if of_run else Path(flag["out"])
+    out = run_dir / layout.EVALUATIONS_FILE if of_run else Path(flag["out"])
     try:  # before anything is printed: a reader may be gone
         if of_run or flag["out"]:
             jsonl.append_record(out, record)
@@ -188,8 +188,8 @@ def check_flags(values: FlagValues) -> None:
 def check_run(values: FlagValues) -> Config:
     """Returns the configuration of the run, to which a record can be added."""
     run_dir = Path(values["run_dir"].value)
-    config = run_directory.read_config(run_dir)
-    jsonl.read_text(run_dir / run_directory.EVALUATIONS_FILE)
+    config = saved_config.read_config(run_dir)
+    jsonl.read_text(run_dir / layout.EVALUATIONS_FILE)
     if not os.access(run_dir, os.W_OK):  # found before anything is computed
         raise UserError(f"--run_dir={run_dir}: cannot be written, evaluations.jsonl belongs there")
     if values["classification_accuracy"].value and not config.conditional:

@@ -11,8 +11,9 @@ from gan.errors import UserError
 from gan.run import presets
 from gan.run.config import FOLDER, Config
 from gan.run.fields import check, kind_of, option, parse, valid_values
+from gan.run.layout import CONFIG_FILE
 from gan.run.paths import user_path
-from gan.run.run_directory import CONFIG_FILE, read_config
+from gan.run.saved_config import config_to_begin_from, read_config
 from gan.training.checks import TABLES
 
 DEFAULT_PRESET = "mlp"
@@ -40,6 +41,12 @@ def define_config_flags(values: flags.FlagValues) -> None:
     define(
         values,
         preset=option(DEFAULT_PRESET, f"what the other flags change: {', '.join(presets.PRESETS)}"),
+        config=option(
+            "",
+            "instead of a preset: the config.json of a run, or the run, that the other flags "
+            "change; empty: the preset, or what --run_dir has",
+            path_after="",
+        ),
     )
     fields = {field.name: field for field in dataclasses.fields(Config)}
     for name, table in TABLES.items():
@@ -75,27 +82,38 @@ def define_import(values: flags.FlagValues) -> None:
 
 
 def config_from_flags(values: flags.FlagValues) -> Config:
-    """Returns the preset with the flags that were given."""
+    """Returns the preset, or the saved configuration, with the flags that were given."""
     fields = [field.name for field in dataclasses.fields(Config)]
     given = {name: values[name].value for name in fields if values[name].present}
+    if saved := saved_config_of(values):
+        return presets.changed(saved, given)
     return presets.from_preset(preset_of(values), given)
 
 
-def preset_of(values: flags.FlagValues) -> str:
-    """Returns the preset that was named, or else what fits the data, see `preset_for`.
+def saved_config_of(values: flags.FlagValues) -> Config | None:
+    """Returns the configuration of --config, or of the run that is in --run_dir already.
 
-    A run that began with the default, before there was a choice, keeps it.
+    None if there is neither, or a preset is named.
     """
+    preset, path, run_dir = (
+        values[name].value if name in values and values[name].present else ""
+        for name in ("preset", "config", "run_dir")
+    )
+    if path and preset:
+        raise UserError(f"--config={path}: is instead of --preset={preset}")
+    if path and not run_dir:
+        raise UserError(f"--config={path}: needs --run_dir, where the new run is stored")
+    if path:
+        return config_to_begin_from(Path(path))
+    if preset or not run_dir or not (Path(run_dir) / CONFIG_FILE).exists():
+        return None
+    return read_config(Path(run_dir))
+
+
+def preset_of(values: flags.FlagValues) -> str:
+    """Returns the preset that was named, or else what fits the data, see `preset_for`."""
     names = ("preset", "generator", "discriminator", "dataset", "image_size")
-    given = {name: values[name].value for name in names if values[name].present}
-    preset, run_dir = preset_for(given), values["run_dir"].value if "run_dir" in values else ""
-    default = values["preset"].value
-    unnamed = "preset" not in given and preset != default
-    if unnamed and run_dir and (Path(run_dir) / CONFIG_FILE).exists():
-        saved = read_config(Path(run_dir))
-        if (saved.generator, saved.discriminator) == (Config.generator, Config.discriminator):
-            return str(default)
-    return preset
+    return preset_for({name: values[name].value for name in names if values[name].present})
 
 
 def preset_for(given: Mapping[str, Any]) -> str:

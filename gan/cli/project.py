@@ -85,14 +85,14 @@ def main(values: FlagValues) -> int:
             raise UserError(f"--{name}={flag[name]}: needs {needs}, {run_dir} is none")
     with command.silenced():
         from gan.evaluation import projection
-        from gan.run import run_directory
+        from gan.run import layout, run_directory, saved_config
         from gan.sampling import generators
         from gan.training import devices
     devices.prepare()
-    config = None if bare else run_directory.read_config(run_dir)
+    config = None if bare else saved_config.read_config(run_dir)
     if config and generators.makes_points(config):
         raise UserError(f"--run_dir={run_dir}: draws points, images are projected")
-    place = packaged.home_of(run_dir) if bare else run_dir / run_directory.SAMPLES_DIR
+    place = packaged.home_of(run_dir) if bare else run_dir / layout.SAMPLES_DIR
     out = Path(flag["out"] or place / PICTURE)
     run_directory.check_output(out, ".png")
     run_directory.check_output(out.with_suffix(".npz"), ".npz")

@@ -98,14 +98,14 @@ def main(values: FlagValues) -> int:
         raise UserError(f"--{name}: needs a run, {run_dir} is a file")
     with command.silenced():
         from gan.evaluation.nearest import nearest_rows
-        from gan.run import run_directory
+        from gan.run import layout, run_directory, saved_config
         from gan.sampling import generators, outputs, posthoc_averages
         from gan.training import devices
     devices.prepare()
-    config = None if bare else run_directory.read_config(run_dir)
+    config = None if bare else saved_config.read_config(run_dir)
     if config and generators.makes_points(config):
         refuse_for_points(values)
-    place = packaged.home_of(run_dir) if bare else run_dir / run_directory.SAMPLES_DIR
+    place = packaged.home_of(run_dir) if bare else run_dir / layout.SAMPLES_DIR
     out = Path(flag["out"] or place / kind.default_out)
     run_directory.check_output(out, "" if name == "single" else Path(kind.default_out).suffix)
     generator = None

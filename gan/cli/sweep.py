@@ -14,7 +14,7 @@ from absl.flags import FlagValues
 from gan.cli import command, flags
 from gan.cli.sample import seeds_of
 from gan.errors import UserError
-from gan.run import run_directory
+from gan.run import saved_config
 from gan.run.config import Config
 from gan.run.fields import INT32, option
 from gan.sweeps.runs import COMPLETED, STOPPED, Run, combinations, other_runs, refuse_another_run
@@ -127,7 +127,7 @@ def runs_of(values: FlagValues, out: Path) -> list[Run]:
 
 def check(runs: list[Run], out: Path) -> None:
     """Refuses what ``train`` would refuse before it reads data, before anything starts."""
-    if run_directory.is_run(out):
+    if saved_config.is_run(out):
         raise UserError(f"--out={out}: is a run itself, must be a directory for runs")
     if out.exists() and not out.is_dir():
         raise UserError(f"--out={out}: is a file, must be a directory for runs")

@@ -34,8 +34,8 @@ def define(values: FlagValues) -> None:
 
 def main(values: FlagValues) -> int:
     """Trains and returns the exit status."""
-    preset = flags.preset_of(values)
-    if preset != values["preset"].value:
+    saved, preset = flags.saved_config_of(values), flags.preset_of(values)
+    if not saved and preset != values["preset"].value:
         command.say(
             f"--preset={preset}: chosen for a folder at {values['image_size'].value} pixels; "
             "--preset, or --generator and --discriminator, choose otherwise"
@@ -45,10 +45,11 @@ def main(values: FlagValues) -> int:
     if values["run_dir"].present and not values["run_dir"].value:
         raise UserError("--run_dir=: must be a directory")
     with catching_signals(ends_process=True) as stop:
-        return train(config, Path(run_dir), values["dry_run"].value, stop)
+        began_with = "" if saved else preset
+        return train(config, Path(run_dir), values["dry_run"].value, stop, began_with)
 
 
-def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> int:
+def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest, preset: str = "") -> int:
     """Trains, or says what it would, and returns the exit status."""
     check_rows(config)
     timer = Timer()
@@ -58,7 +59,9 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest) -> in
     if dry_run:
         return say_what_it_would(config, run_dir)
     try:
-        summary = trainer.train(config, run_dir, make_evaluators=evaluators, timer=timer, stop=stop)
+        summary = trainer.train(
+            config, run_dir, preset=preset, make_evaluators=evaluators, timer=timer, stop=stop
+        )
     except TrainingFailed as error:
         return command.complain(error, command.FAILED)
     except GivenUp:

@@ -12,7 +12,7 @@ from gan.errors import UserError
 from gan.lazy import np
 from gan.run.config import FOLDER, Config
 from gan.run.paths import user_path
-from gan.run.run_directory import read_values
+from gan.run.saved_config import read_values
 
 NAMED = 20  # classes in a message
 

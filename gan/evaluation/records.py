@@ -15,7 +15,7 @@ from gan.evaluation.better import ARROWS, better
 from gan.evaluation.metrics import Comparison
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.reference import Reference
-from gan.run import run_directory
+from gan.run import layout
 from gan.version import __version__
 
 
@@ -94,14 +94,14 @@ def format_number(value: float) -> str:
 def write_picture(run_dir: Path, step: int, prefix: str, picture: np.ndarray) -> Path:
     """Writes a picture of nearest training images beside a run's samples and returns its path."""
     name = "_".join(["nearest", *filter(None, [prefix]), f"{step:08d}.png"])
-    path = run_dir / run_directory.SAMPLES_DIR / name
+    path = run_dir / layout.SAMPLES_DIR / name
     write_png(path, picture)
     return path
 
 
 def write_tensorboard(run_dir: Path, step: int, prefix: str, values: dict[str, float]) -> None:
     """Adds scalars named ``eval/PREFIX_METRIC``, or ``eval/METRIC``, to a run's TensorBoard."""
-    directory = run_dir / run_directory.TENSORBOARD_DIR
+    directory = run_dir / layout.TENSORBOARD_DIR
     try:
         writer = tf.summary.create_file_writer(str(directory))
         with writer.as_default(step):

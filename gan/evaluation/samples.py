@@ -14,7 +14,7 @@ from gan.errors import UserError
 from gan.evaluation.image_files import read_samples
 from gan.evaluation.mode_coverage import default_count
 from gan.evaluation.reference import usual_images
-from gan.run import imports, run_directory
+from gan.run import imports, layout, saved_config
 from gan.run.config import Config
 from gan.run.heads import MOST_NAMED, names_classes
 from gan.sampling import discriminators, drawing, generators, packaged, posthoc_averages
@@ -61,7 +61,7 @@ def draw_from_run(
         posthoc_averages.find_snapshot(run_dir, ema_sigma, checkpoint)
     else:
         generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
-    with imports.naming_missing(run_dir, run_directory.read_values(run_dir)):
+    with imports.naming_missing(run_dir, saved_config.read_values(run_dir)):
         data = data_of_run(run_dir, config, print_fn, data_dir)
     if ema_sigma:
         weights = "posthoc"
@@ -94,8 +94,8 @@ def accuracy_of_head(run_dir: Path, config: Config, data: Dataset, checkpoint: s
     """
     if not names_classes(config.auxiliary) or data.labelled is None:
         return None
-    given = "discriminator" in run_directory.own_networks(run_dir)
-    if given and not (run_dir / run_directory.DISCRIMINATOR_FILE).exists():
+    given = "discriminator" in saved_config.own_networks(run_dir)
+    if given and not (run_dir / layout.DISCRIMINATOR_FILE).exists():
         return None
     discriminator = discriminators.restore_discriminator(run_dir, config, data, checkpoint)
     shown, test = slice(MOST_NAMED), data.labelled

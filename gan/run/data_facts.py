@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.errors import UserError
-from gan.run.run_directory import CONFIG_FILE, read_values
+from gan.run.layout import CONFIG_FILE
+from gan.run.saved_config import read_values
 
 MOST_VALUES = 2**26  # of an example: images of 4096 x 4096 in 4 channels
 MOST_CLASSES = 2**31 - 1

@@ -1,5 +1,6 @@
 """Presets: named recipes, each a few changes of the default configuration."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -127,7 +128,20 @@ def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> Config
     changes, preset = dict(overrides or {}), dict(PRESETS[name])
     if not str(changes.get("dataset", "")).startswith(FOLDER):
         preset.pop("image_size", None)
-    config = from_dict({**preset, **changes})
+    return checked(from_dict({**preset, **changes}))
+
+
+def changed(config: Config, overrides: Mapping[str, Any]) -> Config:
+    """Returns a configuration with some fields changed.
+
+    Raises:
+        UserError: Unknown field or invalid value.
+    """
+    return checked(from_dict({**dataclasses.asdict(config), **overrides}))
+
+
+def checked(config: Config) -> Config:
+    """Returns a configuration that somebody asks for now, if all of it can be had."""
     # Not in Config: runs from before this was refused are still read.
     if config.keep_best != "none" and config.evaluate_every > config.steps:
         raise UserError(

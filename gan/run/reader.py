@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.errors import UserError
-from gan.run import run_directory
+from gan.run import layout, run_directory, saved_config
 from gan.run.config import Config
 from gan.run.records import read_evaluations, read_metrics, read_summary
 
@@ -46,13 +46,13 @@ class History(NamedTuple):
 
 def read_history(run_dir: Path) -> History:
     """Returns what a run has left behind."""
-    config, values = run_directory.read_config(run_dir), run_directory.read_values(run_dir)
+    config, values = saved_config.read_config(run_dir), saved_config.read_values(run_dir)
     environment = values.get("environment", {})
     if not isinstance(environment, dict):
-        raise UserError(f"{run_dir / run_directory.CONFIG_FILE}: environment must be an object")
-    records = read_metrics(run_dir / run_directory.METRICS_FILE)
-    evaluations = read_evaluations(run_dir / run_directory.EVALUATIONS_FILE)
-    summary = read_summary(run_dir / run_directory.SUMMARY_FILE)
+        raise UserError(f"{run_dir / layout.CONFIG_FILE}: environment must be an object")
+    records = read_metrics(run_dir / layout.METRICS_FILE)
+    evaluations = read_evaluations(run_dir / layout.EVALUATIONS_FILE)
+    summary = read_summary(run_dir / layout.SUMMARY_FILE)
     if summary and records and not is_of_the_end(summary, records[-1]["step"]):
         summary = {}
     return History(
@@ -69,7 +69,7 @@ def read_history(run_dir: Path) -> History:
 
 def sample_grids_of(run_dir: Path) -> list[tuple[int, Path]]:
     """Returns the sample grids that training wrote, by step."""
-    paths = (run_dir / run_directory.SAMPLES_DIR).glob("step_*.png")
+    paths = (run_dir / layout.SAMPLES_DIR).glob("step_*.png")
     named = [(PICTURE.fullmatch(path.name), path) for path in paths]
     return sorted((int(match[1]), path) for match, path in named if match)
 
@@ -94,14 +94,14 @@ def check_checkpoints(run_dir: Path, steps: int) -> None:
 
     One that is complete at `steps` needs none; one that ended before its first has none.
     """
-    new = not (run_dir / run_directory.CONFIG_FILE).exists()
-    if new or run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR):
+    new = not (run_dir / layout.CONFIG_FILE).exists()
+    if new or run_directory.checkpoints(run_dir / layout.CHECKPOINTS_DIR):
         return
-    summary, step = read_summary(run_dir / run_directory.SUMMARY_FILE), reached(run_dir)
+    summary, step = read_summary(run_dir / layout.SUMMARY_FILE), reached(run_dir)
     if summary.get("status") == "completed" and step >= steps:
         return
-    saved = summary.get("step", 0) > 0 or (run_dir / run_directory.GENERATOR_FILE).exists()
-    if saved or step > run_directory.read_config(run_dir).checkpoint_every:
+    saved = summary.get("step", 0) > 0 or (run_dir / layout.GENERATOR_FILE).exists()
+    if saved or step > saved_config.read_config(run_dir).checkpoint_every:
         raise UserError(
             f"--run_dir={run_dir}: has done {step} steps and its checkpoints are gone, must have "
             "them to go on, or be a new directory"
@@ -110,9 +110,9 @@ def check_checkpoints(run_dir: Path, steps: int) -> None:
 
 def reached(run_dir: Path) -> int:
     """Returns the last step that the summary, a record or a picture of a run is about, else 0."""
-    steps = [read_summary(run_dir / run_directory.SUMMARY_FILE).get("step", 0)]
-    steps += [r["step"] for r in read_metrics(run_dir / run_directory.METRICS_FILE)]
-    steps += [r["step"] for r in read_evaluations(run_dir / run_directory.EVALUATIONS_FILE)]
+    steps = [read_summary(run_dir / layout.SUMMARY_FILE).get("step", 0)]
+    steps += [r["step"] for r in read_metrics(run_dir / layout.METRICS_FILE)]
+    steps += [r["step"] for r in read_evaluations(run_dir / layout.EVALUATIONS_FILE)]
     return max([*steps, *(step for step, _ in sample_grids_of(run_dir))])
 
 

@@ -1,45 +1,34 @@
 """The run directory: what it holds, when it is continued and when it is refused."""
 
 import contextlib
-import dataclasses
 import os
 import re
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gan.errors import UserError
 from gan.run import config as config_module
 from gan.run import imports
-from gan.run.atomic_files import remove_leftovers, write_json
+from gan.run.atomic_files import remove_leftovers
 from gan.run.config import Config
-from gan.run.fields import RENAMED
 from gan.run.files import check_file, read_text
-from gan.run.jsonl import parse
+from gan.run.layout import (
+    AVERAGES_DIR,
+    BEST_DIR,
+    CHECKPOINTS_DIR,
+    CONFIG_FILE,
+    DIRECTORIES,
+    FILES,
+    SAMPLES_DIR,
+    SUMMARY_FILE,
+    TENSORBOARD_DIR,
+    TRAINING_PICTURE,
+)
 from gan.run.paths import check_pattern
 from gan.run.records import read_summary
-from gan.run.sides import halvings_of
+from gan.run.saved_config import is_run, read_config, read_values
 
-CONFIG_FILE = "config.json"
-SUMMARY_FILE = "summary.json"
-METRICS_FILE = "metrics.jsonl"
-EVALUATIONS_FILE = "evaluations.jsonl"
-GENERATOR_FILE = "generator.keras"
-DISCRIMINATOR_FILE = "discriminator.keras"
-LOSS_PLOT_FILE = "losses.png"
-SAMPLES_DIR = "samples"
-CHECKPOINTS_DIR = "checkpoints"
-BEST_DIR = "checkpoints/best"
-AVERAGES_DIR = "averages"
-TENSORBOARD_DIR = "tensorboard"
-
-FILES = (
-    CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, EVALUATIONS_FILE, GENERATOR_FILE, DISCRIMINATOR_FILE,
-    LOSS_PLOT_FILE,
-)  # fmt: skip
-DIRECTORIES = (SAMPLES_DIR, CHECKPOINTS_DIR, BEST_DIR, AVERAGES_DIR, TENSORBOARD_DIR)
-TRAINING_PICTURE = re.compile(r"(reals|step_\d+)\.png")  # in SAMPLES_DIR
 CHECKPOINT_LIST = "checkpoint"  # TensorFlow's name for it
 CHECKPOINT_LINE = re.compile(
     r'(all_)?model_checkpoint_paths?: "step-\d+"'
@@ -52,11 +41,6 @@ CHECKPOINT_LEFTOVER = re.compile(
     r"step-\d+_temp|checkpoint\.tmp[0-9a-f]{32}|step-\d+\.(index|data-\d+-of-\d+)\.tempstate\d+"
 )
 MOST_CHECKPOINT = 2**40  # bytes of a part; TensorFlow reads no more than the networks need
-
-# What a configuration leaves to the machine, and how it says so.
-AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None, "halvings": 0}
-
-HALVINGS_BEFORE = 2  # of images, by the networks of versions that did not look at their side
 
 
 def check_run_dir(run_dir: Path, config: Config) -> None:
@@ -111,101 +95,6 @@ def check_links(run_dir: Path) -> None:
             raise UserError(f"{run_dir / name}: leads into the run {other}, must be its own")
 
 
-def with_saved_choices(run_dir: Path, config: Config) -> Config:
-    """Returns `config`, with what it leaves to the machine as the run in `run_dir` has it, if any.
-
-    So a run goes on with the precision that it began with, also on a machine that would choose
-    another one.
-    """
-    if not (run_dir / CONFIG_FILE).exists():
-        return config
-    saved = read_config(run_dir)
-    chosen = {
-        name: getattr(saved, name)
-        for name, automatic in AUTOMATIC.items()
-        if getattr(config, name) == automatic
-    }
-    is_folder = config.dataset.startswith(config_module.FOLDER)
-    if is_folder and not saved.test_share and config.test_share == Config.test_share:
-        chosen["test_share"] = 0.0  # of a run that an older version began
-    return dataclasses.replace(config, **chosen)
-
-
-def read_config(run_dir: Path) -> Config:
-    """Returns the configuration of a run.
-
-    Raises:
-        UserError: There is none, or it cannot be read.
-    """
-    values = read_values(run_dir)
-    saved = values["config"]
-    if str(saved.get("dataset")).startswith(config_module.FOLDER):
-        saved = {"test_share": 0.0, **saved}  # older versions held out nothing
-    try:
-        saved = with_old_halvings(with_new_names(saved), values.get("data"))
-        return config_module.from_dict(saved)
-    except UserError as error:
-        raise UserError(f"{run_dir / CONFIG_FILE}: is not a configuration ({error})") from None
-
-
-def with_new_names(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns a saved configuration, with today's names of networks that older versions renamed.
-
-    Not of a younger version, where such a name is that of a row that the user added.
-    """
-    if "auxiliary" in config:
-        return config
-    networks = {n: config[n] for n in ("generator", "discriminator") if n in config}
-    renamed = {n: RENAMED[v] for n, v in networks.items() if isinstance(v, str) and v in RENAMED}
-    return {**config, **renamed}
-
-
-def with_old_halvings(config: Mapping[str, Any], data: Any) -> Mapping[str, Any]:
-    """Returns a saved configuration, with the depth that networks had before --halvings.
-
-    They halved twice, whatever the side. `data` is what config.json says of it, if it does.
-    """
-    if "halvings" in config:
-        return config
-    match data:
-        case {"shape": [int(height), int(width), int()]}:
-            same = halvings_of(height, width) == HALVINGS_BEFORE
-        case {"shape": [int()]}:  # points
-            same = True
-        case _:
-            same = False
-    return {**config, "halvings": 0 if same else HALVINGS_BEFORE}
-
-
-def own_networks(run_dir: Path) -> list[str]:
-    """Returns which networks of a run Python code gave, instead of those that its config names."""
-    return list(read_values(run_dir)["own_networks"])
-
-
-def read_values(run_dir: Path) -> dict[str, Any]:
-    """Returns what config.json of a run holds, after a look at the kinds of the run's files."""
-    path = run_dir / CONFIG_FILE
-    try:
-        values = parse(read_text(path))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"{path}: is not a configuration, must be JSON ({reason})") from None
-    if not isinstance(values, dict) or not isinstance(values.get("config"), dict):
-        raise UserError(f'{path}: is not a configuration, must be an object with one as "config"')
-    if not isinstance(values.setdefault("own_networks", []), list):
-        raise UserError(f'{path}: is not a configuration, "own_networks" must be a list')
-    for names, is_right, kind in (
-        (FILES, Path.is_file, "file"),
-        (DIRECTORIES, Path.is_dir, "directory"),
-    ):
-        for path in (run_dir / name for name in names):
-            if path.exists() and not is_right(path):
-                raise UserError(f"{path}: must be a {kind}, as training makes it")
-    return values
-
-
 def checkpoints(directory: Path) -> list[tuple[int, str]]:
     """Returns step and path of all checkpoints in a directory, the newest first.
 
@@ -258,39 +147,6 @@ def check_list(directory: Path) -> None:
             raise UserError(f"{path}: has the line {line[:100]!r}, must list step-N beside it")
 
 
-def write_config(
-    run_dir: Path,
-    config: Config,
-    environment: Mapping[str, Any],
-    own_networks: Mapping[str, Any],
-    data: Mapping[str, Any] | None = None,
-    init_from: Mapping[str, Any] | None = None,
-) -> None:
-    """Creates the run directory if needed and writes its configuration.
-
-    `own_networks` are those that Python code gave instead of the ones that `config` names, each
-    with its architecture. This and `data` are described in gan/training/identity.py, `init_from` in
-    gan/training/init_from.py.
-    """
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        values = {
-            "config": dataclasses.asdict(config),
-            "own_networks": list(own_networks),
-            "architectures": own_networks,
-            **({} if data is None else {"data": data}),
-            **({"init_from": init_from} if init_from else {}),
-            **(
-                {"imports": [one._asdict() for one in imports.IMPORTED]} if imports.IMPORTED else {}
-            ),
-            "environment": environment,
-        }
-        write_json(run_dir / CONFIG_FILE, values)  # first: it makes the directory ours
-        (run_dir / SAMPLES_DIR).mkdir(exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--run_dir={run_dir}: cannot be written ({error.strerror})") from None
-
-
 def check_output(path: Path, suffix: str = "") -> None:
     """Refuses a place for something new where training keeps a file of a run."""
     flag = f"--out={path}"
@@ -308,15 +164,6 @@ def check_output(path: Path, suffix: str = "") -> None:
             or (first == SAMPLES_DIR and others and TRAINING_PICTURE.fullmatch(others[0]))
         ):
             raise UserError(f"{flag}: is kept by the run {run_dir}, must be another place")
-
-
-def is_run(directory: Path) -> bool:
-    """Returns whether a directory has the configuration of a run; other programs have a config."""
-    try:
-        values = parse(read_text(directory / CONFIG_FILE))
-    except (OSError, ValueError):
-        return False
-    return isinstance(values, dict) and isinstance(values.get("config"), dict)
 
 
 def ended_summary(run_dir: Path, step: int) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from gan.data.datasets import Dataset, dataset_from_config
 from gan.errors import UserError
 from gan.models.build import build_discriminator
 from gan.models.checks import check_discriminator, check_network
-from gan.run import run_directory
+from gan.run import layout, saved_config
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.streams import say
@@ -32,16 +32,16 @@ def load_discriminator(path: Path, checkpoint: str = "", weights: str = "") -> k
         raise UserError(f"--checkpoint={checkpoint}: is for runs, {path} is a file")
     if path.is_file():
         return read_discriminator(path)
-    config = run_directory.read_config(path)
+    config = saved_config.read_config(path)
     if checkpoint:
         find_checkpoint(path, checkpoint)  # found missing before data are loaded
         # Runs of older versions do not say what their data are.
         data = read_data_facts(path) or dataset_from_config(config, say)
         return restore_discriminator(path, config, data, checkpoint)
-    if not (path / run_directory.DISCRIMINATOR_FILE).exists():
+    if not (path / layout.DISCRIMINATOR_FILE).exists():
         find_checkpoint(path, "latest")
         raise UserError(
-            f"--run_dir={path}: has no {run_directory.DISCRIMINATOR_FILE}, it comes when training "
+            f"--run_dir={path}: has no {layout.DISCRIMINATOR_FILE}, it comes when training "
             "ends (older versions wrote none); its checkpoints have one: --checkpoint=latest"
         )
     return load_saved_discriminator(path, config, read_data_facts(path))
@@ -66,12 +66,12 @@ def build_or_load(run_dir: Path, config: Config, data: Dataset | DataFacts) -> k
     Raises:
         UserError: Python code gave it, and the run has no file of it.
     """
-    if "discriminator" not in run_directory.own_networks(run_dir):
+    if "discriminator" not in saved_config.own_networks(run_dir):
         return build_discriminator(config, seen_shape(config, data), data.classes)
-    if not (run_dir / run_directory.DISCRIMINATOR_FILE).exists():
+    if not (run_dir / layout.DISCRIMINATOR_FILE).exists():
         raise UserError(
             f"--run_dir={run_dir}: Python code gave its discriminator, and it has no "
-            f"{run_directory.DISCRIMINATOR_FILE}, which comes when training ends"
+            f"{layout.DISCRIMINATOR_FILE}, which comes when training ends"
         )
     return load_saved_discriminator(run_dir, config, data)
 
@@ -80,7 +80,7 @@ def load_saved_discriminator(
     run_dir: Path, config: Config, data: Dataset | DataFacts | None
 ) -> keras.Model:
     """Returns the network in a run's discriminator.keras; what it sees is checked if known."""
-    path = run_dir / run_directory.DISCRIMINATOR_FILE
+    path = run_dir / layout.DISCRIMINATOR_FILE
     discriminator = read_discriminator(path)
     if data is not None:
         seen = seen_shape(config, data)

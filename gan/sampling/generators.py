@@ -11,7 +11,7 @@ from gan.data.datasets import DATASETS, Dataset, dataset_from_config
 from gan.errors import UserError
 from gan.models.build import build_generator
 from gan.models.checks import check_network
-from gan.run import imports, run_directory
+from gan.run import imports, layout, run_directory, saved_config
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.files import MOST_BYTES, open_file
@@ -38,14 +38,14 @@ def restore_generator(
     Raises:
         UserError: There is no such run or checkpoint, or it cannot be restored.
     """
-    config = run_directory.read_config(run_dir)
+    config = saved_config.read_config(run_dir)
     find_checkpoint(run_dir, checkpoint)
-    if "generator" in run_directory.own_networks(run_dir):
+    if "generator" in saved_config.own_networks(run_dir):
         generator = load_saved_generator(run_dir)
-        path_of_it = str(run_dir / run_directory.GENERATOR_FILE)
+        path_of_it = str(run_dir / layout.GENERATOR_FILE)
         check_network(path_of_it, generator, (config.latent_dim,), data.shape, config.conditional)
     else:
-        values = run_directory.read_values(run_dir)
+        values = saved_config.read_values(run_dir)
         with imports.naming_missing(run_dir, values):
             generator = build_generator(config, data.shape, data.classes)
         for line in imports.changed(values):
@@ -108,16 +108,16 @@ def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras
         if checkpoint:
             raise UserError(f"--checkpoint={checkpoint}: is for runs, {path} is a file")
         return read_generator(packaged.file_of(path))
-    config, own = run_directory.read_config(path), "generator" in run_directory.own_networks(path)
+    config, own = saved_config.read_config(path), "generator" in saved_config.own_networks(path)
     if checkpoint:
         find_checkpoint(path, checkpoint)  # found missing before data are loaded
         # Runs of older versions do not say what their data are.
         data = read_data_facts(path) or dataset_from_config(config, say)
         return restore_generator(path, data, weights or config.sample_weights, checkpoint)[0]
-    if not (path / run_directory.GENERATOR_FILE).exists() and not own:
+    if not (path / layout.GENERATOR_FILE).exists() and not own:
         find_checkpoint(path, "latest")
         raise UserError(
-            f"--run_dir={path}: has no {run_directory.GENERATOR_FILE} yet, it comes when training "
+            f"--run_dir={path}: has no {layout.GENERATOR_FILE} yet, it comes when training "
             "ends; its checkpoints have one: --checkpoint=latest"
         )
     return load_saved_generator(path)
@@ -125,10 +125,10 @@ def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras
 
 def load_saved_generator(run_dir: Path) -> keras.Model:
     """Returns the network in a run's generator.keras. Runs no code that the file brings."""
-    config, path = run_directory.read_config(run_dir), run_dir / run_directory.GENERATOR_FILE
+    config, path = saved_config.read_config(run_dir), run_dir / layout.GENERATOR_FILE
     if not path.exists():
         raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
-    with imports.naming_missing(run_dir, run_directory.read_values(run_dir)):
+    with imports.naming_missing(run_dir, saved_config.read_values(run_dir)):
         generator = read_generator(path)
     made, points = generator.output_shape, makes_points(config)
     if len(made) != (2 if points else 4):
@@ -192,8 +192,8 @@ def find_checkpoints(run_dir: Path, checkpoint: str) -> list[str]:
     except UnicodeEncodeError:
         flag = f"--run_dir={run_dir}"
         raise UserError(f"{flag}: must be UTF-8, TensorFlow reads no other names") from None
-    newest = run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR)
-    best = run_directory.checkpoints(run_dir / run_directory.BEST_DIR)
+    newest = run_directory.checkpoints(run_dir / layout.CHECKPOINTS_DIR)
+    best = run_directory.checkpoints(run_dir / layout.BEST_DIR)
     paths = {
         name: paths_by_step[0][1]
         for name, paths_by_step in (("latest", newest), ("best", best))

@@ -14,7 +14,7 @@ from gan.data.datasets import Dataset, dataset_from_config
 from gan.data.formats import open_npz
 from gan.errors import NotFinite, UserError
 from gan.models.build import build_generator
-from gan.run import run_directory
+from gan.run import layout, saved_config
 from gan.run.atomic_files import replacing
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.streams import say
@@ -38,7 +38,7 @@ def write_snapshot(run_dir: Path, step: int, averages: Sequence[keras.Model]) ->
             if not np.isfinite(array).all():
                 raise NotFinite(f"average: {variable.path} is not finite at step {step}")
             arrays[name_of(number, place)] = array
-    directory = run_dir / run_directory.AVERAGES_DIR
+    directory = run_dir / layout.AVERAGES_DIR
     directory.mkdir(exist_ok=True)
     with replacing(directory / f"step_{step:08d}.npz") as temporary:
         np.savez(temporary, **arrays)
@@ -51,7 +51,7 @@ def name_of(number: int, place: int) -> str:
 
 def snapshots(run_dir: Path) -> dict[int, Path]:
     """Returns the snapshots of a run by step, ascending."""
-    directory = run_dir / run_directory.AVERAGES_DIR
+    directory = run_dir / layout.AVERAGES_DIR
     paths = directory.iterdir() if directory.is_dir() else ()
     matches = [(SNAPSHOT.fullmatch(path.name), path) for path in paths]
     return dict(sorted((int(match[1]), path) for match, path in matches if match))
@@ -70,7 +70,7 @@ def find_snapshot(run_dir: Path, width: float, checkpoint: str) -> int:
     Raises:
         UserError: There is no such average.
     """
-    config, found = run_directory.read_config(run_dir), snapshots(run_dir)
+    config, found = saved_config.read_config(run_dir), snapshots(run_dir)
     flag = f"--ema_sigma={width}"
     if not 0 < width < WIDEST:
         raise UserError(f"{flag}: must be above 0 and below {WIDEST:.3f}, the mean over all steps")
@@ -100,10 +100,10 @@ def averaged_generator(
         UserError: The run has no snapshots, or not this one, or a damaged one.
     """
     end, found = find_snapshot(run_dir, width, checkpoint), snapshots(run_dir)
-    config = run_directory.read_config(run_dir)
+    config = saved_config.read_config(run_dir)
     generator = (
         load_saved_generator(run_dir)
-        if "generator" in run_directory.own_networks(run_dir)
+        if "generator" in saved_config.own_networks(run_dir)
         else build_generator(config, data.shape, data.classes)
     )
     steps = [step for step in found if step <= end]
@@ -137,7 +137,7 @@ def load_any(
         raise UserError(f"{flag}: is an average of its own, --weights={weights} is another one")
     if packaged.is_file(path):
         raise UserError(f"{flag}: is for runs, {path} is a file")
-    config = run_directory.read_config(path)
+    config = saved_config.read_config(path)
     data = read_data_facts(path) or dataset_from_config(config, say)
     return averaged_generator(path, data, width, checkpoint or "latest")[0]
 

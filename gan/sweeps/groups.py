@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.evaluation.better import better
-from gan.run import imports, run_directory
+from gan.run import imports, saved_config
 from gan.run.config import FOLDER
 from gan.run.reader import History, read_history
 from gan.sweeps.intervals import Mean, mean_of, overlap
@@ -94,7 +94,7 @@ def runs_below(place: Path) -> list[Path]:
     runs = []
     for directory, names, _ in os.walk(place):
         names.sort()
-        if run_directory.is_run(Path(directory)):
+        if saved_config.is_run(Path(directory)):
             runs.append(Path(directory))
             names.clear()
     return runs
@@ -134,7 +134,7 @@ def what_tells_apart(run: History) -> dict[str, Any]:
     """Returns the configuration of a run without its seed, and what else it was made of."""
     values = dataclasses.asdict(run.config)
     del values["seed"]
-    saved = run_directory.read_values(run.path)
+    saved = saved_config.read_values(run.path)
     if run.own_networks:
         known = saved.get("architectures")
         about = known if isinstance(known, dict) else {}

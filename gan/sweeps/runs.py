@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan.run import run_directory
+from gan.run import layout, run_directory, saved_config
 from gan.run.config import Config
 from gan.run.presets import from_preset
 
@@ -78,10 +78,10 @@ def named_value(name: str, value: Any) -> str:
 def state_of(directory: Path, steps: int) -> str:
     """Returns how far the run in a directory is: `COMPLETED` means all `steps` of it."""
     try:
-        summary = json.loads((directory / run_directory.SUMMARY_FILE).read_text())
+        summary = json.loads((directory / layout.SUMMARY_FILE).read_text())
         status, step = summary["status"], summary["step"]
     except (OSError, ValueError, KeyError):
-        return OPEN if (directory / run_directory.CONFIG_FILE).exists() else NEW
+        return OPEN if (directory / layout.CONFIG_FILE).exists() else NEW
     if status == COMPLETED and step < steps:  # more are asked for than before
         return OPEN
     return status if status in (COMPLETED, STOPPED) else OPEN
@@ -93,7 +93,7 @@ def refuse_another_run(run: Run) -> None:
     Raises:
         UserError: Names the differences.
     """
-    config = run_directory.with_saved_choices(run.directory, run.config)
+    config = saved_config.with_saved_choices(run.directory, run.config)
     run_directory.check_run_dir(run.directory, config)
 
 
@@ -101,4 +101,4 @@ def other_runs(out: Path, runs: Iterable[Run]) -> list[str]:
     """Returns the names of runs in a directory that are none of these."""
     own = {run.directory.name for run in runs}
     inside = sorted(out.iterdir()) if out.is_dir() else []
-    return [path.name for path in inside if path.name not in own and run_directory.is_run(path)]
+    return [path.name for path in inside if path.name not in own and saved_config.is_run(path)]

@@ -15,8 +15,8 @@ from gan import version
 from gan.errors import UserError
 from gan.run import exit_status
 from gan.run.imports import IMPORTED
+from gan.run.layout import SUMMARY_FILE
 from gan.run.records import read_summary
-from gan.run.run_directory import SUMMARY_FILE
 from gan.sweeps.runs import COMPLETED, STOPPED, Run, state_of
 
 # The package that runs now, whatever the current directory holds.

@@ -8,13 +8,13 @@ import tensorflow as tf
 
 from gan.algorithm.step import GanState
 from gan.errors import NotFinite, UserError
-from gan.run import run_directory
+from gan.run import layout, run_directory
 from gan.run.paths import plain_path
 from gan.run.streams import say
 
 
 def checkpoint_manager(
-    state: GanState, run_dir: Path, keep: int, directory: str = run_directory.CHECKPOINTS_DIR
+    state: GanState, run_dir: Path, keep: int, directory: str = layout.CHECKPOINTS_DIR
 ) -> tf.train.CheckpointManager:
     """Returns the manager of a run's checkpoints; it writes nothing before the first save.
 

@@ -13,7 +13,8 @@ from gan.data.identity import changed_data, describe_data
 from gan.errors import UserError
 from gan.models.checks import all_layers
 from gan.run.config import Config
-from gan.run.run_directory import CONFIG_FILE, read_config, read_values
+from gan.run.layout import CONFIG_FILE
+from gan.run.saved_config import read_config, read_values
 
 # Of a serialised network: what may differ between two processes that build the same one.
 UNSTABLE = {"seed", "module", "registered_name", "shared_object_id", "build_config"}

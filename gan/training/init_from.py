@@ -18,7 +18,7 @@ from gan.data.digests import array_digest
 from gan.errors import UserError
 from gan.models.build import build_generator
 from gan.models.checks import all_layers
-from gan.run import run_directory
+from gan.run import layout, run_directory, saved_config
 from gan.run.config import Config
 from gan.run.data_facts import read_data_facts
 from gan.run.jsonl import INT64
@@ -47,9 +47,9 @@ class Source(NamedTuple):
 
 def needs_source(run_dir: Path) -> bool:
     """Tells whether a run begins from the other one: not where it has checkpoints, or ended."""
-    if run_directory.checkpoints(run_dir / run_directory.CHECKPOINTS_DIR):
+    if run_directory.checkpoints(run_dir / layout.CHECKPOINTS_DIR):
         return False
-    return not read_summary(run_dir / run_directory.SUMMARY_FILE).get("step", 0)
+    return not read_summary(run_dir / layout.SUMMARY_FILE).get("step", 0)
 
 
 def recorded(run_dir: Path) -> dict[str, Any]:
@@ -58,13 +58,13 @@ def recorded(run_dir: Path) -> dict[str, Any]:
     Raises:
         UserError: It says something else.
     """
-    if not (run_dir / run_directory.CONFIG_FILE).exists():
+    if not (run_dir / layout.CONFIG_FILE).exists():
         return {}
-    origin = run_directory.read_values(run_dir).get(KEY, {})
+    origin = saved_config.read_values(run_dir).get(KEY, {})
     images = origin.get("images", 0) if isinstance(origin, dict) else None
     if type(images) is not int or not 0 <= images < INT64:
         raise UserError(
-            f'{run_dir / run_directory.CONFIG_FILE}: is not a configuration, "{KEY}" must be as '
+            f'{run_dir / layout.CONFIG_FILE}: is not a configuration, "{KEY}" must be as '
             "training writes it"
         )
     found: dict[str, Any] = origin
@@ -78,7 +78,7 @@ def find_source(path: Path) -> Source:
         UserError: There is no such run or checkpoint, or its configuration is damaged.
     """
     run_dir, checkpoint, step = path, "latest", None
-    if not (path / run_directory.CONFIG_FILE).exists():  # no run: a checkpoint in one, maybe
+    if not (path / layout.CONFIG_FILE).exists():  # no run: a checkpoint in one, maybe
         match = CHECKPOINT.fullmatch(path.name)
         directory, step = (path.parent, int(match[1])) if match else (path, None)
         if directory.name == "checkpoints":
@@ -86,7 +86,7 @@ def find_source(path: Path) -> Source:
         elif directory.parts[-2:] == ("checkpoints", "best"):
             run_dir, checkpoint = directory.parent.parent, "best"
     with naming(path, run_dir):
-        run_directory.read_config(run_dir)
+        saved_config.read_config(run_dir)
         found = generators.find_checkpoint(run_dir, checkpoint)
         if step is not None and run_directory.step_of(found) != step:
             raise UserError(f"must be {found}")
@@ -131,7 +131,7 @@ def start_from(
     path = Path(config.init_from)
     source = find_source(path)
     with naming(path, source.run_dir):
-        there = run_directory.read_config(source.run_dir)
+        there = saved_config.read_config(source.run_dir)
         networks, step = read_networks(source, there)
         before = recorded(source.run_dir).get("images", 0)
     weights = [w.numpy() for network in networks.values() for w in network.weights]
@@ -172,7 +172,7 @@ def read_networks(source: Source, config: Config) -> tuple[dict[str, keras.Model
     run_dir, checkpoint = source
     # Runs of older versions do not say what their data are.
     data = read_data_facts(run_dir) or dataset_from_config(config, say)
-    own = "generator" in run_directory.own_networks(run_dir)
+    own = "generator" in saved_config.own_networks(run_dir)
     networks = {}
     for name in ("generator", "ema_generator"):
         networks[name] = (

@@ -19,8 +19,9 @@ from gan.data.datasets import Dataset
 from gan.errors import NotFinite, TrainingFailed
 from gan.run.config import Config
 from gan.run.heads import MOST_NAMED, names_classes
+from gan.run.layout import BEST_DIR
 from gan.run.records import is_number
-from gan.run.run_directory import BEST_DIR, step_of
+from gan.run.run_directory import step_of
 from gan.sampling.posthoc_averages import write_snapshot
 from gan.training import collapse, devices, sample_grids
 from gan.training.builders import build_pipeline

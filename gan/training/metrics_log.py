@@ -14,8 +14,8 @@ from gan.run.atomic_files import replacing
 from gan.run.drawing import drawing
 from gan.run.files import check_file
 from gan.run.jsonl import append_record, without_infinities, write_records
+from gan.run.layout import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
 from gan.run.records import DURING_TRAINING, drop_evaluations, read_metrics
-from gan.run.run_directory import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
 from gan.training.collapse import SPAN_KIMG
 
 

@@ -10,7 +10,7 @@ from gan.data.images import GRID_SIDE, image_grid, scatter, write_png
 from gan.data.input_pipeline import real_examples
 from gan.models.checks import classes_of
 from gan.rng import SAMPLES, draw_latents
-from gan.run import run_directory
+from gan.run import layout
 from gan.run.config import Config
 from gan.sampling.codes import code_picture
 from gan.sampling.drawing import POINTS_SHOWN, draw, shown_classes
@@ -53,7 +53,7 @@ def sample_picture(config: Config, generator: keras.Model, data: Dataset) -> np.
 
 def write_samples(run_dir: Path, step: int, picture: np.ndarray, log: MetricsLog) -> None:
     """Writes the picture of samples of this step, as a file and to TensorBoard."""
-    write_png(run_dir / run_directory.SAMPLES_DIR / f"step_{step:08d}.png", picture)
+    write_png(run_dir / layout.SAMPLES_DIR / f"step_{step:08d}.png", picture)
     log.image("samples", step, picture)
 
 
@@ -63,5 +63,5 @@ def write_reals(config: Config, run_dir: Path, data: Dataset, log: MetricsLog) -
         picture = scatter(real_examples(data, POINTS_SHOWN, config.seed))
     else:
         picture = image_grid(real_examples(data, GRID_SIDE**2, config.seed))
-    write_png(run_dir / run_directory.SAMPLES_DIR / "reals.png", picture)
+    write_png(run_dir / layout.SAMPLES_DIR / "reals.png", picture)
     log.image("reals", 0, picture)

@@ -13,15 +13,11 @@ from gan.data.identity import check_folder_is_there
 from gan.data.time_limit import run_unless
 from gan.models.checks import check_model
 from gan.run.config import Config
+from gan.run.layout import CONFIG_FILE, EVALUATIONS_FILE, METRICS_FILE
 from gan.run.reader import check_checkpoints
 from gan.run.records import read_evaluations, read_metrics
-from gan.run.run_directory import (
-    CONFIG_FILE,
-    EVALUATIONS_FILE,
-    METRICS_FILE,
-    check_run_dir,
-    with_saved_choices,
-)
+from gan.run.run_directory import check_run_dir
+from gan.run.saved_config import with_saved_choices
 from gan.training import devices
 from gan.training.builders import build_objective
 from gan.training.checks import check_image_size, check_rows

@@ -23,21 +23,19 @@ from gan.errors import (
 from gan.models.checks import check_saving
 from gan.run.atomic_files import replacing, write_json
 from gan.run.config import Config
-from gan.run.lock import locked
-from gan.run.paths import user_path
-from gan.run.records import read_metrics, read_summary
-from gan.run.run_directory import (
+from gan.run.layout import (
     CHECKPOINTS_DIR,
     DISCRIMINATOR_FILE,
     GENERATOR_FILE,
     LOSS_PLOT_FILE,
     SAMPLES_DIR,
     SUMMARY_FILE,
-    checkpoints,
-    clear_leftovers,
-    ended_summary,
-    write_config,
 )
+from gan.run.lock import locked
+from gan.run.paths import user_path
+from gan.run.records import read_metrics, read_summary
+from gan.run.run_directory import checkpoints, clear_leftovers, ended_summary
+from gan.run.saved_config import write_config
 from gan.sampling.posthoc_averages import drop_snapshots
 from gan.training import collapse, devices, init_from
 from gan.training.builders import compile_train_steps
@@ -64,6 +62,7 @@ def train(
     generator: keras.Model | None = None,
     discriminator: keras.Model | None = None,
     data: Dataset | None = None,
+    preset: str = "",
     make_evaluators: EvaluatorFactory | None = None,
     replicas: Replicas | None = None,
     run_eagerly: bool = False,
@@ -80,6 +79,7 @@ def train(
             -1..1, instead of the one that `config` names. It is trained in place.
         discriminator: Functional model from such images to float32 logits [batch, 1], likewise.
         data: What ``load_dataset`` returns for `config`, if it is in memory already.
+        preset: What `config` was made of, for config.json.
         make_evaluators: Makes what is called every `evaluate_every` steps with the network that
             draws samples, such as ``gan.evaluation.evaluate.evaluators``.
         replicas: Of ``strategy.replicas_of``; own networks are built in their scope.
@@ -117,7 +117,7 @@ def train(
             manager = checkpoint_manager(state, run_dir, setup.config.keep_checkpoints)
             if summary := restore_or_summary(setup, state, manager, console, timer):
                 return summary
-            run = open_run(setup, state, origin, evaluators, manager, console, stop, timer)
+            run = open_run(setup, state, origin, preset, evaluators, manager, console, stop, timer)
             with contextlib.closing(run):
                 return run_to_end(run, setup, origin, run_eagerly)
 
@@ -184,6 +184,7 @@ def open_run(
     setup: Setup,
     state: GanState,
     origin: Mapping[str, Any],
+    preset: str,
     evaluators: Mapping[str, Evaluator],
     manager: tf.train.CheckpointManager,
     console: Console,
@@ -193,7 +194,9 @@ def open_run(
     """Writes the configuration of a run, says what it does, and returns it with its log open."""
     config, replicas, step = setup.config, setup.replicas, int(state.step.numpy())
     environment, place = devices.environment(), replicas.output(setup.run_dir)
-    write_config(place, config, environment, **setup.made_of, init_from=origin)
+    write_config(
+        place, config, environment, **setup.made_of, init_from=origin, preset=preset, step=step
+    )
     console.print(
         f"{setup.run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
         f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "

@@ -18,7 +18,7 @@ from gan.data.images import to_float, to_uint8
 from gan.data.input_pipeline import block_dataset
 from gan.errors import UserError
 from gan.rng import shuffled_indices
-from gan.run import config, fields, jsonl, run_directory
+from gan.run import config, fields, jsonl, saved_config
 from gan.run.config import Config
 from gan.run.fields import INT32
 from gan.training.checks import TABLES
@@ -136,8 +136,8 @@ def test_any_json_is_a_configuration_or_refused_in_a_line(values):
 @given(st.binary() | st.builds(lambda v: json.dumps({"config": v}).encode(), JSON))
 def test_any_file_is_a_configuration_or_refused(content):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_directory, "read_text", lambda path: content.decode())
-        made, refusal = outcome(UserError, run_directory.read_config, Path("run"))
+        patch.setattr(saved_config, "read_text", lambda path: content.decode())
+        made, refusal = outcome(UserError, saved_config.read_config, Path("run"))
     assert "config.json: is not a configuration" in refusal or isinstance(made, Config)
 
 

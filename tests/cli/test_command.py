@@ -17,7 +17,7 @@ from gan.errors import UserError
 from gan.run import cache
 from gan.run.config import Config
 from gan.run.records import read_summary
-from gan.run.run_directory import read_config, write_config
+from gan.run.saved_config import read_config, write_config
 from gan.training import devices
 from gan.training.console import Console
 from support import COMMANDS, ROOT, call, run_module, status_of

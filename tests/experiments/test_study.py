@@ -19,7 +19,7 @@ from gan.evaluation.metrics import METRICS
 from gan.run.config import Config
 from gan.run.presets import from_preset
 from gan.run.records import read_evaluations
-from gan.run.run_directory import write_config
+from gan.run.saved_config import write_config
 from gan.sweeps.runs import refuse_another_run, state_of
 from gan.training.trainer import train
 from support import ROOT, run_module

@@ -17,7 +17,7 @@ from gan.reports import plots, reference_curves
 from gan.run.config import Config, from_dict
 from gan.run.presets import from_preset
 from gan.run.reader import History
-from gan.run.run_directory import write_config
+from gan.run.saved_config import write_config
 from gan.training.trainer import train
 from support import ROOT, status_of
 

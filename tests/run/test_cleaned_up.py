@@ -8,7 +8,7 @@ import pytest
 from gan.errors import UserError
 from gan.run.config import Config
 from gan.run.reader import check_checkpoints, reached
-from gan.run.run_directory import write_config
+from gan.run.saved_config import write_config
 
 
 @pytest.fixture

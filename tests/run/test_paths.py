@@ -8,7 +8,8 @@ from gan.errors import UserError
 from gan.run import paths
 from gan.run.config import Config
 from gan.run.paths import expand_home, plain_path, user_path
-from gan.run.run_directory import check_run_dir, write_config
+from gan.run.run_directory import check_run_dir
+from gan.run.saved_config import write_config
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from gan.errors import UserError
-from gan.run import jsonl, reader, records, run_directory
+from gan.run import jsonl, reader, records, run_directory, saved_config
 from gan.run.config import Config
-from gan.run.run_directory import read_config, write_config
+from gan.run.saved_config import read_config, write_config
 
 GOOD = {"step": 4, "kimg": 1.5, "seconds": 2, "loss/d": -1e308, "grads/d_norm": None}
 EVALUATION = {
@@ -184,7 +184,7 @@ def test_a_configuration_is_json_of_the_same_kind(value, tmp_path):
     path.write_text(path.read_text().replace("0.999", value))
     with pytest.raises(UserError, match=r"config\.json: is not a configuration, must be JSON \("):
         read_config(tmp_path)
-    assert not run_directory.is_run(tmp_path)
+    assert not saved_config.is_run(tmp_path)
 
 
 def test_a_line_is_appended_whatever_the_one_before_is(tmp_path):

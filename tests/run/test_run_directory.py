@@ -7,13 +7,8 @@ import pytest
 
 from gan.errors import UserError
 from gan.run.config import Config
-from gan.run.run_directory import (
-    check_run_dir,
-    clear_leftovers,
-    read_config,
-    with_saved_choices,
-    write_config,
-)
+from gan.run.run_directory import check_run_dir, clear_leftovers
+from gan.run.saved_config import read_config, with_saved_choices, write_config
 
 LEFT = [
     ".0a1b2c3d.tapegan-tmp.json",

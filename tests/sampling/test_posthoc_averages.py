@@ -15,7 +15,7 @@ from gan.cli import evaluate, export, sample
 from gan.errors import UserError
 from gan.evaluation import samples
 from gan.run.data_facts import read_data_facts
-from gan.run.run_directory import read_config
+from gan.run.saved_config import read_config
 from gan.sampling import generators, posthoc_averages
 from gan.training.trainer import train
 from support import same, status_of, weights_of

@@ -9,7 +9,7 @@ from absl.flags import FlagValues
 from gan.cli import sweep
 from gan.errors import UserError
 from gan.run.presets import from_preset
-from gan.run.run_directory import write_config
+from gan.run.saved_config import write_config
 from gan.sweeps.runs import combinations, other_runs, refuse_another_run
 from support import COMMANDS, status_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from gan.run.jsonl import append_record
 from gan.run.presets import from_preset
-from gan.run.run_directory import write_config
+from gan.run.saved_config import write_config
 from gan.sweeps.groups import find_runs, group_runs, kinds_of
 from support import COMMANDS, status_of
 

@@ -13,7 +13,7 @@ import pytest
 
 from gan.errors import UserError
 from gan.run.records import read_metrics, read_summary
-from gan.run.run_directory import read_config
+from gan.run.saved_config import read_config
 from gan.sweeps import training
 from gan.sweeps.runs import Run, state_of
 from support import ROOT, run_module

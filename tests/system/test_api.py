@@ -14,7 +14,7 @@ import gan
 from gan.errors import UserError
 from gan.evaluation import evaluate as evaluation
 from gan.run import forks
-from gan.run.run_directory import read_config
+from gan.run.saved_config import read_config
 from gan.training import devices, loop, setup, trainer
 from gan.training.state import build_state
 from support import ROOT

@@ -98,7 +98,7 @@ def check(name, arguments):
     absl_flags.DEFINE_boolean("help", False, "", flag_values=values)
     extra = values([name, *arguments])[1:]
     assert not extra or name in RUN_FLAG or (name in ONE_PLACE and len(extra) == 1)
-    if name == "train":
+    if name == "train" and not values["config"].value:  # of a run that is not here
         flags.config_from_flags(values)
     if name == "sweep":
         sweep.runs_of(values, Path("out"))

@@ -10,7 +10,7 @@ import gan
 from gan.cli import evaluate, export, report, sample, sweep, train
 from gan.run import imports
 from gan.run.presets import PRESETS
-from gan.run.run_directory import read_values
+from gan.run.saved_config import read_values
 from gan.sweeps import training
 from gan.training import own_rows
 from gan.training.checks import TABLES

@@ -18,7 +18,7 @@ from gan.algorithm.step import STEP_METRICS
 from gan.data.datasets import load_dataset
 from gan.rng import shuffled_indices
 from gan.run.jsonl import read_records
-from gan.run.run_directory import read_config
+from gan.run.saved_config import read_config
 from gan.training.builders import build_pipeline
 from support import ROOT, run_module
 

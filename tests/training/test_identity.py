@@ -11,7 +11,7 @@ from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
 from gan.run.config import Config
 from gan.run.presets import from_preset
-from gan.run.run_directory import write_config
+from gan.run.saved_config import write_config
 from gan.training.identity import check_same, describe
 from gan.training.setup import resolve
 from support import call

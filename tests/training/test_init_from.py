@@ -12,7 +12,7 @@ import tensorflow as tf
 from gan.data.datasets import DATASETS, Dataset, DataSource
 from gan.data.digests import array_digest
 from gan.errors import UserError
-from gan.run.run_directory import read_values
+from gan.run.saved_config import read_values
 from gan.sampling import posthoc_averages
 from gan.training import init_from
 from gan.training.checkpoints import checkpoint_manager

@@ -20,7 +20,7 @@ from gan.data import datasets
 from gan.data.images import image_grid
 from gan.errors import TrainingFailed, UserError
 from gan.models.registry import DISCRIMINATORS, Network
-from gan.run import jsonl, run_directory
+from gan.run import jsonl, saved_config
 from gan.training import builders, collapse, console, devices, loop, metrics_log, trainer
 from gan.training.builders import build_objective
 from gan.training.checkpoints import checkpoint_manager, restore, save
@@ -274,10 +274,10 @@ def test_a_run_goes_on_with_the_precision_it_began_with(tiny_config, tmp_path, m
         monkeypatch.setattr(devices, "compute_capability", lambda found=capability: found)
         config = tiny_config(steps=steps, precision="auto", jit_compile=None)
         assert train(config, tmp_path / "run", quiet=True)["step"] == steps
-        chosen = run_directory.read_config(tmp_path / "run")
+        chosen = saved_config.read_config(tmp_path / "run")
         assert (chosen.precision, chosen.jit_compile) == ("float32", True)
     train(config, tmp_path / "new", quiet=True)
-    assert run_directory.read_config(tmp_path / "new").precision == "mixed_bfloat16"
+    assert saved_config.read_config(tmp_path / "new").precision == "mixed_bfloat16"
     with pytest.raises(UserError, match="precision: float32 -> mixed_bfloat16"):
         train(dataclasses.replace(config, precision="mixed_bfloat16"), tmp_path / "run")
 

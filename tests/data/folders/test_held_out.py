@@ -13,7 +13,7 @@ from gan.data.folders import held_out
 from gan.data.folders import load as load_module
 from gan.data.folders.image_cache import cached_pixels
 from gan.errors import UserError
-from gan.run import run_directory
+from gan.run import run_directory, saved_config
 from gan.run.config import Config
 
 
@@ -165,24 +165,24 @@ def test_runs_from_before_go_on(flat, tmp_path):
     assert len(digests) == 3
 
     (tmp_path / "config.json").write_text(json.dumps({"config": {"dataset": "image_folder:x"}}))
-    assert run_directory.read_config(tmp_path).test_share == 0
+    assert saved_config.read_config(tmp_path).test_share == 0
     again = Config(dataset="image_folder:x")
     assert again.test_share == 0.1
-    again = run_directory.with_saved_choices(tmp_path, again)
+    again = saved_config.with_saved_choices(tmp_path, again)
     assert again.test_share == 0
     run_directory.check_run_dir(tmp_path, again)
-    run_directory.write_config(tmp_path, again, {}, {})
-    again = run_directory.with_saved_choices(tmp_path, Config(dataset="image_folder:x"))
+    saved_config.write_config(tmp_path, again, {}, {})
+    again = saved_config.with_saved_choices(tmp_path, Config(dataset="image_folder:x"))
     run_directory.check_run_dir(tmp_path, again)
-    other = run_directory.with_saved_choices(
+    other = saved_config.with_saved_choices(
         tmp_path, Config(dataset="image_folder:x", test_share=0.2)
     )
     with pytest.raises(UserError, match=r"test_share: 0\.0 -> 0\.2"):
         run_directory.check_run_dir(tmp_path, other)
     (tmp_path / "config.json").write_text(json.dumps({"config": {"dataset": "mnist"}}))
-    assert run_directory.read_config(tmp_path).test_share == 0.1  # no folder
+    assert saved_config.read_config(tmp_path).test_share == 0.1  # no folder
     (tmp_path / "config.json").write_text(json.dumps({"config": {"dataset": "image_folder:x"}}))
-    assert run_directory.with_saved_choices(tmp_path, Config()).test_share == 0.1
+    assert saved_config.with_saved_choices(tmp_path, Config()).test_share == 0.1
 
 
 def test_only_folders_have_a_share():
