@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import benchmark, folder_sets, launch, reference, soak, study, train_features
+from experiments import (
+    benchmark,
+    folder_sets,
+    launch,
+    package_generator,
+    reference,
+    soak,
+    study,
+    train_features,
+)
 from gan.cli import (
     compare,
     data,
@@ -32,7 +41,7 @@ COMMANDS = {
     "benchmark": benchmark, "train_features": train_features, "soak": soak,
     "launch": launch, "export": export, "report": report, "compare": compare,
     "reference": reference, "folder_sets": folder_sets, "project": project,
-    "sweep": sweep, "table": table,
+    "sweep": sweep, "table": table, "package_generator": package_generator,
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 from absl import flags
 
 from gan import lazy
-from gan.cli.flags import help_text
+from gan.cli.help import help_lines, unknown_flag
 from gan.errors import UserError
 from gan.run import streams
 from gan.run.cache import prepare_matplotlib
@@ -48,7 +48,7 @@ def run(
         flags.DEFINE_boolean("help", False, "show this", short_name="h", flag_values=values)
         extra = values(sys.argv)[1:]
         if values["help"].value:
-            say(usage, "", *help_text(values).splitlines())
+            say(*help_lines(usage, values))
             sys.exit(DONE)
         check_places()
         prepare_matplotlib()
@@ -66,6 +66,8 @@ def run(
         status = main(values)
         sys.stdout.flush()
         sys.exit(status)
+    except flags.UnrecognizedFlagError as error:
+        sys.exit(complain(UserError(unknown_flag(error.flagname, values)), BAD_INPUT))
     except (flags.Error, UserError) as error:
         sys.exit(complain(error, BAD_INPUT))
     except BrokenPipeError:  # the reader of a pipe went away
@@ -111,8 +113,6 @@ def complain(error: Exception, status: int) -> int:
     text = " ".join(line.strip() for line in str(error).splitlines())
     if isinstance(error, flags.IllegalFlagValueError):  # absl: "flag --name=value: what is valid"
         text = text.removeprefix("flag ")
-    elif isinstance(error, flags.UnrecognizedFlagError):
-        text = f"{text.rstrip('.')} (--help lists all flags)"
     try:
         say(f"error: {text}", to_stderr=True)
     except OSError:  # the status says it too

@@ -62,7 +62,9 @@ def define(values: flags.FlagValues, **fields: Any) -> None:
     for name, field in fields.items():
         field.name = name
         parser = FieldParser(field)
-        text = f"{field.metadata['help']} ({valid_values(field)})"
+        text = field.metadata["help"]
+        if kind_of(field) is not bool and (valid := valid_values(field)) != "must be text":
+            text += f" ({valid})"
         flag: flags.Flag
         if kind_of(field) is bool:
             flag = flags.BooleanFlag(name, field.default, text)
@@ -167,13 +169,3 @@ def paths(values: flags.FlagValues, name: str) -> list[Path]:
     if not run_dirs:
         raise UserError(f"--{name}=: must be a run, or several separated by commas")
     return run_dirs
-
-
-def help_text(values: flags.FlagValues) -> str:
-    """Returns a line or two a flag, with its default."""
-    lines = []
-    for name in values:
-        flag = values[name]
-        default = "" if flag.default in (None, "") else f"={flag.default}"
-        lines.append(f"  --{name}{default}\n      {flag.help}")
-    return "\n".join(lines)

@@ -120,7 +120,7 @@ def read_or_draw(
     path, generator = Path(place), None
     origin: dict[str, Any] = {}
     if path.suffix == ".keras" or packaged.is_packaged(path):
-        generator = generators.load_generator(path)
+        generator = generators.read_generator(packaged.file_of(path))
         if generator.output_shape[1:] != data.shape:
             made = list(generator.output_shape[1:])
             raise UserError(f"--samples={path}: makes {made}, must make {list(data.shape)}")

@@ -109,6 +109,30 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"generator": "tiny", "discriminator": "tiny", "steps": 2000},
 }
 
+# A line about each, for --help.
+ABOUT = {
+    "mlp": "the default: the original script's networks, alternating updates",
+    "classic": "exactly the updates of the original script, without weight averaging",
+    "dcgan": "DCGAN-style networks, as deep as the images' side asks for",
+    "cgan": "class-conditional G and D",
+    "wgan": "the Wasserstein GAN as published: weight clipping, RMSprop, five updates of D a step",
+    "wgan_gp": "Wasserstein loss with gradient penalty",
+    "lsgan": "least squares",
+    "hinge_sn": "hinge loss with spectral normalisation",
+    "r3gan": "relativistic pairing loss with R1 and R2, on a small ResNet",
+    "mlp_r3": "the same objective on the script's networks, at higher learning rates",
+    "ring": "mode coverage: 8 Gaussians",
+    "grid": "mode coverage: 25 Gaussians",
+    "stacked": "mode coverage: 1,000 stacks of three digits",
+    "small": "the best digits from few parameters: convolutions, class-conditional",
+    "images32": "your own images at 32 pixels",
+    "images64": "your own images at 64 pixels",
+    "infogan": "codes that G's images show, by a second output of D",
+    "acgan": "classes that a second output of D names",
+    "sgan": "semi-supervised: classes learned from 100 labels",
+    "tiny": "a minute, to see that everything works",
+}
+
 
 def of_folder(image_size: int) -> str:
     """Returns the preset for a folder of images where none is named."""

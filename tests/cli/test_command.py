@@ -12,10 +12,11 @@ import pytest
 from absl.flags import FlagValues
 from PIL import Image
 
-from gan.cli import command, flags, train
+from gan.cli import command, flags, help, project, sample, train
 from gan.errors import UserError
 from gan.run import cache
 from gan.run.config import Config
+from gan.run.presets import ABOUT, PRESETS
 from gan.run.records import read_summary
 from gan.run.saved_config import read_config, write_config
 from gan.training import devices
@@ -112,7 +113,42 @@ def test_help_names_every_flag_with_default_and_meaning(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "--batch_size=256\n      real images, and fake images, an update" in out
     for name in [*Config.__dataclass_fields__, "preset", "run_dir", "dry_run", "help"]:
-        assert f"  --{name}" in out
+        assert re.search(rf"^  --(\[no\])?{name}\b", out, re.MULTILINE), name
+    assert max(map(len, out.splitlines())) <= 110
+
+
+def test_every_flag_and_preset_of_training_has_a_place_in_its_help():
+    """A new one fails here until somebody says which subject it belongs to."""
+    names = [name for group in help.GROUPS.values() for name in group]
+    assert len(names) == len(set(names))
+    assert set(names) == {*Config.__dataclass_fields__, "preset", "config", "run_dir", "dry_run",
+                          "import"}  # fmt: skip
+    assert len(help.GROUPS["Most used"]) == 12
+    assert list(ABOUT) == list(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "meant"),
+    [
+        (train, "--lr=1e-4", "--d_learning_rate or --g_learning_rate"),
+        (train, "--epochs=3", "--steps"),
+        (train, "--outdir=x", "--run_dir"),
+        (train, "--batch=64", "--batch_size"),
+        (train, "--batch-size=64", "--batch_size"),
+        (train, "--class=3", "--conditional"),
+        (sample, "--class=3", "--labels"),
+        (sample, "--outdir=x", "--run_dir or --out"),
+        (project, "--class=3", "--label"),
+        (train, "--Loss=hinge", "--loss"),
+        (train, "--qqqq", ""),
+    ],
+)
+def test_what_other_programs_call_it_is_understood(command, flag, meant, monkeypatch, capsys):
+    assert status_of(monkeypatch, command, flag) == 2
+    name = flag.partition("=")[0]
+    question = f", did you mean {meant}?" if meant else ","
+    expected = f"error: {name}: is not a flag of this command{question} --help lists all\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_training_that_fails_ends_with_1_and_one_line(tmp_path, monkeypatch, capsys):

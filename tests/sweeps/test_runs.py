@@ -92,7 +92,7 @@ def test_folders_of_the_same_name_are_two_runs():
         ("--seeds=0,0-2", "--seeds=0,0-2: must have each seed once"),
         ("--seeds=0-2 --seed=1", "--seeds=0-2: is for --seed, must be without it"),
         ("--seeds=0-99999", "--seeds: are 100,000 runs, must be at most 10,000"),
-        ("--run_dir=x", "Unknown command line flag 'run_dir'"),
+        ("--run_dir=x", "--run_dir: is not a flag of this command"),
         ("--out=run", "--out=run: is a run itself, must be a directory for runs"),
         ("--out=file", "--out=file: is a file, must be a directory for runs"),
         ("--dataset=image_folder:x --image_size=33", "--image_size=33: --generator=dcgan_dense"),
