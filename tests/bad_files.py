@@ -38,7 +38,7 @@ RUNS = [
     ("evaluate", "--run_dir=@/file", "--run_dir=@/file: is not a run, it has no config.json"),
     ("sample", "--run_dir=@/full", "--run_dir=@/full: is not a run, it has no config.json"),
     ("sample", "", "--run_dir=runs/mlp: is not a run, it has no config.json"),
-    ("train", "--preset=mlp --run_dir=@/run", "--run_dir=@/run: holds a run of another configuration"),
+    ("train", "--preset=mlp --run_dir=@/run", "--run_dir=@/run: holds a run of another con"),
     ("train", f"{RESUME} --seed=1 --run_dir=@/run",
      "--run_dir=@/run: holds a run of another configuration (seed: 0 -> 1), must be a new"),
     *(("train", f"{RESUME} --run_dir=@/runs/{name}", f"@/runs/{name}/{what}")
