@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gan.sampling.drawing import sample
     from gan.sampling.latents import latents_of
 
+DISTRIBUTION = "tapegan"  # tapegan.py asks; other packages are called `gan` too
+
 # All must be set before TensorFlow and Keras are imported. An explicit setting of the user wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up chatter; 0 shows it
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -82,4 +84,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__", "__doc__"])

@@ -169,7 +169,8 @@ import sys, gan
 names = ("LOSSES", "PENALTIES", "AUGMENTATIONS", "GENERATORS", "DISCRIMINATORS", "DATASETS",
          "PRESETS", "Config", "Loss", "Network", "NetworkSpec", "DataSource", "Dataset",
          "TrainingFailed", "UserError", "OPTIMIZERS", "Optimizer")
-assert set(names) < set(gan.__all__) <= set(dir(gan))
+assert set(names) < set(gan.__all__)
+assert set(dir(gan)) == {*gan.__all__, "__version__", "__doc__"}
 rows = [getattr(gan, name) for name in names]
 assert "relativistic" in rows[0] and "dcgan" in rows[3] and "mnist" in rows[5]
 print(*[name for name in ("tensorflow", "keras", "numpy") if name in sys.modules], ".")

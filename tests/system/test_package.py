@@ -39,6 +39,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {
         "gan",
+        "tapegan.py",
         wheel.name.split("-py3")[0] + ".dist-info",
     }
     modules = {str(path.relative_to(ROOT / "gan")) for path in (ROOT / "gan").rglob("*.py")}
@@ -49,7 +50,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     assert len(weights) == 6  # three networks and their floors
     page = {f"reports/templates/{path.name}" for path in (ROOT / "gan/reports/templates").iterdir()}
     curves = {f"reports/curves/{preset}.json" for preset in ("mlp", "dcgan", "r3gan")}
-    assert packaged == {f"gan/{name}" for name in modules | weights | page | curves | {"py.typed"}}
+    drawing = {f"sampling/weights/mnist.{suffix}" for suffix in ("keras", "json")}
+    files = modules | weights | page | curves | drawing | {"py.typed"}
+    assert packaged == {f"gan/{name}" for name in files}
     (metadata,) = [n for n in names if n.endswith("METADATA")]
     text = zipfile.ZipFile(wheel).read(metadata).decode()
     for line in ("Name: tapegan", "Requires-Python: >=3.10", "License-Expression: MIT",
@@ -114,6 +117,43 @@ def test_an_installed_wheel_has_the_command(wheel, tmp_path):
     assert tapegan("report", "run").returncode == 0
     assert (tmp_path / "run/report.html").exists()
     assert tapegan("export", "--run_dir=run", "--formats=savedmodel").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("mine/gan.py", "{}/mine/gan.py; it comes first on Python's path: rename it, or start Py"),
+        ("mine/gan/__init__.py", "{}/mine/gan; it comes first on Python's path: rename it, or st"),
+        ("site/gan/__init__.py", "{}/site/gan; another package has overwritten it: pip uninstall"),
+    ],
+)
+def test_another_module_of_that_name_is_named(where, message, wheel, tmp_path):
+    """A file of the user's, and PyPI's package, in Python code and on the command line."""
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    (tmp_path / where).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / where).write_text("__version__ = '9.9'\n")
+    path = os.pathsep.join([str(tmp_path / "mine"), str(tmp_path / "site")])
+
+    def python(*arguments):
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+
+    line = f"the module gan is not TapeGAN's but {message.format(tmp_path)}"
+    done = python("-m", "tapegan", "--version")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"error: {line}")
+    done = python("-c", "import tapegan; tapegan.load")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"ImportError: {line}")
+    (tmp_path / where).unlink()
+    if not where.startswith("site"):
+        assert re.fullmatch(r"tapegan \d+\.\d+\.\d+\n", python("-m", "gan", "--version").stdout)
+        code = (
+            "import gan, tapegan; assert dir(tapegan) == dir(gan); print(tapegan.load is gan.load)"
+        )
+        assert python("-c", code).stdout == "True\n"
 
 
 def run_with_wheel(code, wheel, directory):

@@ -1,0 +1,5 @@
+"""``python -m gan COMMAND`` is ``tapegan COMMAND``."""
+
+from gan.cli.main import main
+
+main()
