@@ -21,9 +21,11 @@ def define(values: FlagValues) -> None:
         reference=option("", "preset whose reference runs to compare with (default: the nearest)"),
         out=option(
             "",
-            "PNG file (default: compare.png in the run, or here for several runs)",
+            "PNG file, or PDF or SVG for a paper (default: compare.png in the run, or here for "
+            "several runs)",
             path_after="",
         ),
+        check=option(False, "end with status 1 if a run is outside the band, or has failed"),
     )
 
 
@@ -36,7 +38,7 @@ def main(values: FlagValues) -> int:
     out = Path(
         values["out"].value or (run_dirs[0] if len(run_dirs) == 1 else Path()) / "compare.png"
     )
-    run_directory.check_output(out, ".png")
+    run_directory.check_output(out, ".png", ".pdf", ".svg")
     runs = [reader.read_history(run_dir) for run_dir in run_dirs]
     reference, *others = (
         reference_curves.nearest_reference(run.config, values["reference"].value) for run in runs
@@ -47,9 +49,10 @@ def main(values: FlagValues) -> int:
                 f"--runs={run.path}: is nearest to {nearest.preset}, {run_dirs[0]} to "
                 f"{reference.preset}; --reference chooses one for all"
             )
-    curves, lines = {}, []
+    curves, lines, normal = {}, [], True
     for run in runs:
-        curves[str(run.path)], line = compare.compare_run(run, reference)
+        curves[str(run.path)], outside, line = compare.compare_run(run, reference)
+        normal &= not (outside or run.failure)
         lines.append(f"{run.path} beside {line}")
         lines += [f"{run.path} {run.failure}"] if run.failure else []
     try:
@@ -60,7 +63,7 @@ def main(values: FlagValues) -> int:
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     command.say(*lines)
-    return command.DONE
+    return command.FAILED if values["check"].value and not normal else command.DONE
 
 
 run = partial(command.run, USAGE, define, main, positional="runs")

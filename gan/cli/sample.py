@@ -107,7 +107,7 @@ def main(values: FlagValues) -> int:
         refuse_for_points(values)
     place = packaged.home_of(run_dir) if bare else run_dir / layout.SAMPLES_DIR
     out = Path(flag["out"] or place / kind.default_out)
-    run_directory.check_output(out, "" if name == "single" else Path(kind.default_out).suffix)
+    run_directory.check_output(out, *[Path(kind.default_out).suffix] * (name != "single"))
     generator = None
     if name != "gif":
         which = (flag[key] for key in ("checkpoint", "weights", "ema_sigma"))

@@ -101,8 +101,8 @@ def judged(config: Config, metrics: Iterable[str] = COMPARED) -> list[str]:
     return [name for name in metrics if not (relative and COMPARED[name].of_level)]
 
 
-def compare_run(run: History, reference: ReferenceRuns) -> tuple[Curves, str]:
-    """Returns the curves of a run that are compared, and the line about it.
+def compare_run(run: History, reference: ReferenceRuns) -> tuple[Curves, list[Deviation], str]:
+    """Returns the curves of a run that are compared, where they leave the bands, and a line.
 
     The line says what it differs in, since when it is outside the bands, and the usual cause.
 
@@ -143,4 +143,4 @@ def compare_run(run: History, reference: ReferenceRuns) -> tuple[Curves, str]:
         verdict = f"inside the band up to step {last:,}"
         if last == end and reached - last >= WINDOW:
             verdict += ", where the reference runs end"
-    return curves, f"{reference.preset}{about}: {verdict}"
+    return curves, outside, f"{reference.preset}{about}: {verdict}"

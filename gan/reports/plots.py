@@ -110,13 +110,18 @@ def chart(
 def write_comparison(path: Path, bands: Mapping[str, Band], runs: Mapping[str, Curves]) -> None:
     """Draws the curves of runs over the bands of reference runs, up to where they have points.
 
+    As PDF or SVG it is as wide as the text of a paper, 6.5 inches, with text that stays text.
+
     Raises:
         CannotDraw: They are numbers that Matplotlib cannot draw.
     """
     with drawing(path), replacing(path) as temporary:
         shown = [name for name, band in bands.items() if band["steps"]]
         rows = len(shown) // 2 + 1  # one place is left for the legend
-        figure = Figure(figsize=(10, 2.4 * rows), layout="constrained")
+        paper = path.suffix != ".png"
+        size = (6.5, 1.6 * rows) if paper else (10, 2.4 * rows)
+        figure = Figure(figsize=size, layout="constrained")
+        small, usual = (7, 7) if paper else (9, matplotlib.rcParams["font.size"])
         lines: list[Any] = []
         for place, name in enumerate(shown, 1):
             axes, band = figure.add_subplot(rows, 2, place), bands[name]
@@ -138,11 +143,13 @@ def write_comparison(path: Path, bands: Mapping[str, Band], runs: Mapping[str, C
                 lines += axes.plot(common, [curve[step] for step in common], marker=marker)
             if name == "fcd":
                 axes.set_yscale("log")  # it falls by orders of magnitude
-            axes.set_title(name, fontsize=9)
+            axes.set_title(name, fontsize=small)
+            axes.tick_params(labelsize=usual)
             axes.grid(alpha=0.3)
         with matplotlib.rc_context({"text.parse_math": False}):  # a name may have a $
             names = ["band", "range of the seeds", "their median", *map(printable, runs)]
             figure.add_subplot(rows, 2, 2 * rows).axis("off")
-            figure.axes[-1].legend(lines, names, loc="center", fontsize=9)
-            figure.supxlabel("step", fontsize=9)
-        figure.savefig(temporary, dpi=100)
+            figure.axes[-1].legend(lines, names, loc="center", fontsize=small)
+            figure.supxlabel("step", fontsize=small)
+        with matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}):
+            figure.savefig(temporary, dpi=100)

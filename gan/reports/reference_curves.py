@@ -135,7 +135,7 @@ def limits_of(name: str, band: Band) -> tuple[list[float], list[float]]:
     the bare range of five at every third point. The width is the widest of a point and its
     neighbours, for five seeds may agree by chance, and at least 2 % of the median, or 0.02. FCD
     falls by orders of magnitude: there all this is of its logarithm, and the width is at least
-    10 %, for what 2,000 images say scatters so much by itself.
+    10 %, for what 2,000 images say scatters so much by itself. Limits of shares are shares.
     """
     low, high, median = (np.asarray(band[key], float) for key in ("low", "high", "median"))
     least = np.maximum(0.02 * np.abs(median), 0.02)
@@ -146,6 +146,8 @@ def limits_of(name: str, band: Band) -> tuple[list[float], list[float]]:
     width = np.max([padded[:-2], width, padded[2:]], axis=0)
     limits = low - MARGIN * width, high + MARGIN * width
     lower, upper = map(np.exp, limits) if name == "fcd" else limits
+    if name.startswith("accuracy"):  # a share
+        lower, upper = np.clip(lower, 0, 1), np.clip(upper, 0, 1)
     return lower.tolist(), upper.tolist()
 
 

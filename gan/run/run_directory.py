@@ -147,11 +147,14 @@ def check_list(directory: Path) -> None:
             raise UserError(f"{path}: has the line {line[:100]!r}, must list step-N beside it")
 
 
-def check_output(path: Path, suffix: str = "") -> None:
-    """Refuses a place for something new where training keeps a file of a run."""
+def check_output(path: Path, *suffixes: str) -> None:
+    """Refuses a place for something new where training keeps a file of a run.
+
+    It must have one of the suffixes, if some are given.
+    """
     flag = f"--out={path}"
-    if suffix and (path.suffix != suffix or path.is_dir()):
-        raise UserError(f"{flag}: must be a file whose name ends in {suffix}")
+    if suffixes and (path.suffix not in suffixes or path.is_dir()):
+        raise UserError(f"{flag}: must be a file whose name ends in {' or '.join(suffixes)}")
     # As it is named, and where it leads if it is a link; realpath also bears links in circles.
     for place in (Path(os.path.realpath(path.parent)) / path.name, Path(os.path.realpath(path))):
         run_dir = next((parent for parent in place.parents if is_run(parent)), None)

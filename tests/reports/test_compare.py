@@ -177,7 +177,7 @@ REFERENCE = reference_curves.ReferenceRuns(
 
 
 def line_of(run, reference=REFERENCE):
-    return comparison.compare_run(run, reference)[1]
+    return comparison.compare_run(run, reference)[-1]
 
 
 def test_a_verdict_is_a_line():
@@ -350,6 +350,41 @@ def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, 
     train(from_preset("tiny", {**changes, "steps": 900}), "c", quiet=True)
     assert call(monkeypatch, "c") == 2
     assert "--runs=c: has nothing to compare yet, it needs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("low", "high", "limits"), [(0.9, 0.98, [0.78, 1]), (0.0, 0.2, [0, 0.5])])
+def test_limits_of_shares_are_shares(low, high, limits):
+    band = {"steps": [1000], "low": [low], "high": [high], "median": [(low + high) / 2]}
+    for name in ("accuracy/real", "accuracy/fake"):
+        assert np.ravel(reference_curves.limits_of(name, band)) == pytest.approx(limits)
+
+
+@pytest.mark.parametrize(
+    ("values", "summary", "status"),
+    [
+        (0.5, {}, 0),
+        (3.0, {}, 1),
+        (0.5, {"status": "stopped", "reason": "it broke", "step": 2000}, 1),
+    ],
+)
+def test_check_is_an_exit_status(values, summary, status, tmp_path, monkeypatch):
+    """Without --check a run that is outside is no error."""
+    monkeypatch.setattr(reference_curves, "nearest_reference", lambda *arguments: REFERENCE)
+    run = write_run(tmp_path / "run", np.full(20, values), **summary)
+    assert status_of(monkeypatch, compare, str(run), "--check") == status
+    assert status_of(monkeypatch, compare, str(run)) == 0
+
+
+def test_a_picture_for_a_paper(tmp_path):
+    """6.5 inches are 468 points; text is text, in fonts that journals take."""
+    runs = {"mine": {"loss/d": {1000: 1.0, 2000: 3.0}}}
+    for suffix in ("pdf", "svg"):
+        plots.write_comparison(tmp_path / f"a.{suffix}", BAND, runs)
+    svg, pdf = (tmp_path / "a.svg").read_text(), (tmp_path / "a.pdf").read_bytes()
+    assert 'width="468pt"' in svg
+    assert ">mine</text>" in svg
+    assert b"/Subtype /TrueType" in pdf or b"/CIDFontType2" in pdf
+    assert b"/Type3" not in pdf
 
 
 def test_the_picture_has_the_band_and_the_runs(tmp_path):
