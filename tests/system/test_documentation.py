@@ -131,13 +131,26 @@ def test_the_python_of_the_docs_runs(tmp_path, monkeypatch):
     train(from_preset("tiny", {"steps": 2, "evaluate_every": 0}), "runs/mlp", quiet=True)
     found = []
     for page in PAGES[1:]:
-        if page.name == "algorithm.md":  # has a test of its own
+        if page.name in ("algorithm.md", "package.md"):  # have tests of their own
             continue
         found += re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     assert len(found) == 1
     exec(found[0], names := {})
     assert names["images"].shape == (3, 28, 28, 1)
     assert set(names["record"]["metrics"]) == {"fcd", "recall"}
+
+
+def test_the_python_of_the_packages_page_runs(tmp_path, monkeypatch):
+    """With two steps instead of 2,000."""
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/package.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    short = block.replace("steps=2000", "steps=2, evaluate_every=0")
+    assert short != block
+    exec(short, names := {})
+    assert names["images"].shape == (64, 28, 28, 1)
+    assert names["record"]["metrics"]["fcd"] < 1
+    assert names["summary"]["step"] == 2
 
 
 def test_the_onnx_of_the_docs_draws_what_sample_draws(runs_of_the_docs, monkeypatch):

@@ -58,6 +58,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     for line in ("Name: tapegan", "Requires-Python: >=3.10", "License-Expression: MIT",
                  "Requires-Dist: tensorflow<2.22,>=2.20", "Provides-Extra: gpu"):  # fmt: skip
         assert line in text
+    assert "# TapeGAN" in text
+    assert re.findall(r"\]\((?!https?://)[^)]*\)", text) == []  # an index cannot follow these
 
 
 def test_the_source_holds_all_that_its_tests_need(wheel):
