@@ -25,6 +25,7 @@ from gan.cli import (
     data,
     evaluate,
     export,
+    ls,
     project,
     report,
     sample,
@@ -41,7 +42,7 @@ COMMANDS = {
     "benchmark": benchmark, "train_features": train_features, "soak": soak,
     "launch": launch, "export": export, "report": report, "compare": compare,
     "reference": reference, "folder_sets": folder_sets, "project": project,
-    "sweep": sweep, "table": table, "package_generator": package_generator,
+    "sweep": sweep, "table": table, "ls": ls, "package_generator": package_generator,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from gan.cli import (
     data,
     evaluate,
     export,
+    ls,
     project,
     report,
     sample,
@@ -30,6 +31,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
     "export": (export.USAGE, export.run),
     "report": (report.USAGE, report.run),
     "compare": (compare.USAGE, compare.run),
+    "ls": (ls.USAGE, ls.run),
     "sweep": (sweep.USAGE, sweep.run),
     "table": (table.USAGE, table.run),
 }

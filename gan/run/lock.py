@@ -9,6 +9,23 @@ from pathlib import Path
 from gan.errors import UserError
 
 
+def is_locked(run_dir: Path) -> bool:
+    """Tells whether a process trains in a run directory, where the file system can tell."""
+    try:
+        handle = os.open(run_dir, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
 @contextlib.contextmanager
 def locked(run_dir: Path) -> Iterator[None]:
     """Holds the run directory, which is created if needed, while the block runs.

@@ -106,7 +106,7 @@ def test_an_installed_wheel_has_the_command(wheel, tmp_path):
     names = re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE)
     assert names == [
         "data", "train", "evaluate", "sample", "project", "export", "report", "compare",
-        "sweep", "table",
+        "ls", "sweep", "table",
     ]  # fmt: skip
     assert re.fullmatch(r"tapegan \d+\.\d+\.\d+\n", tapegan("--version").stdout)
     done = tapegan("digits")
