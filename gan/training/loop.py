@@ -20,6 +20,7 @@ from gan.errors import NotFinite, TrainingFailed
 from gan.run.config import Config
 from gan.run.heads import MOST_NAMED, names_classes
 from gan.run.layout import BEST_DIR
+from gan.run.progress import in_words
 from gan.run.records import is_number
 from gan.run.run_directory import step_of
 from gan.sampling.posthoc_averages import write_snapshot
@@ -193,7 +194,12 @@ def log_metrics(run: Run) -> None:
         warning = run.log.scalars(step, run.kimg, seconds, metrics)
     if warning:
         run.console.print(f"warning: {warning}")
-    run.console.print(classic_line(step, metrics))
+    line = classic_line(step, metrics)
+    if not run.console.has_bar:  # which says it better
+        rate = metrics["time/steps_per_second"]
+        left = in_words((run.config.steps - step) / rate)
+        line += f" {rate:.3g} steps/s, {left} left"
+    run.console.print(line)
 
 
 def write_samples(run: Run) -> None:

@@ -15,6 +15,8 @@ ASKING = ("SIGINT", "SIGTERM", "SIGUSR1")
 
 PATIENCE = 5.0  # seconds that reading the data set may take in spite of a signal
 
+ACKNOWLEDGED = "saving at the end of this call; once more ends at once"
+
 SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 
 
@@ -70,8 +72,8 @@ def catching_signals(*, ends_process: bool = False) -> Iterator[StopRequest]:
     for command lines, it ends the process at once: Python runs its handlers between bytecodes, so
     not while TensorFlow compiles or computes. The signals are therefore read from a pipe by a
     thread, which ends the process with 128 + number. A signal that is ignored stays ignored
-    (Ctrl-C, for a job in the background of a script). Nothing is printed: a handler may interrupt a
-    print, or the reader may be gone.
+    (Ctrl-C, for a job in the background of a script). Handlers print nothing: they may interrupt a
+    print. The thread says on a terminal that it has understood.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -138,3 +140,7 @@ def watch(source: int, numbers: Container[int], request: StopRequest) -> None:
             os._exit(128 + number)
         asked = True
         request.ask(number)
+        if sys.stderr is not None and sys.stderr.isatty():  # at once, whatever is computed
+            with contextlib.suppress(OSError):
+                name = signal.Signals(number).name
+                os.write(sys.stderr.fileno(), f"\r\n{name}: {ACKNOWLEDGED}\r\n".encode())

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from gan.run.layout import (
     CHECKPOINTS_DIR,
     DISCRIMINATOR_FILE,
     GENERATOR_FILE,
+    LOG_FILE,
     LOSS_PLOT_FILE,
     SAMPLES_DIR,
     SUMMARY_FILE,
@@ -106,7 +108,8 @@ def train(
             config, user_path(run_dir, "run_dir"), own_networks, data, replicas,
             stop=stop, timer=timer, print_fn=console.print,
         )  # fmt: skip
-        console = Console(quiet or not setup.replicas.chief)
+        if not setup.replicas.chief:
+            console.silence()
         state, origin = build(setup, console, timer)
         evaluators = evaluators_of(setup, make_evaluators, console, timer)
         chief, run_dir = setup.replicas.chief, setup.run_dir
@@ -197,6 +200,8 @@ def open_run(
     write_config(
         place, config, environment, **setup.made_of, init_from=origin, preset=preset, step=step
     )
+    if replicas.chief:
+        console.keep(place / LOG_FILE)
     console.print(
         f"{setup.run_dir}: {config.schedule} schedule on {config.dataset}, steps {step} to "
         f"{config.steps}, {config.precision}, XLA {'on' if config.jit_compile else 'off'}, "
@@ -247,6 +252,7 @@ def run_to_end(
     except TrainingFailed as error:
         failure = {"status": "stopped", "reason": str(error), "step": run.saved_step or 0}
         failure["logged_step"] = run.log.last["step"]
+        run.console.write_log(f"error: {error}")
         with writing(run.run_dir):
             failure["collapse"] = write_losses(run)
             write_json(run.run_dir / SUMMARY_FILE, failure)
@@ -256,7 +262,16 @@ def run_to_end(
         f"{summary['seconds']:.0f} s; samples in {run.run_dir / SAMPLES_DIR}"
     )
     run.console.print(f"time went to: {run.timer}")
+    run.console.print(f"next: {what_is_next(run.run_dir, summary['status'])}")
     return summary
+
+
+def what_is_next(run_dir: Path, status: str) -> str:
+    """Returns the commands that somebody may want after a run has ended."""
+    place = shlex.quote(str(run_dir))
+    if status == "preempted":
+        return f"tapegan train --run_dir={place} goes on"
+    return f"tapegan sample {place}, tapegan evaluate {place}, tapegan report {place}"
 
 
 def write_start(run: Run) -> None:

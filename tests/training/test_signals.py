@@ -56,6 +56,14 @@ with catching_signals(ends_process=True) as stop:
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
+    # On a terminal the first one is acknowledged at once, although nothing else is ever done.
+    terminal, stderr = os.openpty()
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, stderr=stderr)
+    os.close(stderr)
+    said = os.read(terminal, 1000).decode()
+    os.close(terminal)
+    assert done.returncode == status
+    assert said.strip() == f"{first}: saving at the end of this call; once more ends at once"
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from support import differ_everywhere, run_module, same, train_whole_and_resumed
 CONTRACT = {
     "config.json", "metrics.jsonl", "samples/reals.png", "samples/step_00000000.png",
     "checkpoints/checkpoint", "generator.keras", "discriminator.keras", "losses.png",
-    "summary.json",
+    "summary.json", "log.txt",
 }  # fmt: skip
 
 
@@ -71,12 +71,42 @@ def test_a_run_directory_holds_what_the_contract_says(tiny_config, tmp_path, cap
     records = jsonl.read_records(tmp_path / "run/metrics.jsonl")
     assert [r["step"] for r in records] == [4, 8, 12, 14]
     lines = [line for line in capsys.readouterr().out.splitlines() if "[D loss" in line]
-    assert lines[0] == (
+    assert lines[0].startswith(
         f"4 [D loss: {records[0]['loss/d']:.6f}, acc.: "
         f"{50 * (records[0]['accuracy/real'] + records[0]['accuracy/fake']):.2f}%] "
         f"[G loss: {records[0]['loss/g']:.6f}]"
     )
     assert len(lines) == 4
+    rate = records[0]["time/steps_per_second"]
+    assert lines[0].endswith(f"] {rate:.3g} steps/s, {10 / rate:.0f} s left")
+
+
+def test_the_log_has_every_line_with_its_time(tiny_config, tmp_path, capsys):
+    """Also of a run that is quiet, and of what follows; the last lines say what may be next."""
+    run_dir = tmp_path / "my run"
+    train(tiny_config(steps=4), run_dir)
+    printed = capsys.readouterr().out.splitlines()
+    after = (f"tapegan {command} '{run_dir}'" for command in ("sample", "evaluate", "report"))
+    assert printed[-1] == f"next: {', '.join(after)}"
+    lines = (run_dir / "log.txt").read_text().splitlines()
+    assert [line[20:] for line in lines] == printed
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line[:20]) for line in lines)
+    train(tiny_config(steps=8), run_dir, quiet=True)
+    assert capsys.readouterr().out == ""
+    longer = (run_dir / "log.txt").read_text().splitlines()
+    assert longer[: len(lines)] == lines
+    assert f"{run_dir}: alternating schedule on synthetic, steps 4 to 8" in longer[len(lines)]
+
+
+def test_the_log_is_not_written_through_a_link(tiny_config, tmp_path):
+    """It may lead to a file of the user's, in a run that somebody else sent."""
+    train(tiny_config(steps=4), tmp_path / "run", quiet=True)
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / "run/log.txt").unlink()
+    (tmp_path / "run/log.txt").symlink_to(mine)
+    train(tiny_config(steps=8), tmp_path / "run", quiet=True)
+    assert mine.read_text() == "mine"
 
 
 def test_tensorboard_has_the_numbers_of_metrics_jsonl(tiny_config, tmp_path):
