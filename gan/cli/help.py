@@ -47,6 +47,7 @@ Examples
       goes on with what is there, such as after Ctrl-C
   tapegan train --dataset=image_folder:PHOTOS --image_size=64 --flip
 In a checkout: make train RUN=runs/try ARGS="--preset=mlp_r3 --steps=10000"
+README and docs are in the checkout, and in share/doc/tapegan below the prefix of Python.
 """
 
 # What other programs call it.

@@ -41,7 +41,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         "gan",
         "tapegan.py",
         wheel.name.split("-py3")[0] + ".dist-info",
+        wheel.name.split("-py3")[0] + ".data",
     }
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    found = {name.partition("/share/doc/tapegan/")[2] for name in names if ".data/" in name}
+    assert found == {"README.md", "CHANGELOG.md", *pages}
     modules = {str(path.relative_to(ROOT / "gan")) for path in (ROOT / "gan").rglob("*.py")}
     packaged = {name for name in names if name.startswith("gan/")}
     weights = {
