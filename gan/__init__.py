@@ -8,6 +8,7 @@ from gan.run import forks as _forks  # noqa: F401, it notes from here on who for
 from gan.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from gan.after_training import compare, export, report
     from gan.algorithm.augment import AUGMENTATIONS
     from gan.algorithm.losses import LOSSES, Loss
     from gan.algorithm.optimizer_table import OPTIMIZERS, Optimizer
@@ -49,10 +50,13 @@ __all__ = [
     "Optimizer",
     "TrainingFailed",
     "UserError",
+    "compare",
     "evaluate",
+    "export",
     "latents_of",
     "load",
     "load_dataset",
+    "report",
     "sample",
     "train",
 ]
@@ -64,6 +68,7 @@ _MODULES = {
     "gan.algorithm.losses": ["LOSSES", "Loss"],
     "gan.algorithm.optimizer_table": ["OPTIMIZERS", "Optimizer"],
     "gan.algorithm.penalties": ["PENALTIES"],
+    "gan.after_training": ["compare", "export", "report"],
     "gan.api": ["evaluate", "load", "train"],
     "gan.data.datasets": ["DATASETS", "DataSource", "Dataset", "load_dataset"],
     "gan.errors": ["TrainingFailed", "UserError"],

@@ -38,29 +38,16 @@ def main(values: FlagValues) -> int:
     """Writes the page and returns the exit status."""
     run_dirs = flags.paths(values, "runs")
     with command.silenced():
-        from gan.reports.explorer import Explorer, pack_generators
-        from gan.reports.page import render_page
-        from gan.run import reader, run_directory
-        from gan.run.atomic_files import replacing
+        from gan.after_training import PAGE, write_page
+        from gan.run import run_directory
         from gan.training import devices
     devices.prepare()
     ort = ort_directory(values["explorer"].value)
-    out = Path(
-        values["out"].value or (Path() if len(run_dirs) > 1 else run_dirs[0]) / "report.html"
-    )
+    out = Path(values["out"].value or (Path() if len(run_dirs) > 1 else run_dirs[0]) / PAGE)
     run_directory.check_output(out, ".html")
     with command.silenced():
-        runs = [reader.read_history(run_dir) for run_dir in run_dirs]
-        explorer = pack_generators(runs, ort) if ort else Explorer()
-        if explorer.missing and not explorer.models and values["explorer"].present:
-            raise UserError(f"--explorer={ort}: {explorer.missing}")
-        page = render_page(runs, explorer)
-    try:
-        with replacing(out) as temporary:
-            temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    command.say(f"{out}: {len(page):,} characters")
+        length, explorer = write_page(out, run_dirs, ort, needed=values["explorer"].present)
+    command.say(f"{out}: {length:,} characters")
     if explorer.missing:
         where = "not in" if explorer.models else "without"
         command.say(f"{where} the latent explorer: {explorer.missing}")

@@ -1,6 +1,6 @@
 """Is a run normal? Its curves beside the bands of reference runs, and a line about it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -43,6 +43,14 @@ class Deviation(NamedTuple):
             f"{self.low:.3g} to {self.high:.3g}: "
             f"{metric.above if self.value > self.high else metric.below}"
         )
+
+
+class Verdict(NamedTuple):
+    """A run beside reference runs."""
+
+    curves: Curves  # of the run, those that are compared
+    outside: Sequence[Deviation]  # where they leave the bands, what lasts first
+    line: str  # all of it in words, with the usual cause
 
 
 def deviations(
@@ -101,8 +109,8 @@ def judged(config: Config, metrics: Iterable[str] = COMPARED) -> list[str]:
     return [name for name in metrics if not (relative and COMPARED[name].of_level)]
 
 
-def compare_run(run: History, reference: ReferenceRuns) -> tuple[Curves, list[Deviation], str]:
-    """Returns the curves of a run that are compared, where they leave the bands, and a line.
+def compare_run(run: History, reference: ReferenceRuns) -> Verdict:
+    """Returns whether a run is normal.
 
     The line says what it differs in, since when it is outside the bands, and the usual cause.
 
@@ -143,4 +151,4 @@ def compare_run(run: History, reference: ReferenceRuns) -> tuple[Curves, list[De
         verdict = f"inside the band up to step {last:,}"
         if last == end and reached - last >= WINDOW:
             verdict += ", where the reference runs end"
-    return curves, outside, f"{reference.preset}{about}: {verdict}"
+    return Verdict(curves, outside, f"{reference.preset}{about}: {verdict}")
