@@ -41,12 +41,6 @@ def define_config_flags(values: flags.FlagValues) -> None:
     define(
         values,
         preset=option(DEFAULT_PRESET, f"what the other flags change: {', '.join(presets.PRESETS)}"),
-        config=option(
-            "",
-            "instead of a preset: the config.json of a run, or the run, that the other flags "
-            "change; empty: the preset, or what --run_dir has",
-            path_after="",
-        ),
     )
     fields = {field.name: field for field in dataclasses.fields(Config)}
     for name, table in TABLES.items():

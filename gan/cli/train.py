@@ -28,6 +28,12 @@ def define(values: FlagValues) -> None:
         run_dir=option(
             "", "where the run is stored and resumed (default: runs/PRESET)", path_after=""
         ),
+        config=option(
+            "",
+            "instead of a preset: the config.json of a run, or the run, that the other flags "
+            "change; empty: the preset, or what --run_dir has",
+            path_after="",
+        ),
         dry_run=option(False, "resolve, check, print, stop"),
     )
 
