@@ -64,6 +64,15 @@ class Dataset(NamedTuple):
     folder: Folder | None = None
     whole: Dataset | None = None  # what it is a choice of training images from, if it is one
 
+    def __repr__(self) -> str:
+        tests = "no" if self.test_images is None else f"{len(self.test_images):,}"
+        kind = "points" if self.mixture else "images"
+        size = "x".join(map(str, self.train_images.shape[1:]))
+        more = f", {self.stack} in an example" * (self.stack > 1)
+        classes = f"{self.classes} classes" if self.classes else "no classes"
+        counts = f"{len(self.train_images):,} {kind} of {size}{more}, {tests} test {kind}"
+        return f"Dataset({counts}, {classes})"
+
     @property
     def labelled(self) -> Labelled | None:
         """The images with their labels, None if some are missing."""

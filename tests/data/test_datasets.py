@@ -57,6 +57,17 @@ def test_a_folder_is_trained_on_without_its_bad_files(folder, tmp_path, monkeypa
     assert set(np.unique(reals)) == {*range(10, 14), *range(200, 204), 255}
 
 
+def test_a_data_set_says_what_it_is_and_not_its_pixels():
+    images, points = np.zeros((1200, 8, 6, 3), np.uint8), np.zeros((5, 2), np.float32)
+    labels = np.arange(1200) % 4
+    whole = Dataset(images, labels, images[:20], labels[:20])
+    assert repr(whole) == "Dataset(1,200 images of 8x6x3, 20 test images, 4 classes)"
+    assert repr(Dataset(images)) == "Dataset(1,200 images of 8x6x3, no test images, no classes)"
+    mixture = load_dataset("gaussian_ring", "", print).mixture
+    found = repr(Dataset(points, mixture=mixture))
+    assert found == "Dataset(5 points of 2, no test points, no classes)"
+
+
 def test_classes_are_the_subfolders_in_order(folder):
     data = load_dataset(
         f"image_folder:{folder}", "", print, image_size=12, image_channels=3, skip_bad_images=True
