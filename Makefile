@@ -10,7 +10,7 @@ ARGS ?=
 QUOTED_RUN = '$(subst ','\'',$(RUN))'
 
 .DEFAULT_GOAL := help
-.PHONY: help train sample project evaluate export report compare explorer tensorboard bench study test lint format clean
+.PHONY: help train sample project evaluate export report compare explorer tensorboard bench study docs test lint format clean
 
 help:  ## Show this
 	@echo "make TARGET [ARGS=\"--flag=value ...\"] [RUN=runs/mlp]"
@@ -53,6 +53,9 @@ bench: $(VENV)/.dev  ## Measure steps per second beside other frameworks
 
 study: $(VENV)/.dev  ## Train and evaluate every run of a study, write its table (hours)
 	@$(BIN)/python -m experiments.study $(ARGS)
+
+docs: $(VENV)/.dev  ## Make the docs as a site in site/
+	@$(BIN)/python -m experiments.docs_site $(ARGS)
 
 test: $(VENV)/.dev  ## Run the tests, on real MNIST; the slow ones with ARGS="-m slow"
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)

@@ -111,6 +111,7 @@ RANGES = [
     ("sweep", "--config=@/run", "--config: is not a flag of this command"),
     ("ls", "@/nowhere", "--runs=@/nowhere: is not there, must be runs, or directories of runs"),
     ("ls", "--runs=@/empty", "--runs=@/empty: holds no run, must be runs"),
+    ("docs_site", "--out=@/full", "--out=@/full: holds something else, must be a new directory"),
     ("package_generator", "--run_dir=@/nowhere", "--run_dir=@/nowhere: is not a run"),
     ("package_generator", "--run_dir=@/run --name=A/b", "--name=A/b: must be of letters a-z"),
     ("folder_sets", "--set=faces", "--set=faces: must be one of emoji, clip_art"),

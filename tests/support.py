@@ -12,6 +12,7 @@ import pytest
 
 from experiments import (
     benchmark,
+    docs_site,
     folder_sets,
     launch,
     package_generator,
@@ -43,6 +44,7 @@ COMMANDS = {
     "launch": launch, "export": export, "report": report, "compare": compare,
     "reference": reference, "folder_sets": folder_sets, "project": project,
     "sweep": sweep, "table": table, "ls": ls, "package_generator": package_generator,
+    "docs_site": docs_site,
 }  # fmt: skip
 
 

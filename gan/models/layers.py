@@ -22,7 +22,7 @@ Kernel = Callable[[int], "keras.initializers.Initializer"]
 class NetworkSpec(NamedTuple):
     """What a network is built for.
 
-    A generator maps latents [batch, latent_dim] float32 to images [batch, *image_shape] float32 in
+    A generator maps latents [batch, latent_dim] float32 to images of `image_shape`, float32 in
     -1..1, or to points without a bound. A discriminator maps those to logits [batch, 1] float32.
     """
 
