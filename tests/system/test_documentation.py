@@ -25,11 +25,15 @@ from gan.training.trainer import train
 from support import COMMANDS, ROOT, status_of
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-OF_MAKE = {"bench": "benchmark"}  # targets that are called otherwise than their command
+OF_MAKE = {
+    "bench": "benchmark",
+    "docs": "docs_site",
+}  # targets that are called otherwise than their command
 RUN_FLAG = {
     "report": "runs",
     "compare": "runs",
     "table": "runs",
+    "ls": "runs",
 }  # where RUN goes, if not to run_dir
 ONE_PLACE = (
     "sample",
