@@ -206,4 +206,4 @@ def test_several_workers_get_the_file(mine, tmp_path):
 def test_help_says_it(monkeypatch, capsys):
     for command in (train, sweep, sample, export, evaluate, report):
         assert status_of(monkeypatch, command, "--help") == 0
-        assert "--import\n" in capsys.readouterr().out
+        assert "  --import (default: empty)\n" in capsys.readouterr().out
