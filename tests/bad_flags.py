@@ -109,7 +109,11 @@ RANGES = [
     ("sample", "--per_class=1000001", "--per_class=1000001: must be an integer at least 0 and bel"),
     ("sample", "--side=100000", "--side=100000: must be an integer at least 1 and below 101"),
     ("sweep", "--config=@/run", "--config: is not a flag of this command"),
-    ("ls", "--runs=@/nowhere", "--runs=@/nowhere: is not there, must be runs, or directories of runs"),
+    (
+        "ls",
+        "--runs=@/nowhere",
+        "--runs=@/nowhere: is not there, must be runs, or directories of runs",
+    ),
     ("ls", "--runs=@/empty", "--runs=@/empty: holds no run, must be runs"),
     ("docs_site", "--out=@/full", "--out=@/full: holds something else, must be a new directory"),
     ("package_generator", "--run_dir=@/nowhere", "--run_dir=@/nowhere: is not a run"),
