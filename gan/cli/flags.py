@@ -124,6 +124,11 @@ def preset_for(given: Mapping[str, Any]) -> str:
     return presets.of_folder(given.get("image_size", Config.image_size))
 
 
+RUNS = option(
+    "runs",
+    "runs, directories of runs, or patterns, separated by commas; also as plain arguments",
+)
+
 EMA_SIGMA = option(
     0.0,
     "of a run with --posthoc_averages: the average of G over this share of the steps (standard "

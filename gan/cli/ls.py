@@ -8,7 +8,6 @@ from absl.flags import FlagValues
 
 from gan.cli import command, flags
 from gan.errors import UserError
-from gan.run.fields import option
 from gan.run.lock import is_locked
 from gan.run.reader import History, read_history
 from gan.run.saved_config import read_values
@@ -21,13 +20,7 @@ HEADINGS = ("run", "preset", "dataset", "step", "status", "FCD", "started")
 
 def define(values: FlagValues) -> None:
     """Defines the flags."""
-    flags.define(
-        values,
-        runs=option(
-            "runs", "runs, directories of runs, or patterns, separated by commas; also as plain "
-            "arguments",
-        ),
-    )  # fmt: skip
+    flags.define(values, runs=flags.RUNS)
 
 
 def main(values: FlagValues) -> int:

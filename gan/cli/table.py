@@ -19,10 +19,7 @@ def define(values: FlagValues) -> None:
     """Defines the flags."""
     flags.define(
         values,
-        runs=option(
-            "runs", "runs, directories of runs, or patterns, separated by commas; also as plain "
-            "arguments",
-        ),
+        runs=flags.RUNS,
         metrics=option("", "names, separated by commas; empty: all"),
         step=option(
             0, "the evaluations at this step; 0: those at the end of completed runs", low=0,

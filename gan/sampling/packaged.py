@@ -23,7 +23,7 @@ def names() -> tuple[str, ...]:
 
 
 def record_of(name: str) -> dict[str, Any]:
-    """Returns the record of one: "sha256", "config", "seed", "step", "evaluation" and more."""
+    """Returns the record of one: "sha256", "dataset", "class_names", "config", "evaluation"."""
     record: dict[str, Any] = json.loads((DIRECTORY / f"{name}.json").read_text())
     return record
 
