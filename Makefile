@@ -1,4 +1,4 @@
-# Every target makes .venv and installs what it needs the first time.
+# Every target makes .venv and installs what it needs the first time: the package, and an extra of pyproject.toml.
 # Variables: ARGS (flags of the command), RUN (a run directory), PYTHON (the interpreter for .venv).
 
 VENV := .venv
@@ -29,10 +29,10 @@ project: $(VENV)/.base  ## Find the latents of an image (ARGS=--image=FILE) in R
 evaluate: $(VENV)/.base  ## Say how good the generator of RUN is, beside what real images get
 	@$(BIN)/python -m experiments.evaluate --run_dir=$(QUOTED_RUN) $(ARGS)
 
-export: $(VENV)/.dev  ## Write the generator of RUN for other programs: SavedModel, TFLite, ONNX
+export: $(VENV)/.export  ## Write the generator of RUN for other programs: SavedModel, TFLite, ONNX
 	@$(BIN)/python -m experiments.export --run_dir=$(QUOTED_RUN) $(ARGS)
 
-report: $(VENV)/.dev  ## Write RUN/report.html: losses, samples, metrics, and with `make explorer` more
+report: $(VENV)/.$(if $(wildcard .explorer),export,base)  ## Write RUN/report.html: losses, samples, metrics, and with `make explorer` more
 	@$(BIN)/python -m experiments.report --runs=$(QUOTED_RUN) $(ARGS)
 
 compare: $(VENV)/.base  ## Say whether RUN is normal: its curves over bands of reference runs
@@ -43,22 +43,19 @@ explorer:  ## Fetch ONNX Runtime Web (npm), for a latent explorer in reports
 	@npm install --silent --no-audit --no-fund --prefix .explorer onnxruntime-web@1.30
 
 tensorboard: $(VENV)/.base  ## Open TensorBoard on all runs, or on RUN if it is given
-	@runs=$(if $(RUN_GIVEN),$(QUOTED_RUN),runs); case "$$runs" in "~/"*) runs="$$HOME/$${runs#*/}";; esac; \
-	test -d "$$runs" || { echo "error: there are no runs in $$runs, make train makes one" >&2; exit 2; }; \
-	echo "TensorBoard starts; its address comes in a moment, usually http://localhost:6006/"; \
-	$(BIN)/tensorboard --logdir="$$runs" $(ARGS)
+	@$(BIN)/python -m gan tensorboard $(if $(RUN_GIVEN),--runs=$(QUOTED_RUN)) $(ARGS)
 
-bench: $(VENV)/.dev  ## Measure steps per second beside other frameworks
+bench: $(VENV)/.keras2  ## Measure steps per second beside other frameworks
 	@$(BIN)/python -m experiments.benchmark $(ARGS)
 
-study: $(VENV)/.dev  ## Train and evaluate every run of a study, write its table (hours)
+study: $(VENV)/.study  ## Train and evaluate every run of a study, write its table (hours)
 	@$(BIN)/python -m experiments.study $(ARGS)
 
-docs: $(VENV)/.dev  ## Make the docs as a site in site/
+docs: $(VENV)/.docs  ## Make the docs as a site in site/
 	@$(BIN)/python -m experiments.docs_site $(ARGS)
 
 test: $(VENV)/.dev  ## Run the tests, on real MNIST; the slow ones with ARGS="-m slow"
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal -m "not slow" $(ARGS)
 
 lint: $(VENV)/.dev  ## Check format, style and types
 	@$(BIN)/ruff format --check .
@@ -86,12 +83,17 @@ $(BIN)/python:
 	done; \
 	echo "error: TensorFlow needs Python 3.10 to 3.13, none found; give one with PYTHON=..." >&2; exit 1
 
+# A file for each part that is there; another pyproject.toml installs anew what is asked for next.
+EXTRAS := docs export keras2 study dev
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+.NOTPARALLEL:  # two pips at a time would spoil .venv
+
 $(VENV)/.base: pyproject.toml | $(BIN)/python
 	@echo "installing TensorFlow and the rest into $(VENV), about 2 GB, once"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(INSTALL) .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	@echo "installing TensorFlow and the tools for tests into $(VENV), about 2 GB, once"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@ $(VENV)/.base
+$(EXTRAS:%=$(VENV)/.%): $(VENV)/.%: $(VENV)/.base
+	@echo "adding the extra $* to $(VENV), once"
+	@$(INSTALL) '.[$*]'
+	@touch $@ $(if $(filter dev,$*),$(EXTRAS:%=$(VENV)/.%))  # dev holds the others

@@ -48,8 +48,10 @@ def main() -> NoReturn:
     except ImportError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    from gan.cli.main import main as run
-
+    try:
+        from gan.cli.main import main as run
+    except KeyboardInterrupt:  # before a command listens for it
+        sys.exit(130)
     run()
 
 

@@ -19,6 +19,7 @@ from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.config import Config
 from gan.run.fields import INT32, option
+from gan.run.streams import tell
 
 # What the loops should show after `LEARNING_STEPS` steps, as the mean of some of the last ones. Ten
 # seeds of ours have 1.14 to 1.21 and 0.77 to 0.83 (--table=losses); the script, whose algorithm is
@@ -116,9 +117,9 @@ def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, An
         np.save(images, mnist())
         for row in LOOPS:
             if quick and not row.quick:
-                print(f"skipped: {row.name}, not for --quick")
+                tell(f"skipped: {row.name}, not for --quick")
                 continue
-            print(f"preparing {row.name}", flush=True)
+            tell(f"preparing {row.name}")
             try:
                 loop = LoopProcess(row.make, images)
                 stack.callback(loop.end)
@@ -126,9 +127,9 @@ def loops_table(repeats: int, seconds: float, quick: bool) -> tuple[dict[str, An
                     losses[row.name] = learned(loop)
                 loops[row.name] = loop
             except ImportError as error:
-                print(f"skipped: {row.name} needs the extra `bench` ({error})")
+                tell(f"skipped: {row.name} needs the extra `bench` ({error})")
             except LoopFailed as error:
-                print(f"failed: {row.name}: {error}")
+                tell(f"failed: {row.name}: {error}")
                 failed.append(row.name)
         prepared = list(loops)
         rates = measure(loops, repeats, seconds, {row.name: row.unit for row in LOOPS})
@@ -197,7 +198,7 @@ def losses_table() -> tuple[dict[str, Any], str]:
     found = []
     for seed in range(10):
         found.append(learned(tape_loop(images, seed=seed, precision="float32")))
-        print(f"seed {seed}: D {found[-1][0]:.3f}, G {found[-1][1]:.3f}", flush=True)
+        tell(f"seed {seed}: D {found[-1][0]:.3f}, G {found[-1][1]:.3f}")
     low, high = np.min(found, 0), np.max(found, 0)
     text = f"D {low[0]:.3f} to {high[0]:.3f}, G {low[1]:.3f} to {high[1]:.3f}"
     return {"losses_by_seed": found}, text

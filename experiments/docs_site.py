@@ -83,7 +83,7 @@ def main(values: FlagValues) -> int:
         app.build(force_all=True)
         problems = said.getvalue().replace(source, "").strip()
     for line in problems.splitlines():
-        command.say(line, to_stderr=True)
+        command.tell(line)
     command.say(f"{out / 'index.html'}: the docs as a site")
     return command.FAILED if problems else command.DONE
 

@@ -18,6 +18,7 @@ from absl.flags import FlagValues
 
 from gan.cli import command, flags
 from gan.errors import UserError
+from gan.models import keras_files
 from gan.run.atomic_files import replacing, write_json
 from gan.run.fields import option
 
@@ -84,11 +85,10 @@ def in_half_precision(generator: "keras.Model") -> bytes:
     Keras reads them into the float32 variables that the file describes.
     """
     import h5py  # of Keras
-    import keras
 
     made, halves = io.BytesIO(), io.BytesIO()
     with tempfile.TemporaryDirectory() as directory:
-        keras.saving.save_model(generator, path := Path(directory) / "generator.keras")
+        keras_files.save(generator, path := Path(directory) / "generator.keras")
         with zipfile.ZipFile(path) as archive:
             members = {info.filename: archive.read(info) for info in archive.infolist()}
     with h5py.File(io.BytesIO(members[WEIGHTS])) as file, h5py.File(halves, "w") as smaller:

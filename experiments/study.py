@@ -5,7 +5,6 @@ computed from the checkpoints that training leaves.
 """
 
 import dataclasses
-from functools import partial
 from pathlib import Path
 
 from absl.flags import FlagValues
@@ -48,9 +47,11 @@ def main(values: FlagValues) -> int:
     for run in runs:  # a mistake in the table, or a run of an older table, before any training
         refuse_another_run(run)
     todo = [run for run in runs if state_of(run.directory, run.config.steps) in (NEW, OPEN)]
-    print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done")
-    ended = train_all(runs, jobs, partial(print, flush=True))
+    command.tell(f"{len(runs)} runs, {len(runs) - len(todo)} of them done")
+    ended = train_all(runs, jobs, command.tell)
     if ended.asked:
+        command.tell(f"{out}: {len(ended.completed)} of {len(runs)} runs done")
+        command.tell("next: the same command goes on")
         return ended.asked
     for status in ended.broken.values():  # a crash says nothing about the variant
         return status if status > 0 else command.FAILED

@@ -34,7 +34,7 @@ def main(values: FlagValues) -> int:
     What exists is kept; a table of floors gets the metrics that are younger than it.
     """
     with command.silenced():
-        from gan.evaluation import features, reference
+        from gan.evaluation import constants, features, reference
         from gan.evaluation.evaluate import LIGHT_IMAGES
         from gan.training import devices
     dataset, network = values["dataset"].value, values["network"].value
@@ -53,14 +53,15 @@ def main(values: FlagValues) -> int:
             features.write_weights(weights, model, accuracy)
         extractor = features.read_weights(weights, name, network, packaged=False)
         real = reference.RealFeatures(dataset, Parts(*data), extractor, print)
-        table: dict[str, Any] = reference.read_constants(floors)
+        table: dict[str, Any] = constants.read_table(floors)
         if table.get("sha256") != extractor.provenance["sha256"]:  # none, or of other weights
             table = {"sha256": extractor.provenance["sha256"]}
         if "thresholds" not in table:
             table["thresholds"] = reference.compute_thresholds(real)
         for count in (10_000, LIGHT_IMAGES):
             split = real.reference(count=count)
-            rows = table.setdefault(reference.floors_key(split, count), {})
+            key = constants.floors_key(count, split.count, split.split)
+            rows = table.setdefault(key, {})
             if new := [metric for metric in METRICS if metric not in rows]:
                 rows |= reference.compute_floors(split, count, new)
         write_json(floors, table)

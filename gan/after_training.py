@@ -50,10 +50,8 @@ def report(
     return path
 
 
-def write_page(
-    path: Path, places: Sequence[Path], ort: Path | None, needed: bool
-) -> tuple[int, Explorer]:
-    """Writes the page of runs; returns its length in characters, and what is in its explorer.
+def write_page(path: Path, places: Sequence[Path], ort: Path | None, needed: bool) -> Explorer:
+    """Writes the page of runs; returns what is in its explorer.
 
     Raises:
         UserError: There is no such run, the page cannot be written, or the explorer is `needed` and
@@ -69,7 +67,7 @@ def write_page(
             temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"--out={path}: cannot be written ({error.strerror})") from None
-    return len(page), explorer
+    return explorer
 
 
 @speaking_of_arguments()

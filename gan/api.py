@@ -21,7 +21,7 @@ from gan.evaluation.metrics import METRICS
 from gan.models.checks import check_network
 from gan.run.paths import user_path
 from gan.run.presets import from_preset
-from gan.run.streams import say
+from gan.run.streams import tell
 from gan.sampling import discriminators, drawing, generators, posthoc_averages
 from gan.training import devices, trainer
 from gan.training.signals import handing_on_signals
@@ -139,7 +139,9 @@ def evaluate(
     if not whole or num_images < image_files.LEAST_IMAGES:
         least = image_files.LEAST_IMAGES
         raise UserError(f"num_images={num_images!r}: must be an integer at least {least}")
-    data = load_dataset(dataset, data_dir, say)
+    data = load_dataset(dataset, data_dir, tell)
+    for line in data.folder.said if data.folder else ():
+        tell(line)
     if data.has_modes:
         raise UserError(f"dataset={dataset}: has modes to count, use the command evaluate")
     if reason := reference.incomparable(data):
@@ -149,11 +151,11 @@ def evaluate(
         latents: tuple[Any, ...] = takes[0] if takes and len(takes[0]) == 1 else ("latent_dim",)
         check_network("images", images, latents, data.shape, len(takes) > 1)
         for doubt in drawing.check_range("images", images):
-            say(f"warning: {doubt}")
+            tell(f"warning: {doubt}")
         images = drawing.sample_for_evaluation(images, data, int(num_images))
     else:
         check_samples(images, data.shape)
-    real = reference.load_real_features(dataset, data, print_fn=say)
+    real = reference.load_real_features(dataset, data, print_fn=tell)
     record, _ = evaluation.evaluate(images, real.reference(count=len(images)), names)
     return record
 
@@ -180,7 +182,7 @@ def check_samples(images: np.ndarray, shape: tuple[int, ...]) -> None:
         raise UserError(f"images: are uint8 {list(images.shape)}, must be uint8 [N, {expected}]")
     if len(images) < image_files.LEAST_IMAGES:
         raise UserError(f"images: are {len(images)}, must be at least {image_files.LEAST_IMAGES}")
-    check_range("images", images, say)
+    check_range("images", images, tell)
 
 
 @speaking_of_arguments()

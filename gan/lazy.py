@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+# What was file descriptor 2 before each `silenced` that is active; the first is the user's stderr.
+KEPT_FROM: list[int] = []
+
 # Whether the user asked for TensorFlow's chatter; `gan` sets the variable if it is not there.
 CHATTER = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3"
 
@@ -51,6 +54,7 @@ def silenced(*plain: type[BaseException]) -> Iterator[None]:
         sys.stderr.flush()
     with anonymous_file() as kept:
         os.dup2(kept.fileno(), 2)
+        KEPT_FROM.append(saved)
         try:
             yield
         except BaseException as error:
@@ -59,6 +63,7 @@ def silenced(*plain: type[BaseException]) -> Iterator[None]:
                 os.write(saved, kept.read())
             raise
         finally:
+            KEPT_FROM.remove(saved)
             os.dup2(saved, 2)
             os.close(saved)
 

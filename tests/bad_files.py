@@ -193,7 +193,7 @@ PLACES = [
     ("train", "--run_dir=/proc/none/run", "--run_dir=/proc/none/run: cannot be written"),
     ("train", "--run_dir=@/loop", "--run_dir=@/loop: cannot be written"),
     ("train", "--run_dir=@/dangling", "--run_dir=@/dangling: cannot be written"),
-    ("train", "--run_dir=@/\udcfe", "'--run_dir=@/\\udcfe': must be UTF-8"),
+    ("train", "--run_dir=@/\udcfe", "--run_dir=@/\\xfe: must be UTF-8"),
     ("train", f"--run_dir={LONG}", f"{LONG}/config.json: File name too long"),
     ("train", f"--data_dir=@/{LONG}", f"@/{LONG}: File name too long"),
     ("evaluate", f"--samples=@/{LONG}", f"@/{LONG}: File name too long"),

@@ -1,5 +1,11 @@
+import json
 import os
+import shutil
 import signal
+
+# Before NumPy: on matrices as small as those of features its threads mostly wait for each other,
+# and where pytest has as many processes as there are cores, for those of the others.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -7,6 +13,10 @@ import pytest
 import gan  # noqa: F401, before TensorFlow: it sets the log level
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# What `make test ARGS=...` passes on: tests that call make would get the same flags.
+for name in ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "ARGS", "RUN"):
+    os.environ.pop(name, None)
 
 # Jobs in the background of a script ignore Ctrl-C, and so would all processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -58,6 +68,28 @@ def tiny_config(synthetic, monkeypatch):
         return Config(**{**defaults, **changes})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory):
+    """Returns a function that puts a copy of a run in a place, and returns its summary.
+
+    Of each configuration one run is trained, for all tests that begin with it: only where nothing
+    that training calls is replaced yet.
+    """
+    runs = {}
+
+    def copied(config, place):
+        from gan.training.trainer import train
+
+        if config not in runs:
+            run = tmp_path_factory.mktemp("trained_once") / "run"
+            train(config, run, quiet=True)
+            runs[config] = run
+        shutil.copytree(runs[config], place, dirs_exist_ok=True)
+        return json.loads((place / "summary.json").read_text())
+
+    return copied
 
 
 @pytest.fixture

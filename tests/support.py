@@ -32,6 +32,7 @@ from gan.cli import (
     sample,
     sweep,
     table,
+    tensorboard,
     train,
 )
 from gan.training import trainer
@@ -44,7 +45,7 @@ COMMANDS = {
     "launch": launch, "export": export, "report": report, "compare": compare,
     "reference": reference, "folder_sets": folder_sets, "project": project,
     "sweep": sweep, "table": table, "ls": ls, "package_generator": package_generator,
-    "docs_site": docs_site,
+    "docs_site": docs_site, "tensorboard": tensorboard,
 }  # fmt: skip
 
 
@@ -90,23 +91,22 @@ def once_more(function, before, calls=2):
     return called
 
 
-def train_whole_and_resumed(config, place, **given):
-    """Trains in `place`/once, and from its checkpoint of the middle in `place`/twice.
+def train_whole_and_resumed(config, place, middle=None, **given):
+    """Trains in `place`/once, and from its checkpoint of step `middle` in `place`/twice.
 
-    Returns both summaries.
+    Half of all steps, if it is not given. Returns both summaries.
     """
-    config = dataclasses.replace(config, checkpoint_every=config.steps // 2)
+    middle = middle or config.steps // 2
+    config = dataclasses.replace(config, checkpoint_every=middle)
     whole = trainer.train(config, place / "once", quiet=True, **given)
     shutil.copytree(place / "once", place / "twice")
-    middle, end = (
-        place / f"twice/checkpoints/step-{step}.index" for step in (config.steps // 2, config.steps)
-    )
-    for part in end.parent.glob(f"{end.stem}.*"):
-        part.unlink()
-    saved = middle.stat().st_mtime_ns
+    part, end = (place / f"twice/checkpoints/step-{step}.index" for step in (middle, config.steps))
+    for file in end.parent.glob(f"{end.stem}.*"):
+        file.unlink()
+    saved = part.stat().st_mtime_ns
     resumed = trainer.train(config, place / "twice", quiet=True, **given)
     assert end.exists()
-    assert middle.stat().st_mtime_ns == saved  # where it went on, and not from the start
+    assert part.stat().st_mtime_ns == saved  # where it went on, and not from the start
     return whole, resumed
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from gan.run.streams import tell
+
 SIDE, CLASSES, KINDS = 64, 10, 200  # pixels of a file; of so many pictures each is a copy
 
 READ = """
@@ -34,7 +36,7 @@ def measure(count: int) -> dict[str, list[float]]:
         folder, cache = Path(directory, "images"), Path(directory, "cache")
         started = time.perf_counter()
         write_images(folder, count)
-        print(f"made {count:,} images in {time.perf_counter() - started:.0f} s", flush=True)
+        tell(f"made {count:,} images in {time.perf_counter() - started:.0f} s")
         found = {}
         for name in ("read", "from the cache"):
             done = subprocess.run(
@@ -44,7 +46,7 @@ def measure(count: int) -> dict[str, list[float]]:
             if images != count:
                 raise RuntimeError(f"{images} images were read, must be {count}")
             found[name] = [seconds, peak]
-            print(f"{name}: {seconds:.1f} s", flush=True)
+            tell(f"{name}: {seconds:.1f} s")
     return found
 
 

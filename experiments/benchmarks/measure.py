@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments.benchmarks.processes import LoopFailed
 from gan.run.config import Config
+from gan.run.streams import tell
 
 
 def measure(
@@ -31,7 +32,7 @@ def measure(
         for name in list(loops)[:: 1 if turn % 2 == 0 else -1]:
             took = unless_it_fails(loops, name, functools.partial(timed, steps=counts[name]))
             rates[name].append(counts[name] / took if took else 0.0)
-        print(f"turn {turn + 1} of {repeats}", flush=True)
+        tell(f"turn {turn + 1} of {repeats}")
     return {name: rates[name] for name in loops}
 
 
@@ -40,7 +41,7 @@ def unless_it_fails(loops: dict[str, Any], name: str, work: Any) -> Any:
     try:
         return work(loops[name])
     except LoopFailed as error:
-        print(f"failed: {name}: {error}", flush=True)
+        tell(f"failed: {name}: {error}")
         del loops[name]
         return None
 

@@ -12,6 +12,7 @@ from experiments.benchmarks.measure import median_and_quartiles, quartiles
 from gan.models.layers import NetworkSpec
 from gan.models.registry import DISCRIMINATORS, GENERATORS, mlp_discriminator, mlp_generator
 from gan.run.config import Config
+from gan.run.streams import tell
 
 BATCH_SIZES = (64, 256, 1024, 4096)
 STEPS_PER_CALL = (1, 10, 50, 200)
@@ -28,7 +29,7 @@ def measure(images: np.ndarray, repeats: int, seconds: float) -> list[dict[str, 
     """
     loops, units, batches = {}, {}, {}
     for name, changes in variants().items():
-        print(f"preparing {name}", flush=True)
+        tell(f"preparing {name}")
         changes = dict(changes)
         factor = changes.pop("width", 1)
         config = dataclasses.replace(Config(), **changes)

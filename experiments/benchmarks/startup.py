@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gan.run.streams import tell
+
 # Not training: the two answers that a user waits for at the prompt.
 ANSWERS = {"--help": ["--help"], "a wrong flag": ["--batch_size=0"]}
 TOTAL, REST = "to the first step", "the rest: interpreter, checks, files"
@@ -30,7 +32,7 @@ def measure(repeats: int) -> dict[str, list[float]]:
             found.setdefault(name, []).append(time.perf_counter() - started)
         for name, seconds in {TOTAL: total, **tasks, REST: rest}.items():
             found.setdefault(name, []).append(seconds)
-        print(f"start {turn + 1} of {repeats}", flush=True)
+        tell(f"start {turn + 1} of {repeats}")
     return found
 
 
@@ -43,13 +45,16 @@ def start() -> tuple[float, dict[str, float]]:
         run_dir = Path(directory) / "run"
         started = time.perf_counter()
         with subprocess.Popen(
-            [*COMMAND, "--steps=1", f"--run_dir={run_dir}"], stdout=subprocess.PIPE, text=True
+            [*COMMAND, "--steps=1", f"--run_dir={run_dir}"],
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         ) as process:
-            assert process.stdout is not None
+            assert process.stderr is not None
             total = next(
-                time.perf_counter() - started for line in process.stdout if "[D loss" in line
+                time.perf_counter() - started for line in process.stderr if "[D loss" in line
             )
-            process.stdout.read()
+            process.stderr.read()
         tasks = json.loads((run_dir / "summary.json").read_text())["seconds_by_task"]
     return total, {name: tasks[name] for name in tasks if name not in ("records", "checkpoints")}
 

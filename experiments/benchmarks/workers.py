@@ -26,6 +26,7 @@ from experiments.benchmarks.processes import LoopProcess
 from experiments.launch import free_addresses
 from gan.errors import UserError
 from gan.run.presets import IMAGES
+from gan.run.streams import tell
 
 COUNT = 2000  # images of the folder
 ONE, TOGETHER, APART = "one worker", "two workers", "two runs that share nothing"
@@ -146,7 +147,7 @@ def measure(images: np.ndarray, repeats: int, seconds: float) -> dict[str, Findi
         folders.write_images(folder / "images", COUNT)
         np.save(folder / "images.npy", images)
         for case in CASES:
-            print(f"preparing {case.name}", flush=True)
+            tell(f"preparing {case.name}")
             found[case.name] = measure_case(case, folder, two_cores(), repeats, seconds)
     return found
 

@@ -14,6 +14,7 @@ from gan.evaluation.records import evaluation_record, mode_record
 from gan.run import jsonl, layout
 from gan.run.presets import from_preset
 from gan.run.records import read_evaluations, read_metrics
+from gan.run.streams import tell
 from gan.sampling import drawing, generators
 from gan.sweeps.runs import COMPLETED, Run, state_of
 from gan.training import collapse
@@ -32,7 +33,7 @@ def evaluate_all(
     config = from_preset(study.preset, {**study.common, "train_images": 0})
     data = dataset_from_config(config, print)
     if data.has_modes:
-        return count_modes(runs, evaluate.load_modes(config.dataset, data, print_fn=print))
+        return count_modes(runs, evaluate.load_modes(config.dataset, data, print_fn=tell))
     return judge_images(study, runs, config.dataset, data)
 
 
@@ -48,7 +49,7 @@ def count_modes(
             about = {"source": "study", "step": step, "weights": weights, "seed": 0}
             record = found_record(run, about, modes.provenance, modes.count, ())
             if record is None:
-                print(f"counting the modes of {run.directory.name}, {weights}", flush=True)
+                tell(f"counting the modes of {run.directory.name}, {weights}")
                 generator, _ = generators.restore_generator(run.directory, modes.data, weights)
                 drawn = drawing.sample_for_evaluation(generator, modes.data, modes.count)
                 record = {**about, **mode_record(modes, drawn)}
@@ -124,7 +125,7 @@ def judge_images(
         record = found_record(run, about, against.real.extractor.provenance, count, names)
         if record is not None:
             return record
-        print(f"evaluating {run.directory.name}, step {step}, {weights}, {network}", flush=True)
+        tell(f"evaluating {run.directory.name}, step {step}, {weights}, {network}")
         generator, _ = generators.restore_generator(run.directory, data, weights, str(step))
         images = drawing.sample_for_evaluation(generator, data, count)
         comparison = against.compare(images)
@@ -188,7 +189,7 @@ def papers_numbers(
     network = inception.load_extractor(print).provenance
     record = found_record(run, about, network, count, tuple(full.values()))
     if record is None:
-        print(f"evaluating {run.directory.name}, step {step}, {weights}, Inception", flush=True)
+        tell(f"evaluating {run.directory.name}, step {step}, {weights}, Inception")
         generator, _ = generators.restore_generator(run.directory, data, weights, str(step))
         images = drawing.sample_for_evaluation(generator, data, count)
         record = {**about, **inception.evaluate(dataset, data, images, names, "test", print)}

@@ -30,6 +30,15 @@ FIVE = tuple(range(5))
 CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
 FASTER = {name: PRESETS["mlp_r3"][name] for name in ("d_learning_rate", "g_learning_rate")}
 
+
+def normal(steps: int) -> dict[str, Any]:
+    """Returns what the presets of points were before their latents had a category."""
+    return {
+        "generator": "toy", "latent_dim": 2, "steps": steps, "learning_rate_decay_steps": steps,
+        "penalty_decay_steps": steps * 3 // 4, "beta_2": 0.99,
+    }  # fmt: skip
+
+
 # What D sees of few images; ADA with the policy that DiffAugment applies always.
 AUGMENTED: dict[str, dict[str, Any]] = {
     "none": {},
@@ -74,6 +83,13 @@ STUDIES: dict[str, Study] = {
     ),
     "grid": Study("grid", seeds=tuple(range(20)), variants={"grid": {}}, common=LAST_ONLY),
     "ring": Study("ring", seeds=tuple(range(20)), variants={"ring": {}}, common=LAST_ONLY),
+    # Normal latents, which draw bridges between modes, and for twice the steps.
+    "grid_normal": Study(
+        "grid", seeds=tuple(range(20)), variants={"normal": normal(60_000)}, common=LAST_ONLY
+    ),
+    "ring_normal": Study(
+        "ring", seeds=tuple(range(20)), variants={"normal": normal(40_000)}, common=LAST_ONLY
+    ),
     "small": Study("small", seeds=(0, 1), variants={"small": {}}, common=LAST_ONLY),
     "small_fashion": Study(
         "small",

@@ -4,6 +4,8 @@ The moving statistics that training leaves are those of the generator's weights 
 steps. They do not belong to the average of the weights, and neither does an average of statistics.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -40,14 +42,34 @@ def measure_statistics(generator: keras.Model, inputs: list[list[np.ndarray]]) -
     kept = [(v, n.momentum) for n in norms for v in (n.moving_mean, n.moving_variance)]
     if not kept:
         return
-    sums = [tf.zeros_like(variable.value) for variable, _ in kept]
+    sums, calls = [tf.zeros_like(variable.value) for variable, _ in kept], [0] * len(kept)
     for batch in inputs:
-        with keras.StatelessScope() as scope:
+        with Moves() as scope:
             generator(batch if len(batch) > 1 else batch[0], training=True)
         for index, (variable, momentum) in enumerate(kept):
-            # The layer has moved the old value towards that of this batch.
-            moved = scope.get_current_value(variable)
-            sums[index] += (moved - momentum * variable.value) / (1.0 - momentum)
-    means = collectives.mean([total / len(inputs) for total in sums])
+            # Each call of the layer has moved the old value towards that of this batch.
+            for before, after in scope.of(variable):
+                sums[index] += (after - momentum * before) / (1.0 - momentum)
+                calls[index] += 1
+    means = collectives.mean([s / max(1, count) for s, count in zip(sums, calls, strict=True)])
     for (variable, _), value in zip(kept, means, strict=True):
         variable.assign(value)
+
+
+class Moves(keras.StatelessScope):
+    """Keeps every value that a variable gets, not only the last: a layer may be called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moves: dict[int, list[tuple[Any, Any]]] = {}
+
+    def add_update(self, update: tuple[keras.Variable, Any]) -> None:
+        """Is told by Keras of an assignment in this scope."""
+        variable, _ = update
+        before = variable.value  # as this scope has it
+        super().add_update(update)
+        self.moves.setdefault(id(variable), []).append((before, variable.value))
+
+    def of(self, variable: keras.Variable) -> list[tuple[Any, Any]]:
+        """Returns the values before and after each assignment to a variable."""
+        return self.moves.get(id(variable), [])

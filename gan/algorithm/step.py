@@ -6,7 +6,7 @@ losses, norms and metrics never see half precision. Conditional ones get labels 
 second output has an auxiliary objective, see gan/algorithm/auxiliary.py.
 
 ``keras.StatelessScope`` runs a network in training mode and drops what it would write. A player's
-moving averages change in its own update only.
+moving averages change in its own update only; the random numbers of its layers go on in all.
 
 On several devices each function runs once a replica, on its part of the batch. Replicas exchange
 gradients in `apply_gradients` and metrics in `train_step`, see gan/algorithm/collectives.py.
@@ -91,8 +91,9 @@ def discriminator_update(
     `key` [2] int64 is that of the update's random numbers.
     """
     generator, discriminator = bind_labels(state, batch)
-    with keras.StatelessScope():
+    with keras.StatelessScope() as scope:
         fake_images = generator(batch.latents, training=True)
+    keep_random_state(scope, state.generator)
     real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
     with tf.GradientTape() as tape:
         if per_example(state.discriminator):  # one pass over its weights
@@ -125,7 +126,7 @@ def generator_update(
     with tf.GradientTape() as tape:
         fake_images = generator(batch.latents, training=True)
         real_images, fake_images = discriminator_inputs(objective, batch.images, fake_images, key)
-        with keras.StatelessScope():
+        with keras.StatelessScope() as scope:
             real = discriminator(real_images, training=True)
             fake = discriminator(fake_images, training=True)
         g_loss = tf.reduce_mean(objective.loss.generator(real.logits, fake.logits))
@@ -134,7 +135,17 @@ def generator_update(
         g_total = g_loss + auxiliary.get("loss/g_auxiliary", 0.0)
         scaled_loss = state.g_optimizer.scale_loss(g_total)
     norm = apply_gradients(tape, scaled_loss, state.g_optimizer, state.generator)
+    keep_random_state(scope, state.discriminator)
     return {"loss/g": g_loss, **auxiliary, "grads/g_norm": norm}
+
+
+def keep_random_state(scope: keras.StatelessScope, network: keras.Model) -> None:
+    """Lets Dropout and the like go on where a pass that leaves all else as it was has left them."""
+    weights = {id(weight) for weight in network.weights}
+    for variable in network.variables:
+        value = scope.get_current_value(variable)
+        if id(variable) not in weights and value is not None:
+            variable.assign(value)
 
 
 def simultaneous_update(

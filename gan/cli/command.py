@@ -1,10 +1,13 @@
 """What every command line shares: flags made from `Config`, one-line errors, exit statuses."""
 
+import contextlib
 import errno
 import os
+import re
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NoReturn
 
@@ -22,9 +25,18 @@ from gan.run.exit_status import INTERRUPTED as INTERRUPTED
 from gan.run.exit_status import PREEMPTED as PREEMPTED
 from gan.run.files import BadFile
 from gan.run.streams import say as say
+from gan.run.streams import tell as tell
+from gan.run.working import working as working
 from gan.training.own_rows import import_rows
 
-silenced = partial(lazy.silenced, UserError)  # whose line says all
+silenced = partial(lazy.silenced, UserError, KeyboardInterrupt, SystemExit)  # which say all
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Says on a terminal that TensorFlow is imported in the block, which prints nothing itself."""
+    with working("importing TensorFlow"), silenced():
+        yield
 
 
 def run(
@@ -40,6 +52,7 @@ def run(
     takes one.
     """
     streams.occupy()
+    listen_as_first()
     os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
     try:
@@ -68,8 +81,13 @@ def run(
         sys.exit(status)
     except flags.UnrecognizedFlagError as error:
         sys.exit(complain(UserError(unknown_flag(error.flagname, values)), BAD_INPUT))
-    except (flags.Error, UserError) as error:
+    except flags.Error as error:
         sys.exit(complain(error, BAD_INPUT))
+    except UserError as error:
+        text = str(error)
+        if "run_dir" not in values and "runs" in values:  # what the command calls it
+            text = re.sub(r"^--run_dir=", "--runs=", text)
+        sys.exit(complain(UserError(text), BAD_INPUT))
     except BrokenPipeError:  # the reader of a pipe went away
         streams.drop("stdout")
         sys.exit(FAILED)
@@ -86,6 +104,12 @@ def run(
         sys.exit(complain(UserError(f"{error.filename}: {error.strerror}"), BAD_INPUT))
     except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
         sys.exit(INTERRUPTED)
+
+
+def listen_as_first() -> None:
+    """Makes SIGTERM end process 1, that of a container; the kernel spares it what it ignores."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def check_places() -> None:
@@ -113,8 +137,5 @@ def complain(error: Exception, status: int) -> int:
     text = " ".join(line.strip() for line in str(error).splitlines())
     if isinstance(error, flags.IllegalFlagValueError):  # absl: "flag --name=value: what is valid"
         text = text.removeprefix("flag ")
-    try:
-        say(f"error: {text}", to_stderr=True)
-    except OSError:  # the status says it too
-        streams.drop("stderr")
+    tell(f"error: {text}")
     return status

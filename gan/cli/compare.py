@@ -32,7 +32,7 @@ def define(values: FlagValues) -> None:
 def main(values: FlagValues) -> int:
     """Writes the picture, prints a line about each run, and returns the exit status."""
     run_dirs = flags.paths(values, "runs")
-    with command.silenced():
+    with command.importing():
         from gan.reports import compare, plots, reference_curves
         from gan.run import reader, run_directory
     out = Path(
@@ -59,7 +59,7 @@ def main(values: FlagValues) -> int:
         plots.write_comparison(out, reference.bands, curves)
         lines.append(f"{out}: the curves over their bands")
     except CannotDraw as error:
-        lines.append(f"warning: {error}")
+        command.tell(f"warning: {error}")
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     command.say(*lines)

@@ -1,6 +1,7 @@
 """What a folder of images holds: ``tapegan data DIR``."""
 
 import dataclasses
+import shlex
 from functools import partial
 from pathlib import Path
 
@@ -38,16 +39,19 @@ def main(values: FlagValues) -> int:
     out, name = Path(flag["out"]), f"{FOLDER}{flag['folder']}"
     settings = {name: flag[name] for name in OF_CONFIG}
     Config(dataset=name, **settings)  # checks them
-    with command.silenced():
+    with command.importing():
         from gan.data.folders.doubts import doubts
         from gan.data.images import cell_size, image_grid, write_png
         from gan.run import run_directory
     run_directory.check_output(out, ".png")
     if Path(flag["folder"]).resolve() in out.resolve().parents:
         raise UserError(f"--out={out}: must not lie in the folder, it would be one of its images")
-    data = load_dataset(name, "", command.say, **settings)
+    with command.working("reading images"):
+        data = load_dataset(name, "", command.tell, **settings)
+    assert data.folder
+    command.say(*data.folder.said)
     for doubt in doubts(data):
-        command.say(f"warning: {doubt}")
+        command.tell(f"warning: {doubt}")
     in_order = sorted_images(data)
     columns = min(len(in_order), COLUMNS, max(1, WIDEST // cell_size(data.shape[1])))
     count = min(len(in_order) // columns, columns) * columns
@@ -59,6 +63,8 @@ def main(values: FlagValues) -> int:
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     command.say(f"{out}: {count} of the images as networks will see them")
+    given = [f"--{one}={flag[one]}" for one in OF_CONFIG if values[one].present]
+    command.say(f"next: {shlex.join(['tapegan', 'train', f'--dataset={name}', *given])}")
     return command.DONE
 
 

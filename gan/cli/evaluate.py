@@ -15,6 +15,7 @@ from gan.evaluation.metrics import INCEPTION_METRICS, METRICS, check_names
 from gan.run import jsonl, layout, run_directory, saved_config
 from gan.run.config import FOLDER, OF_FOLDER, Config
 from gan.run.fields import INT32, option
+from gan.sampling import packaged
 
 USAGE = "Says how good a run's generator is, or images from elsewhere."
 
@@ -95,7 +96,7 @@ def main(values: FlagValues) -> int:
     config = check_run(values) if of_run else check_samples(values)
     counts_modes = check_dataset(values, config.dataset)
 
-    with command.silenced():  # TensorFlow is first imported here, after the flags are checked
+    with command.importing():  # TensorFlow is first imported here, after the flags are checked
         from gan.evaluation import (
             class_diversity,
             classification_accuracy,
@@ -105,9 +106,7 @@ def main(values: FlagValues) -> int:
             samples,
         )
         from gan.training import devices
-        from gan.training.console import Console
     devices.prepare()
-    print_fn = Console().print
 
     of_data = counts_modes or config.dataset.startswith(FOLDER)
     usual_count = of_data and not values["num_images"].present
@@ -115,23 +114,26 @@ def main(values: FlagValues) -> int:
         "count": None if usual_count else flag["num_images"],
         "seed": flag["seed"],
         "data_dir": flag["data"] or flag["data_dir"],
-        "print_fn": print_fn,
+        "print_fn": command.tell,
+        "check": partial(evaluate.check_comparable, network=flag["features"], split=flag["split"]),
     }
-    if of_run:
-        drawn = samples.draw_from_run(
-            run_dir, config, flag["weights"], flag["checkpoint"], split=flag["split"],
-            ema_sigma=flag["ema_sigma"], **drawing,
-        )  # fmt: skip
-    else:
-        drawn = samples.read_or_draw(flag["samples"], config, **drawing)
-    result, picture = evaluate.evaluate_samples(
-        drawn,
-        names,
-        network=flag["features"],
-        split=flag["split"],
-        with_accuracy=flag["classification_accuracy"],
-        print_fn=print_fn,
-    )
+    with command.working("getting the samples"):
+        if of_run:
+            drawn = samples.draw_from_run(
+                run_dir, config, flag["weights"], flag["checkpoint"], split=flag["split"],
+                ema_sigma=flag["ema_sigma"], **drawing,
+            )  # fmt: skip
+        else:
+            drawn = samples.read_or_draw(flag["samples"], config, **drawing)
+    with command.working("evaluating"):
+        result, picture = evaluate.evaluate_samples(
+            drawn,
+            names,
+            network=flag["features"],
+            split=flag["split"],
+            with_accuracy=flag["classification_accuracy"],
+            print_fn=command.tell,
+        )
 
     record, lines = {**drawn.origin, "source": "evaluate", **result}, []
     if drawn.head_accuracy is not None:
@@ -188,6 +190,8 @@ def check_flags(values: FlagValues) -> None:
 def check_run(values: FlagValues) -> Config:
     """Returns the configuration of the run, to which a record can be added."""
     run_dir = Path(values["run_dir"].value)
+    if packaged.is_packaged(run_dir):
+        raise UserError(f"--run_dir={run_dir}: is no run; --samples={run_dir} evaluates it")
     config = saved_config.read_config(run_dir)
     jsonl.read_text(run_dir / layout.EVALUATIONS_FILE)
     if not os.access(run_dir, os.W_OK):  # found before anything is computed

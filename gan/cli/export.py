@@ -9,7 +9,8 @@ from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.fields import option
 from gan.sampling import packaged
-from gan.sampling.export import COMPARED, FORMATS, ExportFailed, export
+from gan.sampling.export import COMPARED, FORMATS, ExportFailed, all_facts, export
+from gan.sampling.export_facts import Facts, facts_of_run
 
 USAGE = "Writes a generator for other programs, and checks what it wrote in their runtimes."
 
@@ -35,13 +36,15 @@ def main(values: FlagValues) -> int:
         if name not in FORMATS:
             raise UserError(f"--formats={name}: must be among {', '.join(FORMATS)}")
     run_dir = Path(values["run_dir"].value)
-    with command.silenced():
+    with command.importing():
+        from gan.reports import card
         from gan.run import run_directory
         from gan.sampling import posthoc_averages
         from gan.training import devices
     devices.prepare()
-    which = (values[name].value for name in ("checkpoint", "weights", "ema_sigma"))
-    generator = posthoc_averages.load_any(run_dir, *which)
+    which = [values[name].value for name in ("checkpoint", "weights", "ema_sigma")]
+    generator, step = posthoc_averages.load_any_with_step(run_dir, *which)
+    of_run = facts_of_run(run_dir, step, *which[1:])
     home = packaged.home_of(run_dir)
     out = Path(values["out"].value or home / "export")
     if out.is_symlink() and not values["out"].value:  # of a run that may come from anybody
@@ -50,26 +53,42 @@ def main(values: FlagValues) -> int:
         raise UserError(f"--out={out}: holds the generator itself, must be another directory")
     for name in asked or FORMATS:
         run_directory.check_output(out / FORMATS[name].name)
+    run_directory.check_output(out / card.CARD)
 
-    status = command.DONE
+    status, written = command.DONE, 0
     for name in asked or FORMATS:
         try:
-            with command.silenced():
-                path, difference = export(generator, name, out)
+            with command.working(f"writing and checking {name}"), command.silenced():
+                path, difference = export(generator, name, out, of_run)
         except ExportFailed as error:
             status = command.complain(error, command.FAILED)
         except UserError as error:
             if asked:
                 raise
-            command.say(str(error))
+            command.tell(str(error))
         except OSError as error:
             raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
         else:
+            written += 1
             command.say(
                 f"{path}: {size(path):,} bytes, differs from Keras by at most {difference:.1g} "
                 f"({difference * 127.5:.1g} of 255 grey levels) over {COMPARED} seeds"
             )
+    if written:
+        command.say(card_line(out, run_dir, all_facts(generator, of_run)))
     return status
+
+
+def card_line(out: Path, run_dir: Path, facts: Facts) -> str:
+    """Writes the model card and returns what to say of it."""
+    from gan.reports import card
+
+    try:
+        with command.silenced():
+            path, written = card.write_card(out, run_dir, facts)
+    except OSError as error:
+        raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
+    return f"{path}: " + ("the model card" if written else "is not as export wrote it, and stays")
 
 
 def size(path: Path) -> int:

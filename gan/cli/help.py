@@ -3,9 +3,12 @@
 import difflib
 import textwrap
 from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
 
 from absl import flags
 
+from gan import version
 from gan.run.presets import ABOUT
 
 WIDTH, INDENT = 100, " " * 6
@@ -47,7 +50,6 @@ Examples
       goes on with what is there, such as after Ctrl-C
   tapegan train --dataset=image_folder:PHOTOS --image_size=64 --flip
 In a checkout: make train RUN=runs/try ARGS="--preset=mlp_r3 --steps=10000"
-README and docs are in the checkout, and in share/doc/tapegan below the prefix of Python.
 """
 
 # What other programs call it.
@@ -60,6 +62,8 @@ MEANT = {
     "iterations": ("steps",),
     "kimg": ("steps",),
     "batch": ("batch_size",),
+    "run_dir": ("runs", "out"),
+    "runs": ("run_dir",),
     "outdir": ("run_dir", "out"),
     "output": ("run_dir", "out"),
     "output_dir": ("run_dir", "out"),
@@ -84,13 +88,26 @@ def help_lines(usage: str, values: flags.FlagValues) -> list[str]:
     """Returns what a command does, its flags with their defaults, and of training more."""
     if not set(GROUPS["Most used"]) <= set(values):
         return [usage, "", *lines_of(values, list(values))]
-    lines = [usage, "", *EXAMPLES.splitlines()]
+    lines = [usage, "", *EXAMPLES.splitlines(), *where_docs_are()]
     for group, names in GROUPS.items():
         lines += ["", group, *lines_of(values, names)]
     known = {name for names in GROUPS.values() for name in names}
     lines += ["", "Other", *lines_of(values, [name for name in values if name not in known])]
     width = max(map(len, ABOUT))
     return [*lines, "", "Presets", *(f"  {name:{width}}  {text}" for name, text in ABOUT.items())]
+
+
+def where_docs_are() -> list[str]:
+    """Returns in a line where README and docs are that messages name: in a checkout or a wheel."""
+    checkout = Path(version.__file__).parent.parent
+    if (checkout / "docs/run-directory.md").is_file():
+        return [f"README and docs are in {checkout}"]
+    try:
+        files = metadata.files("tapegan") or []
+    except metadata.PackageNotFoundError:
+        return []
+    places = [file.locate() for file in files if file.as_posix().endswith("tapegan/README.md")]
+    return [f"README and docs are in {Path(str(place)).resolve().parent}" for place in places]
 
 
 def lines_of(values: flags.FlagValues, names: Sequence[str]) -> list[str]:

@@ -40,7 +40,8 @@ def row_of(run_dir: Path) -> Sequence[str]:
     steps = [record["step"] for record in (*run.records, *run.evaluations)]
     reached = run.summary.get("step") or max(steps, default=0)
     starts = values.get("starts")
-    began = starts[0].get("date", "") if isinstance(starts, list) and starts else ""
+    first = starts[0] if isinstance(starts, list) and starts else None
+    began = first.get("date", "") if isinstance(first, dict) else ""
     return (
         str(run_dir),
         str(values.get("preset", "")) or "-",
@@ -54,7 +55,7 @@ def row_of(run_dir: Path) -> Sequence[str]:
 
 def status_of(run: History) -> str:
     """Returns "training", "completed", "failed", or "unfinished"."""
-    return "training" if is_locked(run.path) else groups.status_of(run)
+    return "training" if is_locked(run.path) else run.status
 
 
 def fcd_of(run: History) -> str:
@@ -62,7 +63,7 @@ def fcd_of(run: History) -> str:
     known = [r for r in run.evaluations if r["metrics"].get("fcd") is not None]
     if not known:
         return "-"
-    newest = max(known, key=lambda record: record["step"])
+    newest = max(reversed(known), key=lambda record: record["step"])  # the last of a step
     count = newest.get("num_images")
     return f"{newest['metrics']['fcd']:.3g}" + (f" ({count:,})" if isinstance(count, int) else "")
 

@@ -1,5 +1,6 @@
 """``tapegan COMMAND --flags``: the commands of an installed package."""
 
+import difflib
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -16,6 +17,7 @@ from gan.cli import (
     sample,
     sweep,
     table,
+    tensorboard,
     train,
 )
 from gan.errors import UserError
@@ -32,6 +34,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], NoReturn]]] = {
     "report": (report.USAGE, report.run),
     "compare": (compare.USAGE, compare.run),
     "ls": (ls.USAGE, ls.run),
+    "tensorboard": (tensorboard.USAGE, tensorboard.run),
     "sweep": (sweep.USAGE, sweep.run),
     "table": (table.USAGE, table.run),
 }
@@ -42,7 +45,7 @@ VERSION = f"tapegan {__version__}"
 
 def about_commands() -> list[str]:
     """Returns which commands there are, in lines."""
-    lines = [f"  {name:10} {usage}" for name, (usage, _) in COMMANDS.items()]
+    lines = [f"  {name:11} {usage}" for name, (usage, _) in COMMANDS.items()]
     return ["tapegan COMMAND --flag=value ...; --help after a command.", "", *lines]
 
 
@@ -50,7 +53,7 @@ def main() -> NoReturn:
     """Runs a command, or says which there are; a mistake ends with status 2 and one line."""
     streams.occupy()
     name, *arguments = sys.argv[1:] or ["--help"]
-    about = {"--help": about_commands(), "-h": about_commands(), "--version": [VERSION]}
+    about = dict.fromkeys(("--help", "-h", "help"), about_commands()) | {"--version": [VERSION]}
     if name in about:
         try:
             command.say(*about[name])
@@ -59,7 +62,10 @@ def main() -> NoReturn:
             sys.exit(command.FAILED)
         sys.exit(command.DONE)
     if name not in COMMANDS:
-        wrong = UserError(f"{name}: must be one of {', '.join(COMMANDS)}, --help, --version")
+        meant = difflib.get_close_matches(name, COMMANDS, 1)
+        question = f"; did you mean {meant[0]}?" if meant else ""
+        known = ", ".join([*COMMANDS, "--help", "--version"])
+        wrong = UserError(f"{name}: must be one of {known}{question}")
         sys.exit(command.complain(wrong, command.BAD_INPUT))
     sys.argv = [f"tapegan {name}", *arguments]
     _, run = COMMANDS[name]

@@ -83,20 +83,22 @@ def main(values: FlagValues) -> int:
     for name, wrong, needs in (("data", bare, "a run"), ("dataset", not bare, "a generator.keras")):
         if flag[name] and wrong:
             raise UserError(f"--{name}={flag[name]}: needs {needs}, {run_dir} is none")
-    with command.silenced():
+    with command.importing():
         from gan.evaluation import projection
         from gan.run import layout, run_directory, saved_config
-        from gan.sampling import generators
+        from gan.sampling import generators, posthoc_averages
         from gan.training import devices
     devices.prepare()
     config = None if bare else saved_config.read_config(run_dir)
-    if config and generators.makes_points(config):
+    if config and generators.makes_points(run_dir, config):
         raise UserError(f"--run_dir={run_dir}: draws points, images are projected")
     place = packaged.home_of(run_dir) if bare else run_dir / layout.SAMPLES_DIR
     out = Path(flag["out"] or place / PICTURE)
     run_directory.check_output(out, ".png")
     run_directory.check_output(out.with_suffix(".npz"), ".npz")
-    generator = generators.load_generator(run_dir, flag["checkpoint"], flag["weights"])
+    generator = posthoc_averages.load_any(
+        run_dir, flag["checkpoint"], flag["weights"], flag["ema_sigma"]
+    )
     shape = tuple(generator.output_shape[1:])
     if len(shape) != 3:
         raise UserError(f"--run_dir={run_dir}: draws points, images are projected")
@@ -112,12 +114,13 @@ def main(values: FlagValues) -> int:
         if own and real is not None:
             tell_brightness(own, real)
     groups = groups_of(own, data, numbers or (), flag["compare"], label, generator)
-    found = [
-        projection.project(
-            generator, group.images, judge, group.labels, flag["starts"], flag["steps"]
-        )
-        for group in groups
-    ]
+    with command.working("projecting"):
+        found = [
+            projection.project(
+                generator, group.images, judge, group.labels, flag["starts"], flag["steps"]
+            )
+            for group in groups
+        ]
     try:
         if not flag["out"]:
             place.mkdir(exist_ok=True)
@@ -183,13 +186,13 @@ def load_data(
     from gan.data.identity import data_of_run
 
     if config is not None:
-        data = data_of_run(run_dir, config, command.say, flag["data"])
+        data = data_of_run(run_dir, config, command.tell, flag["data"])
     elif flag["dataset"]:
-        data = load_dataset(flag["dataset"], "", command.say)
+        data = load_dataset(flag["dataset"], "", command.tell)
     elif flag["test"]:
         raise UserError(f"--test={flag['test']}: needs --dataset, {run_dir} is a file")
     else:
-        command.say(f"nothing is compared: {run_dir} is a file, --dataset names test images")
+        command.tell(f"nothing is compared: {run_dir} is a file, --dataset names test images")
         return None
     if data.shape != shape:
         raise UserError(f"--dataset={flag['dataset']}: has images {list(data.shape)}, the "
@@ -197,7 +200,7 @@ def load_data(
     if data.test_images is None or not len(data.test_images):
         if flag["test"]:
             raise UserError(f"--test={flag['test']}: the data have no test images")
-        command.say("nothing is compared: the data have no test images")
+        command.tell("nothing is compared: the data have no test images")
         return None
     return data
 
@@ -209,7 +212,7 @@ def measure(data: "Dataset", dataset: str) -> "tuple[Any, np.ndarray]":
     real, _ = targets.numbered_examples(data, targets.draw_tests(data, targets.MEASURED))
     network = None
     if not data.has_modes and not reference.incomparable(data):
-        found = reference.load_real_features(dataset, data, print_fn=command.say)
+        found = reference.load_real_features(dataset, data, print_fn=command.tell)
         network = found.extractor.model
     return projection.judge_of(real, network), real
 
@@ -219,7 +222,7 @@ def tell_brightness(group: Group, real: "np.ndarray") -> None:
     from gan.evaluation.targets import brightness_warning
 
     for line in brightness_warning(group.images, list(group.names), real):
-        command.say(line)
+        command.tell(line)
 
 
 def groups_of(
@@ -289,7 +292,7 @@ def write(
         }
     whole = np.concatenate(rows)
     columns = whole.shape[1]
-    shown = " ".join(map(str, steps))
+    shown = ", ".join(map(str, steps))
     picture = image_grid(whole.reshape(-1, *whole.shape[2:]), columns)
     write_png(out, captioned(picture, f"image; steps {shown}; difference"))
     with replacing(out.with_suffix(".npz")) as temporary, temporary.open("wb") as file:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 USAGE = "Draws images from a generator: a grid, single files, interpolations, animations."
 
-PICTURES = (".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pdf", ".svg")
+PICTURES = (".png", ".pdf", ".svg")  # of more than one image
+NO_DIRECTORIES = (*PICTURES, ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 
 MOST_SEEDS = 1_000_000  # at once
 MOST_DIRECTIONS = 1000
@@ -80,9 +81,9 @@ def define(values: FlagValues) -> None:
         gif=option(False, "instead, an animation of the run's own pictures over its training"),
         out=option(
             "",
-            "NAME.png: one picture; NAME.npz: arrays; NAME.gif with --gif; else a directory for "
-            "single PNG files, with --labels a folder a class (default: in RUN_DIR/samples, or "
-            "beside the generator)",
+            "NAME.png: one picture; NAME.pdf or NAME.svg: the same for a paper, 3.25 inches wide; "
+            "NAME.npz: arrays; NAME.gif with --gif; else a directory for single PNG files, with "
+            "--labels a folder a class (default: in RUN_DIR/samples, or beside the generator)",
             path_after="",
         ),
     )
@@ -96,18 +97,18 @@ def main(values: FlagValues) -> int:
     bare = packaged.is_file(run_dir)
     if bare and name in ("nearest", "codes", "gif"):
         raise UserError(f"--{name}: needs a run, {run_dir} is a file")
-    with command.silenced():
+    with command.importing():
         from gan.evaluation.nearest import nearest_rows
         from gan.run import layout, run_directory, saved_config
         from gan.sampling import generators, outputs, posthoc_averages
         from gan.training import devices
     devices.prepare()
     config = None if bare else saved_config.read_config(run_dir)
-    if config and generators.makes_points(config):
+    if config and generators.makes_points(run_dir, config):
         refuse_for_points(values)
     place = packaged.home_of(run_dir) if bare else run_dir / layout.SAMPLES_DIR
     out = Path(flag["out"] or place / kind.default_out)
-    run_directory.check_output(out, *[Path(kind.default_out).suffix] * (name != "single"))
+    run_directory.check_output(out, *suffixes_of(kind))
     generator = None
     if name != "gif":
         which = (flag[key] for key in ("checkpoint", "weights", "ema_sigma"))
@@ -124,7 +125,8 @@ def main(values: FlagValues) -> int:
     try:
         if not flag["out"]:
             place.mkdir(exist_ok=True)
-        line = outputs.WRITERS[name](request, out)
+        with command.working("drawing"):
+            line = outputs.WRITERS[name](request, out)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     command.say(line)
@@ -212,7 +214,7 @@ def kind_of(values: FlagValues) -> str:
         name = "directions"
     elif values["nearest"].value:
         name = "nearest"
-    elif per_class or suffix == ".npz" or (seeds and suffix != ".png"):
+    elif per_class or suffix == ".npz" or (seeds and suffix not in PICTURES):
         name = "single"
     else:
         name = "grid"
@@ -227,13 +229,20 @@ def kind_of(values: FlagValues) -> str:
         raise UserError(f"--per_class={per_class}: has seeds of its own, --seeds must be empty")
     if name == "single" and not (seeds or per_class):
         raise UserError(f"--out={out}: needs --seeds, such as --seeds=0-99")
-    if per_class and suffix == ".png":
+    if per_class and suffix in PICTURES:
         raise UserError(f"--out={out}: must be a directory, or end in .npz, with --per_class")
-    if name == "single" and suffix.lower() in PICTURES:
-        raise UserError(f"--out={out}: must end in .png or .npz, or be a directory")
-    if out and name != "single" and suffix != (right := Path(kind.default_out).suffix):
-        raise UserError(f"--out={out}: must end in {right}")
+    if name == "single" and suffix.lower() in NO_DIRECTORIES:
+        valid = f"{', '.join(PICTURES)} or .npz"
+        raise UserError(f"--out={out}: must end in {valid}, or be a directory")
+    if out and (right := suffixes_of(kind)) and suffix not in right:
+        raise UserError(f"--out={out}: must end in {' or '.join(right)}")
     return name
+
+
+def suffixes_of(kind: Kind) -> tuple[str, ...]:
+    """Returns what --out may end in, () if it may be a directory too."""
+    suffix = Path(kind.default_out).suffix
+    return PICTURES if suffix == ".png" else (suffix,) if suffix else ()
 
 
 def seeds_of(text: str, flag: str = "seeds") -> list[int] | None:

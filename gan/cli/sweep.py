@@ -87,17 +87,21 @@ def main(values: FlagValues) -> int:
             command.say(f"{WORDS[states[run.directory]]}: {line}")
     found = list(states.values())
     counts = [f"{found.count(one)} {word}" for one, word in WORDS.items() if one in found]
-    command.say(f"{out}: {len(runs)} runs, {', '.join(counts)}")
+    # Of a dry run this is the result, else the last line is.
+    tell = command.say if values["dry_run"].value else command.tell
+    tell(f"{out}: {len(runs)} runs, {', '.join(counts)}")
     if others := other_runs(out, runs):
         names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-        command.say(f"warning: {out} has {len(others)} other runs, which stay as they are: {names}")
+        command.tell(
+            f"warning: {out} has {len(others)} other runs, which stay as they are: {names}"
+        )
     if values["dry_run"].value:
         return command.DONE
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
-    return report(out, runs, train_all(runs, values["jobs"].value, command.say))
+    return report(out, runs, train_all(runs, values["jobs"].value, command.tell))
 
 
 def runs_of(values: FlagValues, out: Path) -> list[Run]:
@@ -145,16 +149,17 @@ def check(runs: list[Run], out: Path) -> None:
 def report(out: Path, runs: list[Run], ended: Ended) -> int:
     """Says how all ended and returns the exit status."""
     for name, reason in ended.failed.items():
-        command.say(f"failed: {name}: {reason}", to_stderr=True)
+        command.tell(f"failed: {name}: {reason}")
     for name, status in ended.broken.items():
         said = last_error(out / name)
-        command.say(f"failed: {name}: ended with {status}: {said}", to_stderr=True)
+        command.tell(f"failed: {name}: ended with {status}: {said}")
     failed = len(ended.failed) + len(ended.broken)
     command.say(
         f"{out}: {len(runs)} runs, {len(ended.completed)} done, {failed} failed; "
         f"tapegan table {shlex.quote(str(out))} has the means"
     )
     if ended.asked:
+        command.say("next: the same command goes on")
         return ended.asked
     return command.FAILED if failed else command.DONE
 

@@ -42,7 +42,7 @@ def main(values: FlagValues) -> int:
     """Trains and returns the exit status."""
     saved, preset = flags.saved_config_of(values), flags.preset_of(values)
     if not saved and preset != values["preset"].value:
-        command.say(
+        command.tell(
             f"--preset={preset}: chosen for a folder at {values['image_size'].value} pixels; "
             "--preset, or --generator and --discriminator, choose otherwise"
         )
@@ -59,11 +59,14 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest, prese
     """Trains, or says what it would, and returns the exit status."""
     check_rows(config)
     timer = Timer()
-    with timer("imports"), command.silenced():  # TensorFlow, after the flags are checked
+    with timer("imports"), command.importing():  # TensorFlow, after the flags are checked
         from gan.evaluation.evaluate import evaluators
         from gan.training import trainer
     if dry_run:
         return say_what_it_would(config, run_dir)
+    if stop.signal_name:
+        command.tell(f"{stop.signal_name}: nothing was trained")
+        return status_of(stop.signal_name)
     try:
         summary = trainer.train(
             config, run_dir, preset=preset, make_evaluators=evaluators, timer=timer, stop=stop
@@ -71,7 +74,7 @@ def train(config: Config, run_dir: Path, dry_run: bool, stop: StopRequest, prese
     except TrainingFailed as error:
         return command.complain(error, command.FAILED)
     except GivenUp:
-        command.say(f"{stop.signal_name}: gave up getting the data set; nothing was trained")
+        command.tell(f"{stop.signal_name}: gave up getting the data set; nothing was trained")
         return status_of(stop.signal_name)
     if summary["status"] == "preempted":
         return status_of(summary["signal"])
@@ -89,21 +92,21 @@ def say_what_it_would(config: Config, run_dir: Path) -> int:
     shape: tuple[int, ...] = ()
     data = None
     if config.data_dir or config.dataset.startswith(FOLDER):  # others may have to download
-        data = dataset_from_config(config, command.say)
+        data = dataset_from_config(config, command.tell)
         shape = data.shape
         for doubt in doubts(data):
-            command.say(f"warning: {doubt}")
+            command.tell(f"warning: {doubt}")
         for line in identity.check_same(run_dir, config, **identity.describe(data, {})):
-            command.say(f"warning: {line}")
+            command.tell(f"warning: {line}")
         if data.folder:  # a dry run writes nothing
-            command.say("the command data draws the images as networks will see them")
+            command.tell("the command data draws the images as networks will see them")
     memory.check_memory(config, shape)
     if data is not None:
         players = state.build_state(config, shape, classes=data.classes)
         if config.init_from and init_from.needs_source(run_dir):
-            init_from.start_from(config, players, print_fn=command.say)
+            init_from.start_from(config, players, print_fn=command.tell)
         counts = [n.count_params() for n in (players.generator, players.discriminator)]
-        command.say(f"parameters: generator {counts[0]:,}, discriminator {counts[1]:,}")
+        command.tell(f"parameters: generator {counts[0]:,}, discriminator {counts[1]:,}")
     values = {"run_dir": str(run_dir), "config": dataclasses.asdict(config)}
     command.say(*json.dumps(values, indent=2).splitlines())
     return command.DONE

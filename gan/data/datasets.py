@@ -365,6 +365,8 @@ def dataset_from_config(
         skip_bad_images=config.skip_bad_images,
         test_share=config.test_share,
     )
+    for line in data.folder.said if data.folder else ():
+        print_fn(line)
     if data.folder and data.folder.flaw:
         raise UserError(f"--dataset={config.dataset}: {data.folder.flaw}")
     return with_train_images(config.dataset, data, config.train_images)

@@ -6,6 +6,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,9 @@ from gan.data.folders.image_reader import MOST_IMAGE, MOST_PIXELS
 from gan.errors import UserError
 from gan.run.atomic_files import replacing
 from gan.run.files import read_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GRID_SIDE = 5  # sample grids are 5 x 5, as the original script's
 GRID_GAP = 2  # pixels between images, before scaling
@@ -63,17 +67,28 @@ def cell_size(pixels: int) -> int:
 def scatter(*clouds: np.ndarray) -> np.ndarray:
     """Returns a picture of points [N, 2], each cloud in a colour of its own, the last on top."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(scatter_figure(5, *clouds))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def scatter_figure(inches: float, *clouds: np.ndarray) -> "Figure":
+    """Returns the same as a figure of so many inches in either direction.
+
+    The first cloud says how far it reaches; how many points are outside is written below.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = Figure(figsize=(inches, inches), dpi=100, layout="constrained")
     axes = figure.subplots()
     reach = 1.25 * float(np.abs(clouds[0]).max())
     for colour, cloud in zip(("0.6", "C3"), clouds, strict=False):
         axes.plot(*cloud.T, ".", markersize=2, color=colour)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    if outside := sum(int((np.abs(cloud) > reach).any(axis=1).sum()) for cloud in clouds):
+        axes.set_xlabel(f"{outside:,} points are outside")
+    return figure
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

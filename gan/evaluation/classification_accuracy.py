@@ -17,7 +17,7 @@ from gan.data.datasets import Labelled, with_labels
 from gan.errors import UserError
 from gan.evaluation import features
 from gan.evaluation.features import BATCH_SIZE, Cycle
-from gan.evaluation.reference import RealFeatures, cached
+from gan.evaluation.reference import RealFeatures
 from gan.models.checks import classes_of
 from gan.sampling.drawing import sample
 
@@ -100,7 +100,7 @@ def real_accuracy(real: RealFeatures, count: int, epochs: int = 1) -> dict[str, 
         return {"real": train_and_test(images, labels, data, longer(epochs))}
 
     longer_in_words = f", epochs times {epochs}" if epochs > 1 else ""
-    return cached(real, f"classification accuracy of {count}{longer_in_words}", compute)
+    return real.constants.cached(f"classification accuracy of {count}{longer_in_words}", compute)
 
 
 def train_and_test(

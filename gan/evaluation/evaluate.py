@@ -11,13 +11,14 @@ from gan.errors import UserError
 from gan.evaluation.class_diversity import class_diversity
 from gan.evaluation.classification_accuracy import classification_accuracy
 from gan.evaluation.condition_alignment import condition_alignment
+from gan.evaluation.constants import floors_of_record
 from gan.evaluation.image_files import LEAST_IMAGES
 from gan.evaluation.inception import evaluate as inception
 from gan.evaluation.metrics import METRICS, Comparison, applicable, check_names, known
 from gan.evaluation.mode_coverage import MixtureModes, Modes, StackModes
 from gan.evaluation.nearest import nearest_picture
 from gan.evaluation.own_features import MOST_LEARNED
-from gan.evaluation.records import evaluation_record, mode_record
+from gan.evaluation.records import evaluation_record, in_short, mode_record
 from gan.evaluation.reference import (
     RealFeatures,
     Reference,
@@ -48,7 +49,7 @@ def evaluators(
     Args:
         config: Of the run.
         data: Its data set.
-        print_fn: Is told in one line what takes time.
+        print_fn: Is told in one line what takes time, and what each evaluation found.
 
     Raises:
         UserError: The feature network cannot be had, or `keep_best` names a metric that is not
@@ -63,9 +64,12 @@ def evaluators(
             )
         modes = load_modes(config.dataset, data, print_fn=print_fn)
         count = modes.count if data.mixture else LIGHT_STACKS
+        of_real = {name: floor._asdict() for name, floor in modes.floors(count).items()}
 
         def count_modes(generator: keras.Model, step: int) -> dict[str, Any]:
-            return {"seed": 0, **mode_record(modes, sample_for_evaluation(generator, data, count))}
+            record = mode_record(modes, sample_for_evaluation(generator, data, count))
+            print_fn(f"{step} {in_short(record, of_real)}")
+            return {"seed": 0, **record}
 
         return {"light": count_modes}
     if lacking := incomparable(data):
@@ -81,7 +85,7 @@ def evaluators(
     reference = real.reference(count=count)
     if data.folder and count <= most_images(reference):
         floors = floors_of(reference, count, names)
-        more["floors"] = {name: floors[name]._asdict() for name in names}
+        more["floors"] = {name: floor._asdict() for name, floor in floors.items()}
 
     def light(generator: keras.Model, step: int) -> dict[str, Any]:
         images = sample_for_evaluation(generator, data, count)
@@ -92,6 +96,7 @@ def evaluators(
             add_class_diversity(record, comparison, real, asked, data.class_names)
             if rows := record.get("class_diversity"):
                 record["metrics"]["class_diversity"] = min(row["samples"] for row in rows)
+        print_fn(f"{step} {in_short(record, floors_of_record(record))}")
         return record
 
     return {"light": light}
@@ -130,18 +135,18 @@ def evaluate(
     most = most_images(reference)
     has_floors = len(images) <= most or most >= LEAST_IMAGES
     if has_floors and len(images) > most:
-        floors_of(reference, len(images))  # says so before anything is computed
+        floors_of(reference, len(images), ())  # says so before anything is computed
     advance("features")
     comparison = reference.compare(images)
     record = evaluation_record(reference, comparison, names, advance)
     advance("floors" if has_floors else "no floors, there are too few training images to draw from")
-    floors = floors_of(reference, len(images)) if has_floors else {}
+    floors = floors_of(reference, len(images), names) if has_floors else {}
     ideals = reference.ideals(len(images))
-    record["floors"] = {name: floors[name]._asdict() for name in names if has_floors}
+    record["floors"] = {name: floor._asdict() for name, floor in floors.items()}
     record["ideals"] = {name: ideals[name] for name in names}
     record["suspicious"] = [
         name for name, floor in floors.items()
-        if name in names and METRICS[name].suspicious(record["metrics"][name], *floor)
+        if METRICS[name].suspicious(record["metrics"][name], *floor)
     ]  # fmt: skip
     if asked is not None and (test_labels := known_labels(comparison)) is not None:
         record["condition_alignment"] = condition_alignment(
@@ -196,9 +201,13 @@ def computable(names: Collection[str], reference: Reference) -> tuple[str, ...]:
     return left
 
 
-def check_enough(dataset: str, data: Dataset, split: str) -> None:
-    """Refuses a data set that has too little to compare with."""
-    if reason := incomparable(data, split):
+def check_comparable(dataset: str, data: Dataset, network: str, split: str) -> None:
+    """Refuses a data set that has too little to compare samples with, see `evaluate_samples`."""
+    if data.has_modes:
+        return
+    if network == inception.FEATURES:
+        inception.real_images(dataset, data.whole or data, split)
+    elif reason := incomparable(data, split):
         raise UserError(f"--dataset={dataset}: {reason}")
 
 
@@ -226,12 +235,12 @@ def evaluate_samples(
         As `evaluate`.
     """
     dataset, data, images = samples.dataset, samples.data, samples.images
+    check_comparable(dataset, data, network, split)
     if data.has_modes:
         modes = load_modes(dataset, data, network, print_fn)
         return mode_record(modes, images, floors=True), None
     if network == inception.FEATURES:
         return inception.evaluate(dataset, data, images, names, split, print_fn), None
-    check_enough(dataset, data, split)
     real = load_real_features(dataset, data, network, print_fn)
     reference = real.reference(split, len(images))
     record, picture = evaluate(

@@ -1,6 +1,6 @@
 """The record of an evaluation, its table, its scalars in TensorBoard."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from gan.evaluation.better import ARROWS, better
 from gan.evaluation.metrics import Comparison
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.reference import Reference
-from gan.run import layout
+from gan.run import layout, scalars
 from gan.version import __version__
 
 
@@ -86,6 +86,16 @@ def markdown_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def in_short(record: dict[str, Any], floors: Mapping[str, Mapping[str, float]]) -> str:
+    """Returns the metrics of a record in a line, each with what real images get, if known."""
+    parts = [
+        f"{name} {format_number(value)}"
+        + (f" (real {format_number(floors[name]['mean'])})" if name in floors else "")
+        for name, value in record["metrics"].items()
+    ]
+    return f"evaluation of {record['num_images']:,} samples: {', '.join(parts)}"
+
+
 def format_number(value: float) -> str:
     """Returns a number with four significant digits; whole ones below 10^15 without a point."""
     return f"{value:.0f}" if abs(value) < 1e15 and value == int(value) else f"{value:.4g}"
@@ -106,7 +116,8 @@ def write_tensorboard(run_dir: Path, step: int, prefix: str, values: dict[str, f
         writer = tf.summary.create_file_writer(str(directory))
         with writer.as_default(step):
             for name, value in values.items():
-                tf.summary.scalar(f"eval/{prefix}_{name}" if prefix else f"eval/{name}", value)
+                tag = f"eval/{prefix}_{name}" if prefix else f"eval/{name}"
+                tf.summary.scalar(tag, value, description=scalars.of_metric(name))
         writer.close()
     except tf.errors.OpError as error:
         raise UserError(f"{directory}: cannot be written ({type(error).__name__})") from None

@@ -7,11 +7,7 @@ in the user's cache.
 
 import dataclasses
 import functools
-import json
-import re
-from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -19,6 +15,7 @@ from gan.data.datasets import Dataset, Labelled, Parts
 from gan.data.digests import array_digest
 from gan.errors import UserError
 from gan.evaluation import features, metrics, own_features
+from gan.evaluation.constants import Constants, floors_key
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import (
     FLOOR_DRAWS,
@@ -30,10 +27,6 @@ from gan.evaluation.metrics import (
     RealNeighbours,
 )
 from gan.evaluation.pixel_statistics import PixelStatistics, pixel_statistics
-from gan.run.atomic_files import write_json
-from gan.run.cache import cache_directory
-from gan.run.files import read_text
-from gan.version import __version__
 
 LEAST_REAL = 100  # images to compare with; blocks of KID would have fewer than ten
 MOST_TESTS = 10_000  # images of a folder that are held out and looked at
@@ -60,6 +53,11 @@ class RealFeatures:
     def digest(self) -> str:
         """The digest of all images and labels, which every constant depends on."""
         return array_digest(*self.data)
+
+    @property
+    def constants(self) -> Constants:
+        """What is measured of these images once."""
+        return Constants(self.extractor.provenance, self.digest, self.print_fn)
 
     @functools.cached_property
     def test(self) -> Features:
@@ -112,7 +110,7 @@ class RealFeatures:
         key = "thresholds"
         if self.chosen is not None:
             key += f" of {len(self.chosen)}, {array_digest(self.chosen)[:12]}"
-        return cached(self, key, lambda: compute_thresholds(self))
+        return self.constants.cached(key, lambda: compute_thresholds(self))
 
     def reference(self, split: str = "test", count: int = 10_000) -> "Reference":
         """Returns the reference for `count` samples.
@@ -152,9 +150,10 @@ class Reference:
     @functools.cached_property
     def features(self) -> Features:
         """The features of the reference images, [count, D]."""
-        if self.split == "train":
-            return self.real.extractor(self.images)
-        return Features(*(part[self.numbers] for part in self.real.test))
+        whole = self.count == len(self.data.test_images) or "test" in vars(self.real)
+        if self.split == "test" and whole:  # are there already, or will be for others too
+            return Features(*(part[self.numbers] for part in self.real.test))
+        return self.real.extractor(self.images)
 
     @functools.cached_property
     def pixels(self) -> PixelStatistics:
@@ -268,9 +267,9 @@ def usual_images(data: Dataset, split: str, count: int) -> int:
 
 
 def floors(reference: Reference, count: int, names: Collection[str] = METRICS) -> dict[str, Floor]:
-    """Returns the floor of each metric for `count` images, from the package, the cache, or now.
+    """Returns the floors of the metrics `names` for `count` images; what no table has is measured.
 
-    Of the metrics `names` alone, where these are not all.
+    Those that need classes are left out where there are none.
 
     Raises:
         UserError: There are more than `most_images`.
@@ -280,23 +279,12 @@ def floors(reference: Reference, count: int, names: Collection[str] = METRICS) -
             f"{count} images: must be at most {most_images(reference)} to have floors beside the "
             f"{reference.split} images"
         )
-    key = floors_key(reference, count)
-    if set(names) != set(METRICS):
-        key = f"{key}: {', '.join(names)}"
     names = metrics.applicable(names, reference.real.has_classes)
-    rows = cached(reference.real, key, lambda: compute_floors(reference, count, names))
-    if new := [name for name in names if name not in rows]:  # metrics younger than the table
-        rows = rows | cached(
-            reference.real,
-            f"{key}: {', '.join(new)}",
-            lambda: compute_floors(reference, count, new),
-        )
-    return {name: Floor(*row) for name, row in rows.items()}
-
-
-def floors_key(reference: Reference, count: int) -> str:
-    """Returns the name of an entry of the table of constants."""
-    return f"floors of {count} against {reference.count} {reference.split}"
+    constants, key = reference.real.constants, floors_key(count, reference.count, reference.split)
+    rows = constants.find(key)
+    if new := [name for name in names if name not in rows]:
+        rows |= constants.add(key, compute_floors(reference, count, new))
+    return {name: Floor(*rows[name]) for name in names}
 
 
 def compute_floors(
@@ -335,58 +323,3 @@ def compute_thresholds(real: RealFeatures) -> dict[str, float]:
         "features": metrics.memorisation_threshold(in_features),
         "pixels": metrics.memorisation_threshold(in_pixels),
     }
-
-
-def cached(real: RealFeatures, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Returns an entry of the table of a feature network's constants, computing it if needed.
-
-    The package's table stands beside the weights and is for the data that they are for. The user's
-    are in the cache, by the digests of weights and of data; each version of the package has its own
-    there, because it may compute otherwise.
-    """
-    about = real.extractor.provenance
-    if about["packaged"]:
-        table = read_constants(features.PACKAGED / f"{about['name']}.floors.json")
-        if key in table and table.get("sha256") == about["sha256"]:
-            return table[key]
-    name = f"{about['name']}-{about['sha256'][:12]}-{real.digest[:12]}.json"
-    own = cache_directory() / "floors" / __version__ / name
-    table = read_constants(own)
-    if key in table:
-        return table[key]
-    value = compute()
-    try:
-        own.parent.mkdir(parents=True, exist_ok=True)
-        write_json(own, {**read_constants(own), key: value})
-    except OSError as error:
-        real.print_fn(f"cannot write the cache {own} ({error.strerror})")
-    return value
-
-
-def packaged_floors(record: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Returns the floors of an evaluation's metrics that come with the package, {} if none do.
-
-    Args:
-        record: Of evaluations.jsonl, from anybody.
-    """
-    about, reference = record.get("features"), record.get("reference")
-    if not isinstance(about, dict) or not isinstance(reference, dict):
-        return {}
-    name = about.get("name")
-    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
-        return {}
-    table = read_constants(features.PACKAGED / f"{name}.floors.json")
-    count, split = reference.get("num_images"), reference.get("split")
-    rows = table.get(f"floors of {record.get('num_images')} against {count} {split}", {})
-    if table.get("sha256") != about.get("sha256"):
-        return {}
-    return {metric: Floor(*row)._asdict() for metric, row in rows.items()}
-
-
-def read_constants(path: Path) -> dict[str, Any]:
-    """Returns the table in a file, an empty one if there is none or it is damaged."""
-    try:
-        table = json.loads(read_text(path))
-        return table if isinstance(table, dict) else {}
-    except (OSError, ValueError):
-        return {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -20,6 +20,8 @@ from gan.run.heads import MOST_NAMED, names_classes
 from gan.sampling import discriminators, drawing, generators, packaged, posthoc_averages
 
 USUAL_IMAGES = 10_000  # of the generator of a run
+
+Check: TypeAlias = Callable[[str, Dataset], None]  # raises UserError for the data of that name
 
 
 class Samples(NamedTuple):
@@ -48,11 +50,13 @@ def draw_from_run(
     print_fn: Callable[[str], None],
     split: str = "test",
     ema_sigma: float = 0.0,
+    check: Check = lambda dataset, data: None,
 ) -> Samples:
     """Returns `count` samples of a checkpoint, None: as many as are usual for the data.
 
     These are so many as the field counts modes on, or of a folder those that have floors beside
-    the images of `split`. With `ema_sigma` they are those of a post-hoc average instead.
+    the images of `split`. With `ema_sigma` they are those of a post-hoc average instead. `check`
+    is called with the data before anything is drawn.
 
     Raises:
         UserError: There is no such checkpoint, or the data cannot be found, or are others.
@@ -63,6 +67,7 @@ def draw_from_run(
         generators.find_checkpoint(run_dir, checkpoint)  # found missing before data are loaded
     with imports.naming_missing(run_dir, saved_config.read_values(run_dir)):
         data = data_of_run(run_dir, config, print_fn, data_dir)
+    check(config.dataset, data)
     if ema_sigma:
         weights = "posthoc"
         generator, step = posthoc_averages.averaged_generator(run_dir, data, ema_sigma, checkpoint)
@@ -110,13 +115,15 @@ def read_or_draw(
     seed: int,
     data_dir: str,
     print_fn: Callable[[str], None],
+    check: Check = lambda dataset, data: None,
 ) -> Samples:
     """Returns the images of `read_samples`, or those that a generator in a Keras file draws.
 
     `compared` says which data are what they are compared with. `count` and `seed` are for a
-    generator, see `draw_from_run`.
+    generator, see `draw_from_run`, as is `check`.
     """
     data = dataset_from_config(compared, print_fn, data_dir)
+    check(compared.dataset, data)
     path, generator = Path(place), None
     origin: dict[str, Any] = {}
     if path.suffix == ".keras" or packaged.is_packaged(path):

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.errors import UserError
+from gan.models import keras_files
 from gan.run.atomic_files import temporary_directory
 from gan.run.config import Config
 from gan.run.heads import HEADS
@@ -195,7 +196,7 @@ def check_saving(name: str, network: keras.Model) -> None:
     try:
         with temporary_directory() as directory:
             path = directory / "network.keras"
-            network.save(path)
+            keras_files.save(network, path)
             again = keras.models.load_model(path, compile=False, safe_mode=True)
         if len(again.weights) != len(network.weights):
             raise ValueError(f"it has {len(again.weights)} of {len(network.weights)} weights")

@@ -40,11 +40,38 @@ def mlp_discriminator(spec: NetworkSpec, widths: Sequence[int] = (512, 256)) -> 
     return make.discriminator(images, x)
 
 
-def toy_generator(spec: NetworkSpec, widths: Sequence[int] = (128, 128, 128, 128)) -> keras.Model:
-    """Returns a generator of points: Dense and LeakyReLU for each width, then Dense."""
+def toy_generator(
+    spec: NetworkSpec,
+    widths: Sequence[int] = (128, 128, 128, 128),
+    categorical: bool = False,
+) -> keras.Model:
+    """Returns a generator of points: Dense and LeakyReLU for each width, then Dense.
+
+    A categorical one sees of the latents but the last two only which is the largest. A continuous
+    function of normal latents draws bridges between modes; a category needs none. The last two
+    count a tenth at first: as large as the category they move points from mode to mode themselves,
+    and some stay between modes.
+
+    References:
+        Gurumurthy et al. 2017, arXiv:1706.02071, learn a mixture as the latents' distribution; this
+        one is fixed, and uniform.
+
+    Raises:
+        ValueError: These are no points; or if categorical, fewer than two categories are left, or
+            labels are asked for.
+    """
+    if categorical:
+        if spec.latent_dim < 4:
+            raise ValueError(f"needs at least 4 latents, has {spec.latent_dim}")
+        if spec.classes:
+            raise ValueError("has categories, and takes no labels")
+        spec = spec._replace(categories=spec.latent_dim - 2)
     make = LayerBuilder(spec, GENERATOR_STREAM, spec.resolved_norm("none"))
     (coordinates,) = point_shape(spec)
     inputs, x = make.latents()
+    if categorical:
+        code, others = keras.ops.split(x, [spec.categories], 1)
+        x = keras.ops.concatenate([code, 0.1 * others], 1)
     for width in widths:
         x = make.batch_norm(make.leaky(make.dense(x, width)))
     points = make.dense(x, coordinates, dtype="float32", name="images")

@@ -35,6 +35,7 @@ GENERATORS: dict[str, Network] = {
     "resnet": Network(resnet_generator, halves=True),
     "resnet_tiny": Network(partial(resnet_generator, widths=(8, 8, 16)), halves=True),
     "toy": Network(toy_generator, dense=True, points=True),
+    "toy_categorical": Network(partial(toy_generator, categorical=True), dense=True, points=True),
     "toy_tiny": Network(partial(toy_generator, widths=(32, 32)), dense=True, points=True),
 }
 DISCRIMINATORS: dict[str, Network] = {

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gan.algorithm.losses import LOSSES
 from gan.errors import UserError
+from gan.evaluation.features import DIGESTS, versioned_name
 from gan.reports.reference_curves import (
     COMPARED,
     LOGGED,
@@ -15,6 +16,7 @@ from gan.reports.reference_curves import (
     ReferenceRuns,
     curves_of,
     differing_fields,
+    light_with_fcd,
     limits_of,
 )
 from gan.run.config import Config
@@ -83,23 +85,48 @@ def deviations(
     return sorted(leaving, key=lambda d: (d.until is not None, d.step, order.index(d.metric)))
 
 
-def comparable(config: Config, reference: Config) -> tuple[tuple[str, ...], str]:
+def comparable(run: History, reference: ReferenceRuns) -> tuple[tuple[str, ...], str]:
     """Returns the metrics that mean the same in a run as in reference runs, and why others do not.
 
     D's outputs do not where D minimises something else. A point that is the mean of fewer records
-    scatters more than the band was made for. FCD is of the weights that the run draws from.
+    scatters more than the band was made for. FCD is of the weights that the run draws from, and of
+    the feature network of its data.
+
+    Raises:
+        UserError: None of them does.
     """
-    metrics, why = (*LOGGED, "fcd"), ""
+    of_logged, of_fcd = other_logs(run.config, reference.config), other_fcd(run, reference.config)
+    if of_logged and of_fcd:
+        raise UserError(
+            f"--runs={run.path}: has nothing to compare with {reference.preset}, {of_logged}, and "
+            f"its FCD is {of_fcd}"
+        )
+    if of_logged:
+        return ("fcd",), f"only FCD is compared, for {of_logged}"
+    if of_fcd:
+        return LOGGED, f"FCD is not compared, it is {of_fcd}"
+    return (*LOGGED, "fcd"), ""
+
+
+def other_logs(config: Config, reference: Config) -> str:
+    """Returns why logged numbers do not mean the same, "" if they do."""
     for name in ("loss", "real_label", "fake_label", "penalty"):
         if getattr(config, name) != getattr(reference, name):
-            metrics, why = ("fcd",), f"only FCD is compared, for {name} is another"
-    if config.log_every > reference.log_every and not why:
-        metrics = ("fcd",)
-        why = f"only FCD is compared, for it logs less often than every {reference.log_every} steps"
-    if config.sample_weights != reference.sample_weights:
-        metrics = tuple(name for name in metrics if name != "fcd")
-        why = f"FCD is not compared, it is of the {config.sample_weights} weights"
-    return metrics, why
+            return f"{name} is another"
+    if config.log_every > reference.log_every:
+        return f"it logs less often than every {reference.log_every} steps"
+    return ""
+
+
+def other_fcd(run: History, reference: Config) -> str:
+    """Returns of what other things a run's FCD is, "" of none."""
+    if run.config.sample_weights != reference.sample_weights:
+        return f"of the {run.config.sample_weights} weights"
+    packaged = DIGESTS.get(versioned_name(reference.dataset, "cnn-a"))
+    judges = [record.get("features") for record in light_with_fcd(run.evaluations)]
+    if any(not isinstance(one, Mapping) or one.get("sha256") != packaged for one in judges):
+        return "by another feature network"
+    return ""
 
 
 def judged(config: Config, metrics: Iterable[str] = COMPARED) -> list[str]:
@@ -115,14 +142,9 @@ def compare_run(run: History, reference: ReferenceRuns) -> Verdict:
     The line says what it differs in, since when it is outside the bands, and the usual cause.
 
     Raises:
-        UserError: It has nothing to compare yet.
+        UserError: It has nothing to compare, or not yet.
     """
-    metrics, why = comparable(run.config, reference.config)
-    if not metrics:
-        raise UserError(
-            f"--runs={run.path}: has nothing to compare with {reference.preset}, it minimises "
-            f"something else and draws from the {run.config.sample_weights} weights"
-        )
+    metrics, why = comparable(run, reference)
     all_curves = curves_of(run.records, run.evaluations)
     curves = {name: all_curves[name] for name in metrics}
     steps = {name: reference.bands[name]["steps"] for name in metrics}

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.models.checks import classes_of
+from gan.reports.tables import names_of
 from gan.run.atomic_files import temporary_directory
+from gan.run.data_facts import read_data_facts
 from gan.run.files import read_bytes
 from gan.run.reader import History
 from gan.sampling import export, generators
@@ -47,6 +49,7 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
         except OSError as error:
             raise UserError(f"--explorer={ort}: has no {name} ({error.strerror})") from None
     models, missing = [], []
+    names = names_of(runs)
     for i, run in enumerate(runs):
         try:
             generator = generators.load_saved_generator(run.path)
@@ -56,15 +59,17 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
         except UserError as error:
             missing.append(str(error))
             continue
+        directions, shares = sliders_of(generator)
         models.append(
             {
                 "id": f"model-{i}",
-                "name": str(run.path),
+                "name": names[i],
                 "key": str(block_key()),
                 "dim": generator.inputs[0].shape[-1],
                 "classes": classes_of(generator),
-                "labels": "".join(labels.name for labels in generator.inputs[1:]),
-                "directions": sliders_of(generator),
+                "directions": directions,
+                "shares": shares,
+                "names": class_names(run, classes_of(generator)),
             }
         )
     files = [
@@ -74,13 +79,25 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
     return Explorer(models, files, "; ".join(missing))
 
 
-def sliders_of(generator: Any) -> list[list[float]]:
-    """Returns the first directions of a generator, none of one whose first layer has none."""
+def sliders_of(generator: Any) -> tuple[list[list[float]], list[float]]:
+    """Returns the first directions of a generator and their shares in the kernel's energy, 0..1.
+
+    Both are [] of a generator whose first layer has none.
+    """
     try:
-        found, _ = directions_of(generator)
+        found, values = directions_of(generator)
     except UserError:
-        return []
-    return [[round(x, 6) for x in one] for one in found[:DIRECTIONS].tolist()]
+        return [], []
+    energy = values**2 / max(float((values**2).sum()), 1e-30)  # a kernel may be all 0
+    directions = [[round(x, 6) for x in one] for one in found[:DIRECTIONS].tolist()]
+    return directions, [round(x, 4) for x in energy[:DIRECTIONS].tolist()]
+
+
+def class_names(run: History, classes: int) -> list[str]:
+    """Returns what a run calls its classes, numbers where it has no names for them."""
+    facts = read_data_facts(run.path)
+    names = facts.class_names if facts else ()
+    return list(names) if len(names) == classes else [str(label) for label in range(classes)]
 
 
 def onnx_of(generator: Any) -> bytes:

@@ -98,12 +98,19 @@ def curves_of(
         curves[name] = {end: mean(v) for end, v in windows.items() if end <= last}
     curves["fcd"] = {
         record["step"]: record["metrics"]["fcd"]
-        for record in evaluations
-        if record.get("evaluator") == "light"
-        and record["metrics"].get("fcd") is not None
-        and record["step"] % WINDOW == 0
+        for record in light_with_fcd(evaluations)
+        if record["step"] % WINDOW == 0
     }
     return curves
+
+
+def light_with_fcd(evaluations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns the light evaluations that have an FCD."""
+    return [
+        record
+        for record in evaluations
+        if record.get("evaluator") == "light" and record["metrics"].get("fcd") is not None
+    ]
 
 
 def mean(values: Sequence[float]) -> float:

@@ -246,6 +246,14 @@ class Config:
                     f"--learning_rate_decay_steps={self.learning_rate_decay_steps}, with "
                     f"--{player}_learning_rate_decay={decay}; both must be raised, in a new run"
                 )
+        if self.g_learning_rate_decay != "constant" and (
+            self.d_warmup_steps >= self.learning_rate_decay_steps
+        ):
+            raise UserError(
+                f"--d_warmup_steps={self.d_warmup_steps}: G would begin to learn when its learning "
+                f"rate is 0, must be below --learning_rate_decay_steps="
+                f"{self.learning_rate_decay_steps}"
+            )
         if self.image_channels == 2:
             raise UserError("--image_channels=2: must be 1 or 3")
         if self.batch_size % self.pack:

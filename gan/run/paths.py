@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 from pathlib import Path
 
 from gan.errors import UserError
@@ -40,6 +41,17 @@ def check_pattern(path: Path, flag: str) -> None:
             f"--{flag}={path}: must have none of {' '.join(PATTERNS)} in it, which TensorFlow "
             "takes for a pattern of file names"
         )
+
+
+def check_encoding(path: Path, flag: str) -> None:
+    """Refuses a path that is not in UTF-8, which TensorFlow neither reads nor writes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        encoding, why = sys.getfilesystemencoding(), "TensorFlow takes no other names"
+        if encoding != "utf-8":
+            why = f"and Python takes names for {encoding} here, PYTHONUTF8=1 says otherwise"
+        raise UserError(f"--{flag}={path}: must be UTF-8, {why}") from None
 
 
 def plain_path(path: Path) -> str:

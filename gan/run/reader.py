@@ -1,5 +1,6 @@
 """What a run has left behind, read and checked: a run may be damaged, or come from anybody."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,10 +8,16 @@ from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.run import layout, run_directory, saved_config
+from gan.run.advice import explained
 from gan.run.config import Config
+from gan.run.files import open_file
 from gan.run.records import read_evaluations, read_metrics, read_summary
 
 Record = Mapping[str, Any]
+
+# The last line of a log that says why the process ended, and how much of the file may hold it.
+ERROR = re.compile(r"[\d-]+ [\d:]+ error: (.+)")
+LAST_BYTES = 10_000
 
 PICTURE = re.compile(r"step_(\d{1,12})\.png")
 
@@ -26,6 +33,7 @@ class History(NamedTuple):
     records: Sequence[Record]  # "step" and numbers, None where they were not finite
     evaluations: Sequence[Record]  # "step", "metrics" {name: number}, maybe "floors"
     pictures: Sequence[tuple[int, Path]]  # sample grids by step
+    error: str = ""  # with which its last process ended, if that is what it did
 
     @property
     def networks(self) -> str:
@@ -36,12 +44,23 @@ class History(NamedTuple):
         )
 
     @property
+    def status(self) -> str:
+        """Returns "completed", "failed" (training stopped it) or "unfinished"."""
+        status = self.summary.get("status")
+        if status == "completed" and self.summary["step"] >= self.config.steps:
+            return "completed"
+        return "failed" if status == "stopped" else "unfinished"
+
+    @property
     def failure(self) -> str:
-        """Why the run stopped, and at which step; "" if it did not."""
-        if self.summary.get("status") != "stopped":
-            return ""
-        reached = max(self.summary["step"], self.summary.get("logged_step", 0))
-        return f"stopped after step {reached:,}: {self.summary['reason']}"
+        """Why the run stopped, at which step, and what usually helps; "" if it did not."""
+        if self.summary.get("status") == "stopped":
+            reached = max(self.summary["step"], self.summary.get("logged_step", 0))
+            return f"stopped after step {reached:,}: {explained(self.summary['reason'])}"
+        if self.error:  # the run itself is sound and may go on
+            reached = max((record["step"] for record in self.records), default=0)
+            return f"ended after step {reached:,}: {explained(self.error)}"
+        return ""
 
 
 def read_history(run_dir: Path) -> History:
@@ -64,7 +83,21 @@ def read_history(run_dir: Path) -> History:
         records,
         evaluations,
         sample_grids_of(run_dir),
+        last_error(run_dir / layout.LOG_FILE),
     )
+
+
+def last_error(log: Path) -> str:
+    """Returns the error in the last line of a run's log, "" if there is none."""
+    try:
+        with open_file(log) as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - LAST_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    found = ERROR.fullmatch(lines[-1]) if lines else None
+    return found[1] if found else ""
 
 
 def sample_grids_of(run_dir: Path) -> list[tuple[int, Path]]:

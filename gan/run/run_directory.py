@@ -25,7 +25,7 @@ from gan.run.layout import (
     TENSORBOARD_DIR,
     TRAINING_PICTURE,
 )
-from gan.run.paths import check_pattern
+from gan.run.paths import check_encoding, check_pattern
 from gan.run.records import read_summary
 from gan.run.saved_config import is_run, read_config, read_values
 
@@ -50,16 +50,15 @@ def check_run_dir(run_dir: Path, config: Config) -> None:
         UserError: It is a file, holds something else than a run, or a run of another configuration.
     """
     flag = f"--run_dir={run_dir}"
-    try:
-        str(run_dir).encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{flag!r}: must be UTF-8, TensorFlow writes to no other names") from None
+    check_encoding(run_dir, "run_dir")
     check_pattern(run_dir, "run_dir")
     parent = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
     if parent != run_dir and not parent.is_dir():
         raise UserError(f"{flag}: cannot be written ({parent} is not a directory)")
     if not os.access(parent, os.W_OK):
-        raise UserError(f"{flag}: cannot be written (no permission in {parent})")
+        read_only = os.statvfs(parent).f_flag & os.ST_RDONLY
+        why = "on a read-only file system:" if read_only else "no permission in"
+        raise UserError(f"{flag}: cannot be written ({why} {parent})")
     try:
         if run_dir.exists() and not run_dir.is_dir():
             raise UserError(f"{flag}: is a file, must be a new directory or one of the same run")

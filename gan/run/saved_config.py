@@ -106,7 +106,9 @@ def read_values(run_dir: Path) -> dict[str, Any]:
     try:
         values = values_in(run_dir / CONFIG_FILE)
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}") from None
+        raise UserError(
+            f"--run_dir={run_dir}: is not a run, it has no {CONFIG_FILE}{what_is_there(run_dir)}"
+        ) from None
     for names, is_right, kind in (
         (FILES, Path.is_file, "file"),
         (DIRECTORIES, Path.is_dir, "directory"),
@@ -115,6 +117,14 @@ def read_values(run_dir: Path) -> dict[str, Any]:
             if path.exists() and not is_right(path):
                 raise UserError(f"{path}: must be a {kind}, as training makes it")
     return values
+
+
+def what_is_there(directory: Path) -> str:
+    """Returns what helps where there should be a run, "" if nothing does."""
+    if not directory.exists():
+        return "; nothing is there: tapegan train makes runs, tapegan sample mnist needs none"
+    found = sorted(directory.glob(f"*/{CONFIG_FILE}"))
+    return f"; it holds runs, such as {found[0].parent}" if found else ""
 
 
 def values_in(path: Path) -> dict[str, Any]:

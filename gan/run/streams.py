@@ -1,18 +1,26 @@
-"""What is printed: in one piece, whatever the names in it and wherever it goes."""
+"""What is printed: in one piece, whatever the names in it and wherever it goes.
 
-import contextlib
+A command says its result on stdout: tables, paths of what it wrote, numbers. All else goes to
+stderr: progress, warnings, errors.
+"""
+
 import errno
 import os
 import sys
+import threading
 import unicodedata
-from collections.abc import Iterator
 from typing import TextIO
 
-from gan.lazy import anonymous_file
+from gan.lazy import KEPT_FROM
 
 # Characters that would break a line, move the cursor, or that no terminal can show.
 ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+ERASE = "\r\x1b[K"  # the line that the cursor is in
 GONE = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF)  # of a stream: nobody reads, no room
+
+
+_lock = threading.RLock()
+_painted = False  # whether the cursor is behind what `paint` has shown
 
 
 def printable(text: str) -> str:
@@ -33,22 +41,85 @@ def escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def shown(line: str, stream: TextIO) -> str:
+def shown(line: str, stream: TextIO | None) -> str:
     """Returns a line as a stream can print it; what its encoding lacks is escaped."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return printable(line).encode(encoding, "backslashreplace").decode(encoding)
 
 
-def say(*lines: str, to_stderr: bool = False) -> None:
-    """Prints lines, as far as there is anything to print to.
+def say(*lines: str) -> None:
+    """Prints lines of a command's result, as far as there is anything to print to.
 
     Raises:
         OSError: Nobody reads any more, or there is no room.
     """
-    stream = sys.stderr if to_stderr else sys.stdout
+    stream = sys.stdout
     if stream is None:  # closed when Python started
         return
     print("\n".join(shown(line, stream) for line in lines), file=stream, flush=True)
+
+
+def tell(*lines: str) -> None:
+    """Prints lines of progress, a warning or an error on stderr, above what `paint` has there.
+
+    Where nobody reads them the work goes on in silence: they are not its result.
+    """
+    global _painted
+    text = "".join(f"{shown(line, sys.stderr)}\n" for line in lines)
+    with _lock:
+        write_stderr(ERASE * _painted + text)
+        _painted = False
+
+
+def paint(text: str) -> None:
+    """Shows a text in the last line of the terminal, instead of the one before; "": none."""
+    global _painted
+    with _lock:
+        write_stderr(ERASE * _painted + text)
+        _painted = bool(text)
+
+
+def write_stderr(text: str) -> None:
+    """Writes to the user's stderr, also where `lazy.silenced` keeps libraries from it.
+
+    In a notebook it is stdout: there stderr is coloured as if all of it were errors.
+    """
+    if sys.stderr is None:  # closed when Python started
+        return
+    if type(sys.stderr).__module__.startswith("ipykernel"):
+        print(text, end="", flush=True)
+        return
+    try:
+        if (number := shown_number()) == fileno(sys.stderr):
+            print(text, end="", file=sys.stderr, flush=True)
+        else:
+            encoding = sys.stderr.encoding
+            with open(number, "w", encoding=encoding, newline="", closefd=False) as stream:
+                stream.write(text)
+    except OSError:  # nobody reads, or there is no room
+        drop("stderr")
+
+
+def shown_number() -> int:
+    """Returns the file descriptor of the user's stderr, -1 where Python code has replaced it."""
+    number = fileno(sys.stderr)
+    return KEPT_FROM[0] if KEPT_FROM and number == 2 else number
+
+
+def fileno(stream: TextIO) -> int:
+    """Returns the file descriptor of a stream, -1 if it has none."""
+    try:
+        return stream.fileno()
+    except (OSError, ValueError, AttributeError):  # of a notebook; closed
+        return -1
+
+
+def is_terminal() -> bool:
+    """Returns whether the user's stderr is a terminal on which a line can be rewritten."""
+    if sys.stderr is None or os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
+        return False
+    number = shown_number()
+    return sys.stderr.isatty() if number == fileno(sys.stderr) else os.isatty(number)
 
 
 def occupy() -> None:
@@ -64,30 +135,6 @@ def occupy() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             drop(name)
-
-
-@contextlib.contextmanager
-def kept_stderr() -> Iterator[list[bytes]]:
-    """Keeps what is written to file descriptor 2 in the block, by libraries in C too.
-
-    Yields:
-        A list that holds it after the block.
-    """
-    occupy()
-    sys.stderr.flush()
-    said: list[bytes] = []
-    saved = os.dup(2)
-    try:
-        with anonymous_file() as kept:
-            os.dup2(kept.fileno(), 2)
-            try:
-                yield said
-            finally:
-                os.dup2(saved, 2)
-                kept.seek(0)
-                said.append(kept.read())
-    finally:
-        os.close(saved)
 
 
 def drop(name: str) -> None:

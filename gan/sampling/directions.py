@@ -16,14 +16,16 @@ def directions_of(generator: keras.Model) -> tuple[np.ndarray, np.ndarray]:
     """Returns the directions of the latents that the first layer enlarges most, and by how much.
 
     They are the singular vectors of its kernel, as latents see it: where labels go into the same
-    layer, their rows of the kernel do not count.
+    layer, their rows of the kernel do not count. Neither do latents that only say which of them is
+    the largest: a category is not walked.
 
     Args:
         generator: From latents [batch, D], and labels if it is conditional.
 
     Returns:
         Unit vectors [n, D] float64, perpendicular to each other, the largest entry of each above 0;
-        and their singular values [n], falling. n is D, or less if the layer has fewer units.
+        and their singular values [n], falling. n is the number of latents that are walked, or
+        less if the layer has fewer units.
 
     Raises:
         UserError: The first layer that sees the latents is of another kind.
@@ -31,26 +33,33 @@ def directions_of(generator: keras.Model) -> tuple[np.ndarray, np.ndarray]:
     References:
         Shen and Zhou 2021, arXiv:2007.06600, equation 6 (SeFa).
     """
-    _, values, vectors = np.linalg.svd(first_kernel(generator).T, full_matrices=False)
+    kernel = first_kernel(generator)
+    walked = kernel.any(axis=1)
+    _, values, of_walked = np.linalg.svd(kernel[walked].T, full_matrices=False)
+    vectors = np.zeros([len(values), len(kernel)])
+    vectors[:, walked] = of_walked
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(1)[:, np.newaxis], 1)
     return vectors * np.sign(largest), values
 
 
 def first_kernel(generator: keras.Model) -> np.ndarray:
-    """Returns [D, units] float64: what the first layer adds for each entry of the latents."""
+    """Returns [D, units] float64: what the first layer adds for each entry of the latents.
+
+    0 for entries that it does not see in proportion.
+    """
     entries = generator.inputs[0].shape[-1]
-    # The latents 0 and the unit vectors: what comes before the layer is linear, if it is anything.
-    units = np.concatenate([np.zeros([1, entries]), np.eye(entries)]).astype(np.float32)
+    units = np.concatenate([np.zeros([1, entries]), np.eye(entries), 2 * np.eye(entries)])
     for layer in generator.layers:
         if not layer.weights:
             continue
         before = keras.Model(generator.inputs, layer.input)
         if isinstance(layer.input, list):
             raise UserError(f"--directions: the layer {layer.name} has several inputs, {NEEDED}")
-        seen = call(before, units).astype(np.float64)
-        changes = (seen[1:] - seen[0]).reshape(entries, -1)
-        if changes.any():
-            return changes @ kernel_of(layer, seen.shape[1:])
+        seen = call(before, units.astype(np.float32)).astype(np.float64)
+        once, twice = (seen[1:] - seen[0]).reshape(2, entries, -1)
+        if once.any():
+            proportional = np.isclose(twice, 2 * once, rtol=0.01, atol=1e-6).all(axis=1)
+            return (once * proportional[:, np.newaxis]) @ kernel_of(layer, seen.shape[1:])
     raise UserError(f"--directions: no layer with weights sees the latents, one {NEEDED}")
 
 

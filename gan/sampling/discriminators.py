@@ -11,7 +11,7 @@ from gan.models.checks import check_discriminator, check_network
 from gan.run import layout, saved_config
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
-from gan.run.streams import say
+from gan.run.streams import tell
 from gan.sampling.generators import find_checkpoint, read_network, restore_networks
 
 
@@ -36,7 +36,7 @@ def load_discriminator(path: Path, checkpoint: str = "", weights: str = "") -> k
     if checkpoint:
         find_checkpoint(path, checkpoint)  # found missing before data are loaded
         # Runs of older versions do not say what their data are.
-        data = read_data_facts(path) or dataset_from_config(config, say)
+        data = read_data_facts(path) or dataset_from_config(config, tell)
         return restore_discriminator(path, config, data, checkpoint)
     if not (path / layout.DISCRIMINATOR_FILE).exists():
         find_checkpoint(path, "latest")

@@ -1,7 +1,7 @@
 """Generators for other programs: one writer and one reader a format.
 
 What is written is read again in its own runtime and compared with Keras. A format is one row of
-`FORMATS`.
+`FORMATS`. All but Keras' own name their inputs `latents` and `labels` and their output `images`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ import functools
 import importlib
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.lazy import keras, np, tf
+from gan.models import keras_files
 from gan.run.atomic_files import temporary_directory
 from gan.run.paths import check_pattern, plain_path
+from gan.sampling import export_facts
+from gan.sampling.export_facts import Facts
 
 COMPARED = 100  # seeds
 SAVED_MODEL = "saved_model.pb"  # tells a SavedModel from other directories
@@ -39,10 +42,10 @@ class Inputs(NamedTuple):
         """The argument of a Keras model."""
         return self.latents if self.labels is None else [self.latents, self.labels]
 
-    def by_key(self, is_label: Mapping[Any, bool]) -> dict[Any, np.ndarray]:
-        """Returns the array of each key: `labels` or `latents`."""
-        arrays = {key: self.labels if label else self.latents for key, label in is_label.items()}
-        return {key: array for key, array in arrays.items() if array is not None}
+    @property
+    def by_name(self) -> dict[str, np.ndarray]:
+        """The arguments of an export, by the names of its inputs."""
+        return {"latents": self.latents} | ({} if self.labels is None else {"labels": self.labels})
 
 
 class Format(NamedTuple):
@@ -53,15 +56,21 @@ class Format(NamedTuple):
     run: Callable[[Path, Inputs], np.ndarray]  # images [n, H, W, C] float32
     modules: tuple[str, ...]  # that it needs, all in the extra `export`
     tolerance: float  # difference from Keras, of images in -1..1
+    write_facts: Callable[[Path, Facts], None]
+    read_facts: Callable[[Path], Facts]
 
 
-def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, float]:
+def export(
+    generator: keras.Model, name: str, directory: Path, of_run: Facts | None = None
+) -> tuple[Path, float]:
     """Writes a generator and returns where, and how far its images are from those it draws here.
 
     Args:
         generator: From latents, and labels if conditional, to float32 images.
         name: A key of `FORMATS`.
         directory: Where; created if needed.
+        of_run: What the file says of where the generator comes from, beside what it takes and
+            makes; see gan/sampling/export_facts.py.
 
     Returns:
         The path, and the largest difference over all pixels of 100 seeds, images in -1..1. What is
@@ -89,7 +98,6 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
     directory.mkdir(parents=True, exist_ok=True)
     model = in_float32(generator)
     inputs = inputs_of(model)
-    # Before it is written: Keras exports to ONNX only what was called once.
     expected, drawn_here = (network(inputs.for_keras).numpy() for network in (model, generator))
 
     # Beside its place, so that nothing is left of what failed.
@@ -98,6 +106,7 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
         try:
             with quiet():
                 row.write(model, written)
+                row.write_facts(written, all_facts(generator, of_run or {}))
                 images = row.run(written, inputs)
         except OSError:
             raise
@@ -111,6 +120,11 @@ def export(generator: keras.Model, name: str, directory: Path) -> tuple[Path, fl
             path.rename(temporary / "before")
         written.rename(path)
     return path, float(np.abs(images - drawn_here).max())
+
+
+def all_facts(generator: keras.Model, of_run: Facts) -> dict[str, Any]:
+    """Returns what an export of a generator says of itself."""
+    return {**of_run, **export_facts.facts_of_generator(generator)}
 
 
 def inputs_of(model: keras.Model) -> Inputs:
@@ -130,12 +144,29 @@ def in_float32(model: keras.Model) -> keras.Model:
     if all(layer.compute_dtype == "float32" for layer in all_layers(model) if layer.weights):
         return model
 
-    def converted(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})
+    def converted(part: keras.Operation) -> keras.Operation:
+        return part.__class__.from_config(with_float32(part.get_config()))
 
     clone = keras.models.clone_model(model, clone_function=converted)
     clone.set_weights(model.get_weights())
     return clone
+
+
+def with_float32(config: Any) -> Any:
+    """Returns the configuration of a layer or an operation, and of those inside, in float32."""
+    if isinstance(config, dict):
+        return {
+            key: "float32" if key == "dtype" and is_half(value) else with_float32(value)
+            for key, value in config.items()
+        }
+    return [with_float32(one) for one in config] if isinstance(config, list) else config
+
+
+def is_half(dtype: Any) -> bool:
+    """Tells whether the dtype in a configuration, a name or a policy, computes in 16 bits."""
+    if isinstance(dtype, dict):  # a policy, as Keras writes it
+        dtype = dtype.get("config", {}).get("name")
+    return str(dtype).endswith("float16")
 
 
 @contextlib.contextmanager
@@ -157,7 +188,7 @@ def quiet() -> Iterator[None]:
 
 def write_keras(model: keras.Model, path: Path) -> None:
     """Writes Keras' own format."""
-    model.save(path)
+    keras_files.save(model, path)
 
 
 def run_keras(path: Path, inputs: Inputs) -> np.ndarray:
@@ -167,60 +198,86 @@ def run_keras(path: Path, inputs: Inputs) -> np.ndarray:
     return images
 
 
+def named(model: keras.Model, batch: int | None = None) -> keras.Model:
+    """Returns the same function of inputs with our names; it returns {"images": ...}.
+
+    It draws any number of images, or `batch`.
+    """
+    inputs = [
+        keras.Input(batch_shape=(batch, *tensor.shape[1:]), dtype=dtype, name=name)
+        for tensor, name, dtype in zip(
+            model.inputs, ("latents", "labels"), ("float32", "int32"), strict=False
+        )
+    ]
+    taken = inputs if len(inputs) > 1 else inputs[0]
+    return keras.Model(taken, {export_facts.output_name(model): model(taken)})
+
+
 def write_savedmodel(model: keras.Model, path: Path) -> None:
     """Writes a directory with the signature serving_default, for TensorFlow Serving and others."""
-    model.export(plain_path(path), format="tf_saved_model", verbose=False)
+    named(model).export(plain_path(path), format="tf_saved_model", verbose=False)
 
 
 def run_savedmodel(path: Path, inputs: Inputs) -> np.ndarray:
     """Runs the signature in TensorFlow, without Keras."""
     serve = tf.saved_model.load(plain_path(path)).signatures["serving_default"]
-    _, specs = serve.structured_input_signature
-    given = inputs.by_key({name: spec.dtype.is_integer for name, spec in specs.items()})
-    (images,) = serve(**{name: tf.constant(array) for name, array in given.items()}).values()
+    given = {name: tf.constant(array) for name, array in inputs.by_name.items()}
+    (images,) = serve(**given).values()
     array: np.ndarray = images.numpy()
     return array
 
 
 # Keras' export(format="litert") does the same, but not in 3.12, the last Keras for Python 3.10.
 def write_tflite(model: keras.Model, path: Path, half: bool = False) -> None:
-    """Writes a flat buffer for LiteRT that draws one image, with weights in float16 if asked for.
+    """Writes a flat buffer for LiteRT, with weights in float16 if asked for.
 
-    One, because with batches of any size convolutions after an upsampling cannot be converted.
+    It draws any number of images at once, or one where that cannot be converted: the converter
+    loses the height of what an upsampling makes of them.
     """
-    inputs = [
-        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    ]
-    one_image = keras.Model(inputs, model(inputs if len(inputs) > 1 else inputs[0]))
-    converter = tf.lite.TFLiteConverter.from_keras_model(one_image)
+    try:
+        content = converted(named(model), half)
+    except Exception:  # in many ways, and says so if it cannot convert the other one either
+        content = converted(named(model, 1), half)
+    path.write_bytes(content)
+
+
+def converted(model: keras.Model, half: bool) -> bytes:
+    """Returns a model as TensorFlow's converter gives it."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    path.write_bytes(converter.convert())
+    content: bytes = converter.convert()
+    return content
+
+
+def draws_one(path: Path) -> bool:
+    """Tells whether a LiteRT file draws one image a call, and not any number of them."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    latents = Interpreter(str(path)).get_signature_runner().get_input_details()["latents"]
+    return bool(latents["shape_signature"][0] == 1)
 
 
 def run_tflite(path: Path, inputs: Inputs) -> np.ndarray:
-    """Runs it in LiteRT, image by image."""
+    """Runs the signature in LiteRT, image by image if it draws one a call."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path))
-    interpreter.allocate_tensors()
-    details = interpreter.get_input_details()
-    given = inputs.by_key({d["index"]: np.issubdtype(d["dtype"], np.integer) for d in details})
-    output = interpreter.get_output_details()[0]["index"]
+    draw = Interpreter(str(path)).get_signature_runner()
+    count = len(inputs.latents)
+    size = 1 if draws_one(path) else count
     images = []
-    for i in range(len(inputs.latents)):
-        for index, array in given.items():
-            interpreter.set_tensor(index, array[i : i + 1])
-        interpreter.invoke()
-        images.append(interpreter.get_tensor(output))
+    for start in range(0, count, size):
+        given = {name: array[start : start + size] for name, array in inputs.by_name.items()}
+        images += draw(**given).values()
     return np.concatenate(images)
 
 
 def write_onnx(model: keras.Model, path: Path) -> None:
     """Writes ONNX, through tf2onnx."""
-    model.export(path, format="onnx", verbose=False)
+    whole = named(model)
+    whole(inputs_of(model).for_keras)  # Keras exports to ONNX only what was called once
+    whole.export(path, format="onnx", verbose=False)
 
 
 def run_onnx(path: Path, inputs: Inputs) -> np.ndarray:
@@ -228,21 +285,24 @@ def run_onnx(path: Path, inputs: Inputs) -> np.ndarray:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    given = inputs.by_key({node.name: "int" in node.type for node in session.get_inputs()})
-    images: np.ndarray = session.run(None, given)[0]
+    images: np.ndarray = session.run(None, inputs.by_name)[0]
     return images
 
 
+IN_ARCHIVE = export_facts.write_in_archive, export_facts.read_in_archive
+IN_DIRECTORY = export_facts.write_in_directory, export_facts.read_in_directory
+IN_ONNX = export_facts.write_in_onnx, export_facts.read_in_onnx
+LITERT = ("ai_edge_litert",)
+write_tflite_float16 = functools.partial(write_tflite, half=True)
+
 FORMATS: dict[str, Format] = {
-    "keras": Format("generator.keras", write_keras, run_keras, (), 0.0),
-    "savedmodel": Format("savedmodel", write_savedmodel, run_savedmodel, (), 1e-4),
-    "tflite": Format("generator.tflite", write_tflite, run_tflite, ("ai_edge_litert",), 1e-3),
+    "keras": Format("generator.keras", write_keras, run_keras, (), 0.0, *IN_ARCHIVE),
+    "savedmodel": Format("savedmodel", write_savedmodel, run_savedmodel, (), 1e-4, *IN_DIRECTORY),
+    "tflite": Format("generator.tflite", write_tflite, run_tflite, LITERT, 1e-3, *IN_ARCHIVE),
     "tflite_float16": Format(
-        "generator_float16.tflite",
-        functools.partial(write_tflite, half=True),
-        run_tflite,
-        ("ai_edge_litert",),
-        0.05,
+        "generator_float16.tflite", write_tflite_float16, run_tflite, LITERT, 0.05, *IN_ARCHIVE
     ),
-    "onnx": Format("generator.onnx", write_onnx, run_onnx, ("tf2onnx", "onnxruntime"), 1e-3),
+    "onnx": Format(
+        "generator.onnx", write_onnx, run_onnx, ("tf2onnx", "onnxruntime"), 1e-3, *IN_ONNX
+    ),
 }

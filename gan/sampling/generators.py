@@ -1,5 +1,6 @@
 """Generators of runs and of files."""
 
+import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,18 +12,20 @@ from gan.data.datasets import DATASETS, Dataset, dataset_from_config
 from gan.errors import UserError
 from gan.models.build import build_generator
 from gan.models.checks import check_network
-from gan.run import imports, layout, run_directory, saved_config
+from gan.run import imports, layout, records, run_directory, saved_config
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.files import MOST_BYTES, open_file
-from gan.run.paths import check_pattern, plain_path
-from gan.run.streams import say
+from gan.run.paths import check_encoding, check_pattern, plain_path
+from gan.run.streams import tell
 from gan.sampling import packaged
 from gan.sampling.drawing import check_range
 
 
-def makes_points(config: Config) -> bool:
-    """Tells whether a configuration is about points instead of images."""
+def makes_points(run_dir: Path, config: Config) -> bool:
+    """Tells whether a run is about points instead of images, also of data that have no row here."""
+    if facts := read_data_facts(run_dir):
+        return len(facts.shape) == 1
     source = DATASETS.get(config.dataset)
     return source is not None and source.points
 
@@ -49,7 +52,7 @@ def restore_generator(
         with imports.naming_missing(run_dir, values):
             generator = build_generator(config, data.shape, data.classes)
         for line in imports.changed(values):
-            say(f"warning: {line}")
+            tell(f"warning: {line}")
     part = "ema_generator" if weights == "ema" else "generator"
     return generator, restore_networks(run_dir, {part: generator}, checkpoint, "generator")
 
@@ -82,7 +85,7 @@ def restore_networks(
             refusals[paths[0]] = f"{paths[0]}: cannot be restored into the {said} ({reason})"
             continue
         for refusal in refusals.values():
-            say(f"warning: {refusal}; {paths[0]} is taken")
+            tell(f"warning: {refusal}; {paths[0]} is taken")
         return run_directory.step_of(paths[0])
     first, *others = refusals.values()
     before = f", nor can the {len(others)} before it" if others else ""
@@ -90,7 +93,14 @@ def restore_networks(
 
 
 def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras.Model:
-    """Returns the generator of a run, or the one in a Keras file.
+    """Returns the generator of a run, or the one in a Keras file, see `load_with_step`."""
+    return load_with_step(path, checkpoint, weights)[0]
+
+
+def load_with_step(
+    path: Path, checkpoint: str = "", weights: str = ""
+) -> tuple[keras.Model, int | None]:
+    """Returns a generator, and the step that it is of, None if that is not known.
 
     Args:
         path: A run, a Keras file, or the name of a generator that comes with the package.
@@ -107,20 +117,34 @@ def load_generator(path: Path, checkpoint: str = "", weights: str = "") -> keras
     if packaged.is_file(path):
         if checkpoint:
             raise UserError(f"--checkpoint={checkpoint}: is for runs, {path} is a file")
-        return read_generator(packaged.file_of(path))
+        return read_generator(packaged.file_of(path)), ended_at(path)
     config, own = saved_config.read_config(path), "generator" in saved_config.own_networks(path)
     if checkpoint:
         find_checkpoint(path, checkpoint)  # found missing before data are loaded
         # Runs of older versions do not say what their data are.
-        data = read_data_facts(path) or dataset_from_config(config, say)
-        return restore_generator(path, data, weights or config.sample_weights, checkpoint)[0]
+        data = read_data_facts(path) or dataset_from_config(config, tell)
+        return restore_generator(path, data, weights or config.sample_weights, checkpoint)
     if not (path / layout.GENERATOR_FILE).exists() and not own:
         find_checkpoint(path, "latest")
         raise UserError(
             f"--run_dir={path}: has no {layout.GENERATOR_FILE} yet, it comes when training "
             "ends; its checkpoints have one: --checkpoint=latest"
         )
-    return load_saved_generator(path)
+    return load_saved_generator(path), ended_at(path)
+
+
+def ended_at(path: Path) -> int | None:
+    """Returns the step of the generator.keras of a run, or of one that comes with the package.
+
+    None if that is not known: of a file, and of a run that failed after it had been written.
+    """
+    if packaged.is_packaged(path):
+        return int(packaged.record_of(str(path))["config"]["steps"])
+    try:
+        summary = {} if path.is_file() else records.read_summary(path / layout.SUMMARY_FILE)
+    except UserError:  # a damaged one: nobody needs it to draw
+        return None
+    return summary["step"] if summary and summary["status"] != "stopped" else None
 
 
 def load_saved_generator(run_dir: Path) -> keras.Model:
@@ -130,7 +154,7 @@ def load_saved_generator(run_dir: Path) -> keras.Model:
         raise UserError(f"--run_dir={run_dir}: has no {path.name} yet, it comes when training ends")
     with imports.naming_missing(run_dir, saved_config.read_values(run_dir)):
         generator = read_generator(path)
-    made, points = generator.output_shape, makes_points(config)
+    made, points = generator.output_shape, makes_points(run_dir, config)
     if len(made) != (2 if points else 4):
         right = "points [batch, 2]" if points else "images [batch, H, W, C]"
         raise UserError(f"{path}: makes {made}, must make {right}")
@@ -146,8 +170,25 @@ def read_network(path: Path) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # damage has many faces, see zipfile and keras.saving
         said = (isinstance(error, OSError) and error.strerror) or str(error)
-        reason = " ".join(said.split())[:200]
+        said = said.rpartition("Exception encountered: ")[2]  # Keras puts the layer before it
+        reason = " ".join(said.split())[:200] + written_by(path)
         raise UserError(f"{path}: cannot be loaded ({reason})") from None
+
+
+def written_by(path: Path) -> str:
+    """Returns that another version of Keras wrote a file, "" if not, or if it does not say."""
+    try:
+        with (
+            open_file(path) as file,
+            zipfile.ZipFile(file) as archive,
+            archive.open("metadata.json") as member,
+        ):
+            version = json.loads(member.read(10_000))["keras_version"]
+    except Exception:  # it may be anything
+        return ""
+    if version == keras.__version__:
+        return ""
+    return f"; Keras {version!s:.20} wrote it, this is {keras.__version__}"
 
 
 def read_generator(path: Path) -> keras.Model:
@@ -164,7 +205,7 @@ def read_generator(path: Path) -> keras.Model:
         raise UserError(f"{path}: takes {[x.shape for x in inputs]}, must take latents [batch, n]")
     check_network(str(path), generator, latents, shape, len(inputs) == 2)
     for doubt in check_range(str(path), generator):
-        say(f"warning: {doubt}")
+        tell(f"warning: {doubt}")
     return generator
 
 
@@ -187,11 +228,7 @@ def find_checkpoint(run_dir: Path, checkpoint: str) -> str:
 def find_checkpoints(run_dir: Path, checkpoint: str) -> list[str]:
     """Returns the paths of what may stand for a checkpoint, the best first: of "latest" all."""
     check_pattern(run_dir, "run_dir")
-    try:
-        str(run_dir).encode()
-    except UnicodeEncodeError:
-        flag = f"--run_dir={run_dir}"
-        raise UserError(f"{flag}: must be UTF-8, TensorFlow reads no other names") from None
+    check_encoding(run_dir, "run_dir")
     newest = run_directory.checkpoints(run_dir / layout.CHECKPOINTS_DIR)
     best = run_directory.checkpoints(run_dir / layout.BEST_DIR)
     paths = {

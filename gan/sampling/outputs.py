@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from gan.data import figures
 from gan.data.datasets import dataset_from_config
+from gan.data.folders.find import counted
 from gan.data.identity import data_of_run, folder_of
 from gan.data.images import (
     LONGEST,
@@ -18,6 +20,7 @@ from gan.data.images import (
     image_grid,
     read_png,
     scatter,
+    scatter_figure,
     write_gif,
     write_png,
 )
@@ -28,7 +31,7 @@ from gan.run import reader
 from gan.run.atomic_files import replacing
 from gan.run.config import Config
 from gan.run.heads import Codes
-from gan.run.streams import say
+from gan.run.streams import tell
 from gan.sampling import drawing, latents
 from gan.sampling.class_mixing import mixing_generator
 from gan.sampling.classes import folder_names
@@ -111,8 +114,12 @@ def write_grid(request: Request, out: Path) -> str:
     if request.makes_points:
         clouds = [request.draw(range(drawing.POINTS_SHOWN))]
         if request.config:
-            data = dataset_from_config(request.config, say)
+            data = dataset_from_config(request.config, tell)
             clouds.insert(0, real_examples(data, drawing.POINTS_SHOWN, 0))
+        if out.suffix != ".png":
+            with figures.style():
+                figures.write_figure(out, scatter_figure(figures.COLUMN, *clouds))
+            return str(out)
         picture = scatter(*clouds)
     elif request.labels is None and (request.seeds is not None or not len(classes)):
         shown = request.seeds or range(side**2)
@@ -127,8 +134,16 @@ def write_grid(request: Request, out: Path) -> str:
         images = request.draw(np.tile(shown, len(classes)), np.repeat(classes, len(shown)))
         rows = [in_rows(part, columns) for part in np.split(images, len(classes))]
         picture = image_grid(np.concatenate(rows), columns)
-    write_png(out, picture)
+    write_picture(out, picture)
     return str(out)
+
+
+def write_picture(out: Path, picture: np.ndarray) -> None:
+    """Writes [H, W, C] uint8 as PNG, pixel by pixel, or as PDF or SVG as wide as a column."""
+    if out.suffix == ".png":
+        write_png(out, picture)
+    else:
+        figures.write_picture(out, picture)
 
 
 def in_rows(images: np.ndarray, columns: int) -> np.ndarray:
@@ -203,7 +218,7 @@ def write_interpolation(request: Request, out: Path) -> str:
         drawing.draw(request.generator, path, np.full(len(path), label))
         for label in (classes if len(classes) else [0])  # not looked at where there are none
     ]
-    write_png(out, image_grid(np.concatenate(rows), STEPS))
+    write_picture(out, image_grid(np.concatenate(rows), STEPS))
     frames = [
         image_grid(np.stack(frame), 1)
         for i, frame in enumerate(zip(*rows, strict=True))
@@ -224,7 +239,7 @@ def write_directions(request: Request, out: Path) -> str:
     ways, share = walks(request.generator, seeds, count, request.reach, request.truncation)
     rows = ways.reshape(-1, ways.shape[-1])
     images = drawing.draw(request.generator, rows, labels.repeat(count * WALK_STEPS))
-    write_png(out, image_grid(images, WALK_STEPS))
+    write_picture(out, image_grid(images, WALK_STEPS))
     reach = f"{request.reach:g}"
     return f"{out}: {count} directions from -{reach} to {reach}, {share:.0%} of the kernel's energy"
 
@@ -244,8 +259,11 @@ def write_class_ways(request: Request, out: Path) -> str:
         ends = latents.truncate(ends, request.truncation)
     steps = np.tile(np.arange(len(ways) * STEPS).reshape(-1, 1, STEPS), [1, len(seeds), 1])
     rows = np.tile(ends.repeat(STEPS, 0), [len(ways), 1])
-    write_png(out, image_grid(drawing.draw(generator, rows, steps.ravel()), STEPS))
-    return f"{out}: from class to class, {len(ways)} ways of {len(seeds)} seeds, mixing {what}"
+    write_picture(out, image_grid(drawing.draw(generator, rows, steps.ravel()), STEPS))
+    return (
+        f"{out}: from class to class, {counted(len(ways), 'way')} of "
+        f"{counted(len(seeds), 'seed')}, mixing {what}"
+    )
 
 
 def write_nearest(request: Request, out: Path) -> str:
@@ -254,16 +272,16 @@ def write_nearest(request: Request, out: Path) -> str:
         raise UserError(f"--nearest: needs a run, {request.run_dir} is a file")
     seeds, labels = request.pairs(request.seeds or range(NEAREST))
     request.check_count(3 * len(seeds), NEAREST)
-    data = data_of_run(request.run_dir, request.config, say, request.data)
+    data = data_of_run(request.run_dir, request.config, tell, request.data)
     images = request.draw(seeds, labels)
-    rows = request.with_nearest(images, request.config.dataset, data, say)
+    rows = request.with_nearest(images, request.config.dataset, data, tell)
     columns = min(NEAREST, len(images))
     lines = [
         in_rows(row[start : start + columns], columns)
         for start in range(0, len(images), columns)
         for row in rows.values()
     ]
-    write_png(out, image_grid(np.concatenate(lines), columns))
+    write_picture(out, image_grid(np.concatenate(lines), columns))
     return f"{out}: {', '.join(rows)}"
 
 
@@ -273,7 +291,7 @@ def write_codes(request: Request, out: Path) -> str:
     if not codes.entries():
         raise UserError(f"--codes: needs a run with --auxiliary=infogan, {request.run_dir} is none")
     picture = code_picture(request.generator, codes)
-    write_png(out, picture)
+    write_picture(out, picture)
     rows = "a row a category" if codes.categories else "a row a latent"
     ways = f", then {codes.continuous} continuous codes" if codes.continuous else ""
     return f"{out}: {rows}, {COLUMNS} latents{ways} of {COLUMNS} steps"

@@ -17,9 +17,9 @@ from gan.models.build import build_generator
 from gan.run import layout, saved_config
 from gan.run.atomic_files import replacing
 from gan.run.data_facts import DataFacts, read_data_facts
-from gan.run.streams import say
+from gan.run.streams import tell
 from gan.sampling import packaged
-from gan.sampling.generators import load_generator, load_saved_generator
+from gan.sampling.generators import load_saved_generator, load_with_step
 
 SNAPSHOT = re.compile(r"step_(\d{1,12})\.npz")
 POOR = 0.1  # error of a profile from which on it is another one
@@ -112,7 +112,7 @@ def averaged_generator(
         np.tile(exponents, len(steps)), np.repeat(steps, len(WIDTHS)), exponent_of(width), end
     )
     if made.error > POOR:
-        say(
+        tell(
             f"warning: --ema_sigma={width}: the snapshots of {run_dir} give this average with an "
             f"error of {made.error:.0%} (a smaller --checkpoint_every stores more)"
         )
@@ -130,16 +130,23 @@ def load_any(
     Raises:
         UserError: There is none, or a width is asked for with other weights.
     """
+    return load_any_with_step(path, checkpoint, weights, width)[0]
+
+
+def load_any_with_step(
+    path: Path, checkpoint: str = "", weights: str = "", width: float = 0.0
+) -> tuple[keras.Model, int | None]:
+    """Returns the same and the step that it is of, None if that is not known."""
     if not width:
-        return load_generator(path, checkpoint, weights)
+        return load_with_step(path, checkpoint, weights)
     flag = f"--ema_sigma={width}"
     if weights:
         raise UserError(f"{flag}: is an average of its own, --weights={weights} is another one")
     if packaged.is_file(path):
         raise UserError(f"{flag}: is for runs, {path} is a file")
     config = saved_config.read_config(path)
-    data = read_data_facts(path) or dataset_from_config(config, say)
-    return averaged_generator(path, data, width, checkpoint or "latest")[0]
+    data = read_data_facts(path) or dataset_from_config(config, tell)
+    return averaged_generator(path, data, width, checkpoint or "latest")
 
 
 def combine(generator: keras.Model, paths: Sequence[Path], made: Fit) -> None:

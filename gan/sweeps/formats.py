@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.evaluation.better import ARROWS, better
-from gan.sweeps.groups import Group, Kind, differing, status_of
-from gan.sweeps.intervals import in_words
+from gan.sweeps.groups import Group, Kind, differing
+from gan.sweeps.intervals import Mean, in_words
 
 ABOUT = (
     "Mean over seeds ± half of the 95 % t-interval, of a single run its value; real images: mean "
@@ -46,7 +46,7 @@ def tables_of(
             rows.append([*first, "" if varied else "real images", *(floor(kind, n) for n in names)])
         for i, group in enumerate(groups):
             start = [*labels(group, varied), runs_in_words(group, kind.evaluated[i])]
-            cells = [in_words(means[name][i]) if means[name][i] else "-" for name in names]
+            cells = [in_cell(means[name][i], len(kind.evaluated[i])) for name in names]
             best |= {(len(rows), len(start) + j) for j, n in enumerate(names) if kind.best(n) == i}
             rows.append([*start, *cells])
         headings = [*varied, "runs", *(f"{name} {ARROWS[better(name)]}".strip() for name in names)]
@@ -59,9 +59,16 @@ def labels(group: Group, varied: Sequence[str]) -> list[str]:
     return [str(group.values.get(name, "")) for name in varied]
 
 
+def in_cell(mean: Mean | None, evaluated: int) -> str:
+    """Returns a mean, and of how many runs it is if that is not of all that were evaluated."""
+    if mean is None:
+        return "-"
+    return in_words(mean) + (f" of {mean.size}" if mean.size < evaluated else "")
+
+
 def runs_in_words(group: Group, evaluated: Container[Path] = ()) -> str:
     """Returns how many runs a mean is of, and why it is not of the others."""
-    others = [status_of(run) for run in group.runs if run.path not in evaluated]
+    others = [run.status for run in group.runs if run.path not in evaluated]
     whys = {"failed": "failed", "unfinished": "unfinished", "completed": "not evaluated"}
     missing = [f"{others.count(one)} {why}" for one, why in whys.items() if one in others]
     return ", ".join([f"{len(group.runs) - len(others)} of {len(group.runs)}", *missing])
@@ -130,11 +137,17 @@ def numbers(groups: Sequence[Group], kinds: Sequence[Kind], metrics: Sequence[st
     """Returns CSV with full precision: a line a group and kind of evaluation."""
     varied = differing(groups)
     names = dict.fromkeys(n for kind in kinds for n in kind.metrics if not metrics or n in metrics)
+    parts = ("", "_half_width", "_runs", "_best", "_real", "_real_sd")
+    counts = ["runs", "evaluated", "failed", "unfinished"]
+    of_metrics = [f"{name}{part}" for name in names for part in parts]
+    # Precision is a flag and a metric.
+    taken = {"evaluation", *counts, *of_metrics}
+    flags = [f"flag_{name}" if name in taken else name for name in varied]
     lines: list[dict[str, Any]] = []
     for kind in kinds:
         for i, group in enumerate(groups):
             line: dict[str, Any] = {"evaluation": kind.title}
-            line |= dict(zip(varied, labels(group, varied), strict=True))
+            line |= dict(zip(flags, labels(group, varied), strict=True))
             line |= {"runs": len(group.runs), "evaluated": len(kind.evaluated[i])}
             line |= {status: group.count(status) for status in ("failed", "unfinished")}
             for name in (name for name in names if name in kind.metrics):
@@ -145,9 +158,7 @@ def numbers(groups: Sequence[Group], kinds: Sequence[Kind], metrics: Sequence[st
                 if real:
                     line |= {f"{name}_real": real["mean"], f"{name}_real_sd": real["sd"]}
             lines.append(line)
-    parts = ("", "_half_width", "_runs", "_best", "_real", "_real_sd")
-    columns = ["evaluation", *varied, "runs", "evaluated", "failed", "unfinished"]
-    columns += [f"{name}{part}" for name in names for part in parts]
+    columns = ["evaluation", *flags, *counts, *of_metrics]
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()

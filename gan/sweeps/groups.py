@@ -1,24 +1,18 @@
 """Runs that differ in their seed only, and their evaluations, apart where not comparable."""
 
-import dataclasses
 import glob
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.errors import UserError
-from gan.evaluation.better import better
-from gan.run import imports, saved_config
-from gan.run.config import FOLDER
+from gan.evaluation.better import better, kind_of, weights_of
+from gan.run import saved_config, seeds
 from gan.run.reader import History, read_history
 from gan.sweeps.intervals import Mean, mean_of, overlap
 
 Record = Mapping[str, Any]
-
-# What says what a number is of; numbers that differ in one of these are not compared.
-OF_KIND = ("features", "num_images", "reference", "weights", "seed")
 
 
 class Group(NamedTuple):
@@ -29,7 +23,7 @@ class Group(NamedTuple):
 
     def count(self, status: str) -> int:
         """Returns how many runs have a status."""
-        return sum(status_of(run) == status for run in self.runs)
+        return sum(run.status == status for run in self.runs)
 
 
 class Kind(NamedTuple):
@@ -67,9 +61,10 @@ class Kind(NamedTuple):
             "higher": lambda mean: -mean,
             "real": lambda mean: abs(mean - floor["mean"]) if floor else 0.0,
         }
-        first = min(means, key=lambda i: losses[direction](means[i].mean))
-        others = [mean for i, mean in means.items() if i != first]
-        return None if any(overlap(means[first], mean) for mean in others) else first
+        lost = {i: mean._replace(mean=losses[direction](mean.mean)) for i, mean in means.items()}
+        first = min(lost, key=lambda i: lost[i].mean)
+        others = [mean for i, mean in lost.items() if i != first]
+        return None if any(overlap(lost[first], mean) for mean in others) else first
 
 
 def find_runs(places: Iterable[Path]) -> list[Path]:
@@ -100,14 +95,6 @@ def runs_below(place: Path) -> list[Path]:
     return runs
 
 
-def status_of(run: History) -> str:
-    """Returns "completed", "failed" (training stopped it) or "unfinished"."""
-    status = run.summary.get("status")
-    if status == "completed" and run.summary["step"] >= run.config.steps:
-        return "completed"
-    return "failed" if status == "stopped" else "unfinished"
-
-
 def group_runs(run_dirs: Iterable[Path]) -> list[Group]:
     """Returns runs in groups that differ in their seed only, in the order in which they come.
 
@@ -117,8 +104,8 @@ def group_runs(run_dirs: Iterable[Path]) -> list[Group]:
     groups: dict[str, Group] = {}
     for run_dir in run_dirs:
         run = read_history(run_dir)
-        values = what_tells_apart(run)
-        key = json.dumps(values, sort_keys=True)
+        values = seeds.what_tells_apart(run)
+        key = seeds.key_of(values)
         before = groups.get(key, Group(values, []))
         for other in before.runs:
             if other.config.seed == run.config.seed:
@@ -130,32 +117,9 @@ def group_runs(run_dirs: Iterable[Path]) -> list[Group]:
     return list(groups.values())
 
 
-def what_tells_apart(run: History) -> dict[str, Any]:
-    """Returns the configuration of a run without its seed, and what else it was made of."""
-    values = dataclasses.asdict(run.config)
-    del values["seed"]
-    saved = saved_config.read_values(run.path)
-    if run.own_networks:
-        known = saved.get("architectures")
-        about = known if isinstance(known, dict) else {}
-        for name in run.own_networks:
-            network = about.get(name)
-            digest = network.get("digest", "") if isinstance(network, dict) else ""
-            values[name] = f"own {str(digest)[:8]}".strip()
-    if files := imports.saved(saved):  # the same names may be rows of another file
-        values["import"] = ",".join(f"{Path(f.path).name} {f.sha256[:8]}" for f in files)
-    data = saved.get("data")
-    if run.config.dataset.startswith(FOLDER) and isinstance(data, dict):
-        values["data"] = str(data.get("digest", ""))[:8]
-    return values
-
-
 def differing(groups: Sequence[Group]) -> list[str]:
     """Returns the names of values that are not the same in all groups."""
-    names = dict.fromkeys(name for group in groups for name in group.values)
-    return [
-        name for name in names if len({json.dumps(group.values.get(name)) for group in groups}) > 1
-    ]
+    return seeds.differing([group.values for group in groups])
 
 
 def kinds_of(groups: Sequence[Group], step: int | None = None) -> list[Kind]:
@@ -168,14 +132,13 @@ def kinds_of(groups: Sequence[Group], step: int | None = None) -> list[Kind]:
     found: dict[str, tuple[Record, list[dict[Path, Record]]]] = {}
     for number, group in enumerate(groups):
         for run in group.runs:
-            if step is None and status_of(run) != "completed":
+            if step is None and run.status != "completed":
                 continue
             at = run.config.steps if step is None else step
             for record in run.evaluations:
                 if record["step"] != at:
                     continue
-                key = json.dumps({name: record.get(name) for name in OF_KIND}, sort_keys=True)
-                _, evaluated = found.setdefault(key, (record, [{} for _ in groups]))
+                _, evaluated = found.setdefault(kind_of(record), (record, [{} for _ in groups]))
                 before = evaluated[number].get(run.path, {"metrics": {}})
                 # One after the other, as --metrics asked for them; the last one counts.
                 metrics = {**before["metrics"], **record["metrics"]}
@@ -214,8 +177,8 @@ def title_of(record: Record) -> str:
         of = " ".join(str(reference[name]) for name in ("dataset", "split") if name in reference)
         count = reference.get("num_images")
         parts.append(f"against {f'{count} of ' if count else ''}{of}")
-    if "weights" in record:
-        parts.append(f"{record['weights']} weights")
+    if weights := weights_of(record):
+        parts.append(f"{weights} weights")
     if "seed" in record:
         parts.append(f"noise of seed {record['seed']}")
     return ", ".join(parts) or "evaluation"

@@ -21,10 +21,13 @@ def mean_of(values: Sequence[float]) -> Mean | None:
     count = len(values)
     if not count:
         return None
-    mean = math.fsum(values) / count
+    try:
+        mean = math.fsum(values) / count
+    except OverflowError:  # the mean is finite all the same
+        mean = math.fsum(value / count for value in values)
     if count == 1:
         return Mean(mean, None, 1)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
+    deviation = math.hypot(*(value - mean for value in values)) / math.sqrt(count - 1)
     return Mean(mean, t_quantile(count - 1) * deviation / math.sqrt(count), count)
 
 
@@ -77,7 +80,7 @@ def in_words(mean: Mean | None, decimals: int | None = None) -> str:
         return "failed"
     if decimals is None:
         size, digits = (mean.half, 2) if mean.half else (abs(mean.mean), 4)
-        whole = not size or (not mean.half and mean.mean == int(mean.mean))
+        whole = not size or size == math.inf or (not mean.half and mean.mean == int(mean.mean))
         decimals = 0 if whole else min(8, max(0, digits - 1 - math.floor(math.log10(size))))
     text = f"{mean.mean:.{decimals}f}"
     return text if mean.half is None else f"{text} ± {mean.half:.{decimals}f}"

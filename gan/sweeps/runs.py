@@ -2,13 +2,13 @@
 
 import hashlib
 import itertools
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan.run import layout, run_directory, saved_config
+from gan.errors import UserError
+from gan.run import layout, records, run_directory, saved_config
 from gan.run.config import Config
 from gan.run.presets import from_preset
 
@@ -77,24 +77,35 @@ def named_value(name: str, value: Any) -> str:
 
 def state_of(directory: Path, steps: int) -> str:
     """Returns how far the run in a directory is: `COMPLETED` means all `steps` of it."""
-    try:
-        summary = json.loads((directory / layout.SUMMARY_FILE).read_text())
-        status, step = summary["status"], summary["step"]
-    except (OSError, ValueError, KeyError):
+    summary = summary_of(directory)
+    if not summary:
         return OPEN if (directory / layout.CONFIG_FILE).exists() else NEW
-    if status == COMPLETED and step < steps:  # more are asked for than before
+    status = str(summary["status"])
+    if status == COMPLETED and summary["step"] < steps:  # more are asked for than before
         return OPEN
     return status if status in (COMPLETED, STOPPED) else OPEN
 
 
+def summary_of(directory: Path) -> dict[str, Any]:
+    """Returns the summary of the run in a directory, {} if there is none, or none to be read."""
+    try:
+        return records.read_summary(directory / layout.SUMMARY_FILE)
+    except UserError:
+        return {}
+
+
 def refuse_another_run(run: Run) -> None:
-    """Refuses a directory that holds a run of another configuration than this one.
+    """Refuses a directory that holds a run of another configuration than this one, or a longer one.
 
     Raises:
         UserError: Names the differences.
     """
     config = saved_config.with_saved_choices(run.directory, run.config)
     run_directory.check_run_dir(run.directory, config)
+    if (reached := summary_of(run.directory).get("step", 0)) > config.steps:
+        raise UserError(
+            f"--steps={config.steps}: {run.directory} has {reached} already, must be at least that"
+        )
 
 
 def other_runs(out: Path, runs: Iterable[Run]) -> list[str]:

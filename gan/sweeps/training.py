@@ -32,6 +32,7 @@ ASKING = {
     "SIGINT": (exit_status.INTERRUPTED, "SIGINT"),
     "SIGHUP": (exit_status.PREEMPTED, "SIGTERM"),  # the terminal is gone
 }
+TURN = 0.2  # seconds of a wait, after which signals are handled
 
 Children = set["subprocess.Popen[bytes]"]
 
@@ -45,7 +46,7 @@ class Ended(NamedTuple):
     broken: dict[str, int]  # the exit status of each that ended otherwise: bad input, a crash
 
 
-def train_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> Ended:
+def train_all(runs: Sequence[Run], jobs: int, tell: Callable[[str], None]) -> Ended:
     """Trains what is not done, `jobs` runs at once, each on its share of the cores.
 
     A run that fails stays as it is and is counted, and the others go on; deleting its directory
@@ -69,7 +70,7 @@ def train_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> End
         try:
             if asked or refused:
                 return
-            say(f"training {run.directory.name}")
+            tell(f"training {run.directory.name}")
             status = run_one(run, mine, children, asked)
         except OSError as error:
             place = run.directory.parent
@@ -78,13 +79,18 @@ def train_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> End
         finally:
             slots.put(mine)
         if status != exit_status.DONE and not asked:
-            say(f"{run.directory.name} ended with {status}, see {log_of(run.directory)}")
+            tell(f"{run.directory.name} ended with {status}, see {log_of(run.directory)}")
             if status != exit_status.FAILED or state_of(run.directory, 0) != STOPPED:
                 broken[run.directory.name] = status
 
     todo = [r for r in runs if state_of(r.directory, r.config.steps) not in (COMPLETED, STOPPED)]
     with passing_on_signals(children, asked), concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(train, todo))
+        futures = [pool.submit(train, run) for run in todo]
+        # In turns: Python handles a signal that came just before a wait only when that is over.
+        while concurrent.futures.wait(futures, timeout=TURN).not_done:
+            pass
+    for future in futures:
+        future.result()  # raises what a thread raised
     if refused:
         raise refused[0]
     states = [(run, state_of(run.directory, run.config.steps)) for run in runs]

@@ -10,7 +10,7 @@ from gan.algorithm.step import GanState
 from gan.errors import NotFinite, UserError
 from gan.run import layout, run_directory
 from gan.run.paths import plain_path
-from gan.run.streams import say
+from gan.run.streams import tell
 
 
 def checkpoint_manager(
@@ -40,7 +40,7 @@ def checkpoint_manager(
 def restore(
     state: GanState,
     manager: tf.train.CheckpointManager,
-    print_fn: Callable[[str], None] = say,
+    print_fn: Callable[[str], None] = tell,
     directory: Path | None = None,
 ) -> int:
     """Restores the newest sound checkpoint, if there is any, and returns its step, else 0.

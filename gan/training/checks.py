@@ -68,16 +68,8 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
                 f"--{name}={getattr(config, name)}: --optimizer={config.optimizer} does not read "
                 f"it, only {readers}; must be {valid}, as where nobody says"
             )
-    if source and source.counts_modes and config.auxiliary != "none":
-        raise UserError(
-            f"--auxiliary={config.auxiliary}: is not for {config.dataset}, valid is none"
-        )
-    if source and source.points and config.augment != "none":
-        raise UserError(f"--augment={config.augment}: is for images, valid is none")
-    if source and source.points and config.train_images:
-        raise UserError(f"--train_images={config.train_images}: is for images, valid is 0")
-    if source and source.points and config.flip:
-        raise UserError("--flip=True: is for images, valid is false")
+    if source:
+        check_kind_of_data(config, source.points, source.counts_modes)
     if config.ada_target and not loss.absolute:
         have = ", ".join(name for name, row in LOSSES.items() if row.absolute)
         raise UserError(
@@ -92,6 +84,23 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
             "--on_collapse=stop: none of the rules in docs/evaluation.md looks at this run, "
             "valid is warn"
         )
+
+
+def check_kind_of_data(config: Config, points: bool, has_modes: bool) -> None:
+    """Refuses what is not for points, or not for stacks and mixtures.
+
+    Asked of a row of the table before data are loaded, and of the data: own rows need not say it.
+    """
+    if has_modes and config.auxiliary != "none":
+        raise UserError(
+            f"--auxiliary={config.auxiliary}: is not for {config.dataset}, valid is none"
+        )
+    if points and config.augment != "none":
+        raise UserError(f"--augment={config.augment}: is for images, valid is none")
+    if points and config.train_images:
+        raise UserError(f"--train_images={config.train_images}: is for images, valid is 0")
+    if points and config.flip:
+        raise UserError("--flip=True: is for images, valid is false")
 
 
 def halving_networks(config: Config, given: Collection[str] = ()) -> list[str]:

@@ -12,12 +12,8 @@ from gan.run.records import is_number
 
 Record = dict[str, Any]  # of metrics.jsonl or evaluations.jsonl
 
-SIGNS = {  # and the row of gan/training/failures.py that is about each
-    "discriminator_won": "D wins",
-    "discriminator_dead": "D learns nothing",
-    "mode_collapse": "Mode collapse",
-    "class_collapse": "Mode collapse",
-}
+# Each has a row in gan/run/advice.py.
+SIGNS = ("discriminator_won", "discriminator_dead", "mode_collapse", "class_collapse")
 
 SPAN_KIMG = 256.0  # what a rule on D looks back at: 1,000 steps of the default run
 LEAST_RECORDS = 3  # in that span

@@ -1,4 +1,4 @@
-"""What a run tells on the terminal."""
+"""What a run tells: its progress on stderr, its result on stdout, all of it in log.txt."""
 
 import contextlib
 import os
@@ -8,13 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+import rich.console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from gan.run import streams
+from gan.run.working import working
 
 
 class Console:
-    """Prints lines; on a terminal a progress bar with steps per second and time left below them."""
+    """Prints lines; on a terminal a progress bar with steps per second and time left below them.
+
+    A reader that is gone (``| head``) or a full disk is no reason to lose a run: all goes on in
+    silence then.
+    """
 
     def __init__(self, quiet: bool = False) -> None:
         streams.occupy()
@@ -49,22 +62,40 @@ class Console:
             file.write(text.encode(errors="backslashreplace"))
 
     def print(self, line: str) -> None:
-        """Prints one line.
+        """Prints a line of progress, or a warning."""
+        self.write_log(line)
+        if self._quiet:
+            return
+        if not self._bar:
+            streams.tell(line)
+            return
+        try:
+            text = streams.shown(line, sys.stderr)
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        except OSError:
+            streams.drop("stderr")
 
-        A reader that is gone (``| head``) or a full disk is no reason to lose a run.
-        """
+    def result(self, line: str) -> None:
+        """Prints a line of what came out."""
         self.write_log(line)
         if self._quiet:
             return
         try:
-            if self._bar:
-                text = streams.shown(line, sys.stdout)
-                self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
-            else:
-                streams.say(line)
+            streams.say(line)
         except OSError:
-            self._quiet = True
             streams.drop("stdout")
+
+    @contextlib.contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Shows what takes long while the block runs: in the bar, if there is one."""
+        if self._bar:
+            before = self._bar.tasks[0].fields["doing"]
+            self._bar.update(self._task, doing=what, refresh=True)
+            yield
+            self._bar.update(self._task, doing=before)
+        else:
+            with contextlib.nullcontext() if self._quiet else working(what):
+                yield
 
     @property
     def has_bar(self) -> bool:
@@ -74,17 +105,22 @@ class Console:
     @contextlib.contextmanager
     def progress(self, step: int, steps: int) -> Iterator[None]:
         """Shows the bar while the block runs, if this is a terminal."""
-        if self._quiet or sys.stdout is None or not sys.stdout.isatty():
+        if self._quiet or not streams.is_terminal():
             yield
             return
         columns = (
             TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
             BarColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[doing]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns)
-        self._task = self._bar.add_task("training", total=steps, completed=step, rate="")
+        both = sys.stdout is not None and sys.stdout.isatty()
+        self._bar = Progress(
+            *columns, console=rich.console.Console(stderr=True), redirect_stdout=both
+        )
+        self._task = self._bar.add_task("training", total=steps, completed=step, doing="")
         try:
             with self._bar:
                 yield
@@ -96,4 +132,4 @@ class Console:
         if self._bar:
             task = self._bar.tasks[0]
             rate = f"{task.speed:.1f} steps/s" if task.speed else ""
-            self._bar.update(self._task, completed=step, rate=rate)
+            self._bar.update(self._task, completed=step, doing=rate)

@@ -147,7 +147,8 @@ def processor() -> str:
         name = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         pass
-    return f"{name}, {cores()} cores"
+    count = cores()
+    return f"{name}, {count} core{'s' * (count != 1)}"
 
 
 def cores() -> int:

@@ -1,4 +1,4 @@
-"""How training fails: what it raises, and what a full disk becomes."""
+"""What a full disk, and whatever else keeps a run from being written, becomes."""
 
 import contextlib
 import re
@@ -9,24 +9,7 @@ import tensorflow as tf
 
 from gan.errors import CannotWrite
 
-# Rows of the table "When something is wrong" of README.md, and what they advise in a few words.
-ADVICE = {
-    "D wins": "a lower --d_learning_rate, or a penalty as in --preset=mlp_r3",
-    "D learns nothing": "a higher --d_learning_rate, or a smaller --penalty_weight",
-    "Mode collapse": "--preset=mlp_r3, --pack=2, or a lower --d_learning_rate",
-    "Not finite": "--on_nan=rollback, or lower learning rates",
-    "Out of memory": "a smaller --batch_size",
-}
-
 AROUND = re.compile(r"\{\{.*?\}\}|\[Op:.*?\]")  # TensorFlow's own names around a message
-
-
-def advice(*rows: str) -> str:
-    """Returns what usually helps, and where more of it stands: keys of `ADVICE`."""
-    return "; ".join(
-        f'what usually helps: {ADVICE[row]} (README, "When something is wrong", row "{row}")'
-        for row in rows
-    )
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from gan.run.config import Config
 from gan.run.data_facts import read_data_facts
 from gan.run.jsonl import INT64
 from gan.run.records import read_summary
-from gan.run.streams import say
+from gan.run.streams import tell
 from gan.sampling import generators
 from gan.sampling.discriminators import build_or_load
 
@@ -33,8 +33,8 @@ CHECKPOINT = re.compile(r"step-(\d+)(\.index|\.data-\d+-of-\d+)?")
 
 # Fields that a network's layers depend on.
 SHAPING = {
-    "generator": ("generator", "g_norm", "halvings", "conditional"),
-    "discriminator": ("discriminator", "d_norm", "halvings", "conditional"),
+    "generator": ("generator", "g_norm", "halvings", "conditional", "auxiliary"),
+    "discriminator": ("discriminator", "d_norm", "halvings", "conditional", "auxiliary"),
 }
 
 
@@ -144,9 +144,6 @@ def start_from(
         if len(fresh) == len(layers_of(network)):
             raise UserError(f"--init_from={path}: no layer of its {player} has the shape of one")
         anew += [f"{player} {layer}" for layer in fresh if name == player]
-    with scope():
-        for average in state.averages:
-            average.set_weights(state.generator.get_weights())
     if anew:
         print_fn(
             f"warning: --init_from={path}: layers that have another shape there start anew: "
@@ -171,7 +168,7 @@ def read_networks(source: Source, config: Config) -> tuple[dict[str, keras.Model
     """
     run_dir, checkpoint = source
     # Runs of older versions do not say what their data are.
-    data = read_data_facts(run_dir) or dataset_from_config(config, say)
+    data = read_data_facts(run_dir) or dataset_from_config(config, tell)
     own = "generator" in saved_config.own_networks(run_dir)
     networks = {}
     for name in ("generator", "ema_generator"):
@@ -195,11 +192,16 @@ def layers_of(network: keras.Model) -> list[list[Any]]:
 def check_layers(
     config: Config, there: Config, player: str, source: keras.Model, target: keras.Model
 ) -> None:
-    """Refuses a network that has other kinds of layers than the one that starts from it."""
+    """Refuses a network that has other kinds of layers than the one that starts from it.
+
+    Or other operations between them: the same weights in another function are worth nothing.
+    """
 
     def kinds(network: keras.Model) -> list[Any]:
         names = [[w.path.rpartition("/")[2] for w in layer] for layer in layers_of(network)]
-        return [names, [type(layer).__name__ for layer in all_layers(network) if layer.weights]]
+        operations = [o for o in network.operations if not isinstance(o, keras.Layer)]
+        layers = [layer for layer in all_layers(network) if layer.weights]
+        return [names, *([type(one).__name__ for one in of] for of in (layers, operations))]
 
     if kinds(source) == kinds(target):
         return

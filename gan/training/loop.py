@@ -17,6 +17,7 @@ from gan.algorithm.head_accuracy import head_accuracy
 from gan.algorithm.step import GanState, finite_metrics
 from gan.data.datasets import Dataset
 from gan.errors import NotFinite, TrainingFailed
+from gan.run.advice import explained
 from gan.run.config import Config
 from gan.run.heads import MOST_NAMED, names_classes
 from gan.run.layout import BEST_DIR
@@ -29,7 +30,7 @@ from gan.training.builders import build_pipeline
 from gan.training.checkpoints import checkpoint_manager, save
 from gan.training.checks import has_log_odds
 from gan.training.console import Console
-from gan.training.failures import advice, writing
+from gan.training.failures import writing
 from gan.training.metrics_log import MetricsLog
 from gan.training.setup import Evaluator
 from gan.training.signals import StopRequest
@@ -149,7 +150,7 @@ def evaluate(run: Run) -> None:
     """Calls the evaluators; keeps the checkpoint if it is the best one and that is asked for."""
     step, metric = run.step, run.config.keep_best
     for name, evaluator in run.evaluators.items():
-        with run.timer("evaluations"):
+        with run.timer("evaluations"), run.console.working("evaluating"):
             record = evaluator(run.sampled_generator, step)
         record = {"weights": run.config.sample_weights, **record}
         if (found := accuracy_of_head(run)) is not None:
@@ -237,10 +238,10 @@ def react_to_collapse(run: Run) -> None:
     (collapsed,) = run.replicas.any_worker([run.replicas.chief and bool(run.signs)])
     if collapsed:
         run.measure_average()
+        write_averages(run)
         run.save()
         signs = "; ".join(f"{name}: {text}" for name, text in run.signs.items())
-        rows = [collapse.SIGNS[name] for name in run.signs]
-        raise TrainingFailed(f"collapsed at step {run.step}, saved: {signs}; {advice(*rows)}")
+        raise TrainingFailed(explained(f"collapsed at step {run.step}, saved: {signs}"))
 
 
 class Action(NamedTuple):
@@ -332,7 +333,8 @@ def call(run: Run, run_steps: Any, arguments: tuple[Any, ...], end: int) -> None
         NotFinite: Names the first number that is not finite.
     """
     step, compiled = run.step, "first call" in run.timer.seconds
-    with run.timer("steps" if compiled else "first call"):
+    doing = contextlib.nullcontext() if compiled else run.console.working("compiling")
+    with run.timer("steps" if compiled else "first call"), doing:
         run.metrics, finite = run_steps(*arguments)
         finite = bool(finite)  # waits until a GPU is done
     if not compiled:

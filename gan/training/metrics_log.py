@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams.api import hparams
 
+from gan.run import scalars
 from gan.run.atomic_files import replacing
 from gan.run.drawing import drawing
 from gan.run.files import check_file
@@ -48,7 +49,7 @@ class MetricsLog:
         self._size = self._file.tell()
         with self._writer.as_default(step):
             for name, value in values.items():
-                tf.summary.scalar(name, value)
+                tf.summary.scalar(name, value, description=scalars.SCALARS.get(name))
         self._writer.flush()
         self.recent.append(self.last)
         while self.recent[0]["kimg"] <= kimg - SPAN_KIMG:
@@ -83,7 +84,8 @@ class MetricsLog:
         append_record(self.path.parent / EVALUATIONS_FILE, self.evaluations[-1])
         with self._writer.as_default(step):
             for metric, value in record["metrics"].items():
-                tf.summary.scalar(f"eval/{name}_{metric}", value)
+                words = scalars.of_metric(metric)
+                tf.summary.scalar(f"eval/{name}_{metric}", value, description=words)
         self._writer.flush()
 
     def image(self, name: str, step: int, image: np.ndarray) -> None:
@@ -92,10 +94,13 @@ class MetricsLog:
             tf.summary.image(name, image[np.newaxis])
 
     def hyper_parameters(self, values: dict[str, Any]) -> None:
-        """Writes hyper-parameters to TensorBoard, whose page HPARAMS compares runs by them."""
+        """Writes hyper-parameters to TensorBoard, whose page HPARAMS compares runs by them.
+
+        A trial is called as its run: an empty name asks for that. Without one it would be a hash.
+        """
         named = {n: in_utf8(v) if isinstance(v, str) else v for n, v in values.items()}
         with self._writer.as_default(0):
-            hparams(named)
+            hparams(named, trial_id="")
 
     def text(self, name: str, step: int, text: str) -> None:
         """Writes Markdown to TensorBoard."""

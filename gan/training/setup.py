@@ -20,7 +20,7 @@ from gan.run.run_directory import check_run_dir
 from gan.run.saved_config import with_saved_choices
 from gan.training import devices
 from gan.training.builders import build_objective
-from gan.training.checks import check_image_size, check_rows
+from gan.training.checks import check_image_size, check_kind_of_data, check_rows
 from gan.training.identity import check_same, describe
 from gan.training.init_from import find_source, needs_source
 from gan.training.memory import check_memory
@@ -74,6 +74,7 @@ def set_up(
     else:
         data = check_dataset(config.dataset, data, print_fn)
         data = with_train_images(config.dataset, data, config.train_images)
+    check_kind_of_data(config, len(data.shape) == 1, data.has_modes)
     check_memory(config, data.shape)
     objective = build_objective(config, data)
     with timer("data"):

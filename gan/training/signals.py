@@ -4,11 +4,12 @@ import contextlib
 import dataclasses
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Container, Iterator
 from types import FrameType
+
+from gan.run import streams
 
 # What asks for an end: Ctrl-C, a terminal that stops a job, and what schedulers send.
 ASKING = ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -135,12 +136,14 @@ def watch(source: int, numbers: Container[int], request: StopRequest) -> None:
         if number not in numbers:
             continue
         if asked:
-            if sys.stdout is not None and sys.stdout.isatty():
-                os.write(sys.stdout.fileno(), SHOW_CURSOR)
+            if streams.is_terminal():
+                with contextlib.suppress(OSError):
+                    os.write(streams.shown_number(), SHOW_CURSOR)
             os._exit(128 + number)
         asked = True
         request.ask(number)
-        if sys.stderr is not None and sys.stderr.isatty():  # at once, whatever is computed
+        number_of_stderr = streams.shown_number()
+        if number_of_stderr >= 0 and os.isatty(number_of_stderr):  # whatever is computed
             with contextlib.suppress(OSError):
                 name = signal.Signals(number).name
-                os.write(sys.stderr.fileno(), f"\r\n{name}: {ACKNOWLEDGED}\r\n".encode())
+                os.write(number_of_stderr, f"\r\n{name}: {ACKNOWLEDGED}\r\n".encode())

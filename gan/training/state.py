@@ -72,13 +72,17 @@ def build_state(
         average.set_weights(generator.get_weights())
 
     d_updates = config.d_steps * (2 if config.schedule == "classic" else 1)
+    # G's first update comes after the warm-up, and its last one at the same step as D's.
+    decay_steps, warm_up = config.learning_rate_decay_steps, config.d_warmup_steps
     g_decay, d_decay = config.g_learning_rate_decay, config.d_learning_rate_decay
     return GanState(
         generator,
         discriminator,
         ema_generator,
-        build_optimizer(config, generator, config.g_learning_rate, g_decay, 1),
-        build_optimizer(config, discriminator, config.d_learning_rate, d_decay, d_updates),
+        build_optimizer(config, generator, config.g_learning_rate, g_decay, decay_steps - warm_up),
+        build_optimizer(
+            config, discriminator, config.d_learning_rate, d_decay, decay_steps * d_updates
+        ),
         tf.Variable(0, dtype=tf.int64, name="step", trainable=False),
         tf.Variable(0, dtype=tf.int64, name="rollbacks", trainable=False),
         tuple(averages),
@@ -148,8 +152,8 @@ def unknown_networks(config: Config, own_networks: Collection[str]) -> list[str]
 def build_optimizer(
     config: Config, network: keras.Model, learning_rate: float, decay: str, updates: int
 ) -> keras.optimizers.Optimizer:
-    """Returns the optimizer of a network that it updates so many times a step."""
-    schedule = DECAYS[decay](learning_rate, config.learning_rate_decay_steps * updates, 0.0)
+    """Returns the optimizer of a network, whose learning rate decays over so many updates."""
+    schedule = DECAYS[decay](learning_rate, updates, 0.0)
     optimizer = OPTIMIZERS[config.optimizer].make(schedule, config.beta_1, config.beta_2)
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

@@ -26,7 +26,7 @@ from gan.data.input_pipeline import Batch
 from gan.errors import TrainingFailed, UserError
 from gan.run.atomic_files import temporary_directory
 from gan.run.config import Config
-from gan.run.streams import say
+from gan.run.streams import tell
 from gan.training.cluster import Cluster, cluster, has_several, local_devices, slurm_cluster
 from gan.training.signals import ASKING
 
@@ -236,7 +236,7 @@ class Replicas:
             ) from error
 
 
-def replicas_of(config: Config, print_fn: Callable[[str], None] = say) -> Replicas:
+def replicas_of(config: Config, print_fn: Callable[[str], None] = tell) -> Replicas:
     """Returns the replicas of a resolved configuration; waits for all workers.
 
     With several machines this comes before anything else that TensorFlow computes.

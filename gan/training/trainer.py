@@ -21,7 +21,9 @@ from gan.errors import (
     TrainingFailed,
     UserError,
 )
+from gan.models import keras_files
 from gan.models.checks import check_saving
+from gan.run.advice import explained
 from gan.run.atomic_files import replacing, write_json
 from gan.run.config import Config
 from gan.run.layout import (
@@ -44,7 +46,7 @@ from gan.training.builders import compile_train_steps
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.checks import has_log_odds
 from gan.training.console import Console
-from gan.training.failures import advice, writing
+from gan.training.failures import writing
 from gan.training.loop import Run, loop
 from gan.training.metrics_log import MetricsLog, write_loss_plot
 from gan.training.sample_grids import write_reals
@@ -104,14 +106,17 @@ def train(
     own_networks = {name: network for name, network in networks.items() if network is not None}
     console, timer = Console(quiet), timer or Timer()
     with contextlib.nullcontext(stop) if stop else catching_signals() as stop:
-        setup = set_up(
-            config, user_path(run_dir, "run_dir"), own_networks, data, replicas,
-            stop=stop, timer=timer, print_fn=console.print,
-        )  # fmt: skip
+        with console.working("reading the data set"):
+            setup = set_up(
+                config, user_path(run_dir, "run_dir"), own_networks, data, replicas,
+                stop=stop, timer=timer, print_fn=console.print,
+            )  # fmt: skip
         if not setup.replicas.chief:
             console.silence()
-        state, origin = build(setup, console, timer)
-        evaluators = evaluators_of(setup, make_evaluators, console, timer)
+        with console.working("building the networks"):
+            state, origin = build(setup, console, timer)
+        with console.working("preparing evaluations"):
+            evaluators = evaluators_of(setup, make_evaluators, console, timer)
         chief, run_dir = setup.replicas.chief, setup.run_dir
         with locked(run_dir) if chief else contextlib.nullcontext():
             if chief:
@@ -179,7 +184,7 @@ def restore_or_summary(
         raise TrainingFailed(f"{run_dir} ended at its last step: {summary['reason']}")
     if summary:
         (run_dir / CHECKPOINTS_DIR).mkdir(exist_ok=True)  # a run has one, also when it was emptied
-        console.print(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
+        console.result(f"{run_dir} is complete: it has done {step} steps, --steps={config.steps}")
     return summary
 
 
@@ -238,17 +243,20 @@ def run_to_end(
         with writing(run.run_dir):  # drawing the losses is Matplotlib's, without TensorFlow
             summary["collapse"] = write_losses(run)
             with replacing(run.run_dir / GENERATOR_FILE) as temporary:
-                run.sampled_generator.save(temporary)
+                keras_files.save(run.sampled_generator, temporary)
             write_discriminator(run, setup)
             write_json(run.run_dir / SUMMARY_FILE, summary)
-    except CannotWrite:  # nothing is wrong with the run
+    except CannotWrite as error:  # nothing is wrong with the run
+        run.console.write_log(f"error: {error}")
         raise
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:  # of writing: CannotWrite
-        raise OutOfMemory(
+        failed = explained(
             f"{run.run_dir}: out of memory at step {run.step}, with --batch_size="
             f"{run.config.batch_size}; where others use the device too the same command goes on "
-            f"later, else a run of its own needs less: {advice('Out of memory')}"
-        ) from error
+            "later, else a run of its own needs less"
+        )
+        run.console.write_log(f"error: {failed}")
+        raise OutOfMemory(failed) from error
     except TrainingFailed as error:
         failure = {"status": "stopped", "reason": str(error), "step": run.saved_step or 0}
         failure["logged_step"] = run.log.last["step"]
@@ -257,21 +265,27 @@ def run_to_end(
             failure["collapse"] = write_losses(run)
             write_json(run.run_dir / SUMMARY_FILE, failure)
         raise
-    run.console.print(
+    run.console.result(
         f"{run.run_dir}: {summary['status']} at step {summary['step']} after "
         f"{summary['seconds']:.0f} s; samples in {run.run_dir / SAMPLES_DIR}"
     )
-    run.console.print(f"time went to: {run.timer}")
-    run.console.print(f"next: {what_is_next(run.run_dir, summary['status'])}")
+    run.console.result(f"time went to: {run.timer}")
+    tests = run.data.test_images
+    judged = run.data.has_modes or (tests is not None and len(tests) > 0)
+    run.console.result(f"next: {what_is_next(run.run_dir, summary['status'], judged)}")
     return summary
 
 
-def what_is_next(run_dir: Path, status: str) -> str:
-    """Returns the commands that somebody may want after a run has ended."""
+def what_is_next(run_dir: Path, status: str, judged: bool) -> str:
+    """Returns the commands that somebody may want after a run has ended.
+
+    `judged` tells whether there are images, or modes, that samples can be compared with.
+    """
     place = shlex.quote(str(run_dir))
     if status == "preempted":
         return f"tapegan train --run_dir={place} goes on"
-    return f"tapegan sample {place}, tapegan evaluate {place}, tapegan report {place}"
+    names = ("sample", *["evaluate"] * judged, "report")
+    return ", ".join(f"tapegan {name} {place}" for name in names)
 
 
 def write_start(run: Run) -> None:
@@ -303,7 +317,7 @@ def write_discriminator(run: Run, setup: Setup) -> None:
             run.console.print(f"warning: {error}; there is no {DISCRIMINATOR_FILE}")
             return
     with replacing(run.run_dir / DISCRIMINATOR_FILE) as temporary:
-        discriminator.save(temporary)
+        keras_files.save(discriminator, temporary)
 
 
 def write_losses(run: Run) -> dict[str, int]:
@@ -338,7 +352,8 @@ def train_with_rollbacks(run: Run, run_steps: Any, of_chief: Path) -> dict[str, 
             times = int(run.state.rollbacks.numpy()) + 1
             can = run.config.on_nan == "rollback" and times <= ROLLBACKS
             if not can or not checkpoints(of_chief):
-                raise NotFinite(f"{error}; {advice('Not finite')}") from error
+                tried = f"; {times - 1} rollbacks did not help" if times > 1 else ""
+                raise NotFinite(explained(f"{error}{tried}")) from error
             with run.replicas.scope():
                 step = restore(run.state, run.manager, run.console.print, of_chief)
                 run.state.rollbacks.assign(times)

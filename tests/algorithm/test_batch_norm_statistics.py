@@ -42,6 +42,21 @@ def test_the_statistics_are_those_of_the_layers_inputs():
     assert (first.momentum, second.momentum) == (0.8, 0.99)
 
 
+def test_a_layer_that_is_called_twice_has_the_mean_of_both():
+    inputs, norm = keras.Input((3,)), layers.BatchNormalization(momentum=0.9)
+    network = keras.Model(inputs, norm(10.0 + 3.0 * norm(inputs)))
+    norm.moving_variance.assign([7.0, 7.0, 7.0])
+    batches = [[np.random.default_rng(seed).normal(size=[64, 3])] for seed in range(2)]
+    means, variances = [], []
+    for (x,) in batches:
+        y = 10.0 + 3.0 * (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3)
+        means += [x.mean(0), y.mean(0)]
+        variances += [x.var(0), y.var(0)]
+    measure_statistics(network, [[x.astype(np.float32)] for (x,) in batches])
+    np.testing.assert_allclose(norm.moving_mean.numpy(), np.mean(means, 0), rtol=1e-4)
+    np.testing.assert_allclose(norm.moving_variance.numpy(), np.mean(variances, 0), rtol=1e-4)
+
+
 @pytest.mark.parametrize(("momentum", "count"), [(0.99, 2), (1.0, 0), (None, 0)])
 def test_nothing_else_changes(momentum, count):
     inputs = keras.Input((3,))

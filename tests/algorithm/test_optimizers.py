@@ -98,6 +98,22 @@ def test_learning_rates_fall_with_the_updates_of_their_player(player, decay, sha
         assert float(optimizer.learning_rate) == pytest.approx(end, abs=1e-9)
 
 
+def test_after_a_warm_up_both_learning_rates_end_at_the_same_step(tiny_config):
+    """G has made 30 updates when D has made 2 times 40; G begins with all of its rate."""
+    config = tiny_config(
+        d_learning_rate_decay="linear", g_learning_rate_decay="linear", d_warmup_steps=10,
+        learning_rate_decay_steps=40, d_steps=2, d_learning_rate=0.5, g_learning_rate=0.5,
+    )  # fmt: skip
+    state = build_state(config, (28, 28, 1))
+    for d_updates, g_updates, d_rate, g_rate in (
+        (20, 0, 0.375, 0.5), (40, 10, 0.25, 1 / 3), (80, 30, 0.0, 0.0),
+    ):  # fmt: skip
+        state.d_optimizer.iterations.assign(d_updates)
+        state.g_optimizer.iterations.assign(g_updates)
+        assert float(state.d_optimizer.learning_rate) == pytest.approx(d_rate, abs=1e-6)
+        assert float(state.g_optimizer.learning_rate) == pytest.approx(g_rate, abs=1e-6)
+
+
 def test_a_falling_learning_rate_is_the_size_of_the_step():
     """Adam's first step is the learning rate, here of the update number 30 of 40."""
     variable = keras.Variable([1.0])

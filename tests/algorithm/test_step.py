@@ -260,10 +260,43 @@ def test_a_discriminator_update_leaves_the_generator_untouched(state, update):
 
 
 def test_a_generator_update_leaves_the_discriminator_untouched(state):
-    g, d = weights_of(state.generator), weights_of(state.discriminator)
+    """But for the random numbers of Dropout, which go on."""
+    g, d = weights_of(state.generator), state.discriminator.get_weights()
     generator_update(state, SEEN, OBJECTIVE, KEY)
-    assert same(d, weights_of(state.discriminator))
+    assert same(d, state.discriminator.get_weights())
     assert differ_everywhere(g, weights_of(state.generator))
+
+
+def generator_with_dropout():
+    inputs = keras.Input([LATENT_DIM])
+    x = keras.layers.Dropout(0.5, seed=1)(keras.layers.Dense(784, activation="tanh")(inputs))
+    return keras.Model(inputs, keras.layers.Reshape(SHAPE)(x))
+
+
+def test_each_update_has_random_numbers_of_its_own_in_layers_that_draw_some(tiny_config):
+    """In the other player too, which is left as it was otherwise."""
+    state = build_state(
+        tiny_config(), SHAPE, generator_with_dropout(), batch_normalised_discriminator()
+    )
+    seen = []
+    inputs = step_module.discriminator_inputs
+
+    def spy(objective, real, fake, key):
+        seen.append(np.asarray(fake) == 0)  # what Dropout has cut
+        return inputs(objective, real, fake, key)
+
+    def seeds_of(network):
+        return [v.numpy().tolist() for v in network.variables if "seed_generator" in v.path]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step_module, "discriminator_inputs", spy)
+        states = [seeds_of(state.discriminator)]
+        for update in (discriminator_update, discriminator_update, generator_update):
+            update(state, SEEN, OBJECTIVE, KEY)
+            states.append(seeds_of(state.discriminator))
+    assert len({mask.tobytes() for mask in seen}) == 3
+    assert all(0.4 < mask.mean() < 0.6 for mask in seen)
+    assert len({str(one) for one in states}) == 4
 
 
 def test_an_idle_generator_changes_nothing_and_tells_the_loss(state):
@@ -282,7 +315,7 @@ def spied(network, calls):
 
     class Spy:
         trainable_variables = network.trainable_variables
-        inputs, losses = network.inputs, ()
+        inputs, losses, weights, variables = network.inputs, (), (), ()
 
         def __call__(self, inputs, training):
             calls.append((np.asarray(inputs), training))

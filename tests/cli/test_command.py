@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from importlib import metadata
 
 import pytest
 from absl.flags import FlagValues
@@ -88,12 +89,13 @@ def test_a_folder_alone_says_what_was_chosen_trains_and_goes_on(tmp_path, monkey
     ]  # fmt: skip
     line = "--preset=images32: chosen for a folder at 8 pixels; --preset, or --generator and --"
     assert call(monkeypatch, *folder, *cheap, "--dry_run") == 0
-    out = capsys.readouterr().out
-    assert out.startswith(line)
-    assert "\nparameters: generator 394,371, discriminator 347,313\n" in out
+    said = capsys.readouterr()
+    assert said.err.startswith(line)
+    assert "\nparameters: generator 394,371, discriminator 347,313\n" in said.err
+    assert json.loads(said.out)["config"]["image_size"] == 8
     for steps in (1, 2):
         assert call(monkeypatch, *folder, *cheap, f"--steps={steps}") == 0
-        assert capsys.readouterr().out.startswith(line)
+        assert capsys.readouterr().err.startswith(line)
     saved = read_config(tmp_path / "runs/images32")
     assert (saved.generator, saved.augment, saved.steps) == (
         "dcgan_dense", "brightness_translation_cutout", 2
@@ -115,6 +117,20 @@ def test_help_names_every_flag_with_default_and_meaning(monkeypatch, capsys):
     for name in [*Config.__dataclass_fields__, "preset", "run_dir", "dry_run", "help"]:
         assert re.search(rf"^  --(\[no\])?{name}\b", out, re.MULTILINE), name
     assert max(map(len, out.splitlines())) <= 110
+
+
+def test_help_says_where_the_docs_are_that_messages_name(tmp_path, monkeypatch):
+    (line,) = help.where_docs_are()
+    assert line == f"README and docs are in {ROOT}"
+    # Of a wheel, pip has put them elsewhere.
+    monkeypatch.setattr(help.version, "__file__", str(tmp_path / "lib/gan/version.py"))
+    (tmp_path / "lib/docs").mkdir(parents=True)  # of somebody else
+    file = metadata.PackagePath("../share/doc/tapegan/README.md")
+    file.dist = metadata.PathDistribution(tmp_path / "lib/tapegan.dist-info")
+    monkeypatch.setattr(metadata, "files", lambda name: [metadata.PackagePath("a.py"), file])
+    assert help.where_docs_are() == [f"README and docs are in {tmp_path}/share/doc/tapegan"]
+    monkeypatch.setattr(metadata, "files", lambda name: None)
+    assert help.where_docs_are() == []
 
 
 def test_every_flag_and_preset_of_training_has_a_place_in_its_help():
@@ -154,12 +170,11 @@ def test_what_other_programs_call_it_is_understood(command, flag, meant, monkeyp
 def test_training_that_fails_ends_with_1_and_one_line(tmp_path, monkeypatch, capsys):
     rate = "--d_learning_rate=1e38"
     where = f"--run_dir={tmp_path / 'run'}"
-    assert call(monkeypatch, "--preset=tiny", "--steps=20", rate, where) == 1
-    err = capsys.readouterr().err
+    assert call(monkeypatch, "--preset=tiny", "--nojit_compile", "--steps=20", rate, where) == 1
+    err = capsys.readouterr().err.splitlines()[-1]
     assert re.match(r"error: [a-z/_, ]+ not finite at step \d+, in the call of steps ", err)
     assert "newest checkpoint: none yet; what usually helps: --on_nan=rollback, or lower" in err
-    assert err.endswith('(README, "When something is wrong", row "Not finite")\n')
-    assert err.count("\n") == 1
+    assert err.endswith('(README, "When something is wrong", row "Not finite")')
 
 
 def test_help_and_flag_errors_come_without_loading_tensorflow():
@@ -262,27 +277,30 @@ def test_a_run_goes_on_where_nobody_can_read_what_it_says(number, monkeypatch):
         def write(self, text):
             raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(sys, "stdout", Gone())
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, Gone())
     console = Console()
-    console.print("lost")
-    console.print("and so is this")
-    assert sys.stdout.name == os.devnull
+    for tell in (console.print, console.result):
+        tell("lost")
+        tell("and so is this")
+    assert sys.stdout.name == sys.stderr.name == os.devnull
 
 
 def test_names_are_printed_so_that_they_move_nothing(monkeypatch, capsys):
     name = "a\x1b[2J\nb" + os.fsdecode(b"\xe9")
     Console().print(f"left out {name}")
-    assert capsys.readouterr().out == "left out a\\x1b[2J\\nb\\xe9\n"
+    assert capsys.readouterr().err == "left out a\\x1b[2J\\nb\\xe9\n"
     command.complain(UserError(f"{name}: is bad"), 2)
     assert capsys.readouterr().err == "error: a\\x1b[2J b\\xe9: is bad\n"
 
 
 def test_brackets_in_names_are_no_markup_above_the_progress_bar(monkeypatch, capsys):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     console = Console()
     with console.progress(0, 2):
         console.print("left out [red]/a[/blue].png")
-    out = capsys.readouterr().out
+    out = capsys.readouterr().err
     assert "step 0 of 2" in out
     assert "left out [red]/a[/blue].png" in out
 
@@ -342,3 +360,18 @@ def test_matplotlib_keeps_its_place_where_it_has_one(given, writable, expected, 
     monkeypatch.setattr(os, "access", lambda path, mode: writable)
     cache.prepare_matplotlib()
     assert os.environ.get("MPLCONFIGDIR") == expected
+
+
+def test_ctrl_c_while_the_command_itself_is_imported():
+    code = """
+import builtins, tapegan
+imported = builtins.__import__
+def interrupted(name, *others):
+    if name == "gan.cli.main":
+        raise KeyboardInterrupt
+    return imported(name, *others)
+builtins.__import__ = interrupted
+tapegan.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -28,14 +28,17 @@ def pictures(tmp_path):
 def test_the_command_says_what_a_folder_holds_and_draws_it(pictures, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert status_of(monkeypatch, data, pictures, "--image_size=16") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == [
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
         "left out 1 other file (1 .txt)",
+        "warning: 15 images are few: networks learn them by heart below some 1,000",
+    ]
+    assert said.out.splitlines() == [
         f"{pictures}: 15 images (15 PNG; 16 x 16 pixels), 2 classes: blue 2, red 13",
         f"{pictures}: 15 images are too few to hold some out, so there are no metrics; must be at "
         "least 400",
-        "warning: 15 images are few: networks learn them by heart below some 1,000",
         "data.png: 10 of the images as networks will see them",
+        f"next: tapegan train --dataset=image_folder:{pictures} --image_size=16",
     ]
     drawn = np.asarray(Image.open(tmp_path / "data.png"))
     assert drawn.shape == ((16 + 4) * 3, (10 * 18 + 2) * 3, 3)
@@ -47,7 +50,7 @@ def test_a_dry_run_says_it_too_and_draws_nothing(pictures, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     flags = (f"--dataset=image_folder:{pictures}", "--image_size=16", "--preset=tiny", "--dry_run")
     assert call(monkeypatch, *flags) == 0
-    out = capsys.readouterr().out
+    out = capsys.readouterr().err
     assert "15 images (15 PNG; 16 x 16 pixels), 2 classes: blue 2, red 13\n" in out
     assert "warning: 15 images are few: networks learn them by heart below some 1,000\n" in out
     assert "the command data draws the images as networks will see them\n" in out

@@ -28,7 +28,7 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [
         {"step": n, "source": "training", "num_images": 2000, "metrics": {"fcd": value}}
-        for n, value in ((50, 9.0), (100, 1.234))
+        for n, value in ((50, 9.0), (100, 8.0), (100, 1.234), (70, 7.0))
     ]
     write_run(tmp_path / "runs/done", 100, 100, rows, status="completed")
     write_run(tmp_path / "runs/deep/broken", 3000, 1200, status="stopped", reason="it broke")
@@ -36,6 +36,9 @@ def runs(tmp_path, monkeypatch):
     write_run(tmp_path / "runs/busy", 10, 4)
     write_run(tmp_path / "runs/bad", 10, 4)
     (tmp_path / "runs/bad/metrics.jsonl").write_text("[]\n[]\n")
+    odd = json.loads((tmp_path / "runs/bad/config.json").read_text())
+    (tmp_path / "runs/odd").mkdir()
+    (tmp_path / "runs/odd/config.json").write_text(json.dumps({**odd, "starts": ["x"]}))
     return tmp_path
 
 
@@ -52,6 +55,7 @@ def test_every_run_has_a_line(runs, monkeypatch, capsys):
         "runs/busy": f"mlp_r3 mnist 4 of 10 training - {when}",
         "runs/deep/broken": f"mlp_r3 mnist 1,200 of 3,000 failed - {when}",
         "runs/done": f"mlp_r3 mnist 100 of 100 completed 1.23 (2,000) {when}",
+        "runs/odd": "mlp_r3 mnist 0 of 10 unfinished -",
         "runs/open": f"mlp_r3 mnist 700 of 30,000 unfinished - {when}",
     }
     assert status_of(monkeypatch, ls, "runs/done", "runs/open") == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.data.images import decode_png, read_png, write_png
+from gan.data.images import decode_png, read_png, scatter_figure, write_png
 from gan.errors import UserError
 
 GREY = np.array([[[0], [255], [7]], [[100], [200], [30]]], np.uint8)
@@ -51,3 +51,15 @@ def test_damage_is_named(content, tmp_path):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(UserError, match=r"a\.png: cannot be read \("):
         read_png(tmp_path / "a.png")
+
+
+def test_points_outside_of_a_picture_are_counted():
+    """It reaches a quarter beyond the real points, in either direction."""
+    real = np.array([[-4.0, 1.0], [2.0, 3.0]])
+    near = np.array([[4.9, -4.9], [0.0, 4.9]])
+    for far, label in (
+        ([], ""), ([[5.1, 0], [0, -5.1], [9, 9]], "3 points are outside"),
+    ):  # fmt: skip
+        (axes,) = scatter_figure(3, real, np.concatenate([near, np.reshape(far, (-1, 2))])).axes
+        assert axes.get_xlim() == axes.get_ylim() == (-5, 5)
+        assert axes.get_xlabel() == label

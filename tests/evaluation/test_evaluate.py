@@ -29,7 +29,7 @@ from gan.evaluation import (
     reference,
     samples,
 )
-from gan.run import jsonl
+from gan.run import jsonl, scalars
 from gan.sampling import drawing, generators
 from gan.sampling.latents import latents_of
 from gan.training.checkpoints import checkpoint_manager, restore
@@ -60,9 +60,8 @@ def test_samples_do_not_depend_on_the_batch(generator, monkeypatch):
 
 
 @pytest.fixture
-def run_dir(tiny_config, tmp_path):
-    config = tiny_config(ema_half_life=10**6)
-    train(config, tmp_path / "run", quiet=True)
+def run_dir(trained_once, tiny_config, tmp_path):
+    trained_once(tiny_config(ema_half_life=10**6), tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -257,7 +256,7 @@ def test_images_from_elsewhere_get_a_table_and_a_record(tmp_path, monkeypatch, c
     out = tmp_path / "records.jsonl"
     flags = (f"--samples={tmp_path / 'x.npz'}", f"--metrics={names}", f"--out={out}")
     assert call(monkeypatch, *flags) == 0
-    printed = capsys.readouterr().out
+    printed, progress = capsys.readouterr()
     (record,) = map(json.loads, out.read_text().splitlines())
     assert list(record["metrics"]) == names.split(",")
     assert record["metrics"]["fcd"] == pytest.approx(0, abs=1e-6)
@@ -270,7 +269,9 @@ def test_images_from_elsewhere_get_a_table_and_a_record(tmp_path, monkeypatch, c
     assert sum(record["class_counts"]) == 2000
     assert "| one_nn_accuracy ↓ | 0 | 0.5" in printed
     assert printed.count("suspicious") == len(record["suspicious"])
-    assert "measuring what" not in printed  # the floors of 2,000 come with the package
+    assert "computing: precision\n" in progress
+    assert "computing" not in printed
+    assert "measuring what" not in progress  # the floors of 2,000 come with the package
     assert call(monkeypatch, *flags) == 0
     assert len(out.read_text().splitlines()) == 2  # appended, never overwritten
 
@@ -309,7 +310,8 @@ def test_the_picture_of_nearest_training_images():
 def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     config = tiny_config(dataset="mnist", steps=4, evaluate_every=2)
     data = load_dataset("mnist", "", print)
-    watchers = evaluate.evaluators(config, data)
+    said = []
+    watchers = evaluate.evaluators(config, data, said.append)
     train(config, tmp_path, data=data, make_evaluators=lambda *_: watchers, quiet=True)
     records = jsonl.read_records(tmp_path / "evaluations.jsonl")
     assert [r["step"] for r in records] == [2, 4]
@@ -319,6 +321,12 @@ def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
         assert (record["num_images"], record["evaluator"]) == (2000, "light")
         assert (record["weights"], record["seed"]) == ("ema", 0)
         assert record["source"] == "training"
+        fcd, coverage = (record["metrics"][name] for name in ("fcd", "coverage"))
+        assert said.pop(0) == (
+            f"{record['step']} evaluation of 2,000 samples: fcd {fcd:.4g} (real 0.4115), coverage "
+            f"{coverage:.4g} (real 0.9538), classes {record['metrics']['classes']:.0f} (real 10)"
+        )
+    assert said == []
     # The same images judged again, from the checkpoint.
     generator, *_ = generators.restore_generator(tmp_path, DATA, "ema", "latest")
     state = build_state(config, SHAPE)
@@ -348,9 +356,9 @@ def test_a_record_can_be_written_as_json():
 
 
 @pytest.fixture
-def mnist_run(tiny_config, tmp_path):
+def mnist_run(trained_once, tiny_config, tmp_path):
     config = tiny_config(dataset="mnist", d_steps=2, ema_half_life=10**6)
-    train(config, tmp_path / "run", quiet=True)
+    trained_once(config, tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -379,6 +387,8 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     for tag, step, record in (("2000", 12, first), ("raw_cnn-b_2000_seed5", 6, second)):
         for name, value in record["metrics"].items():
             (event,) = board.Tensors(f"eval/{tag}_{name}")
+            words = board.SummaryMetadata(f"eval/{tag}_{name}").summary_description
+            assert words == scalars.METRICS[name]
             assert event.step == step
             assert tf.make_ndarray(event.tensor_proto).item() == pytest.approx(value, rel=1e-6)
     # The record is about these very images.
@@ -406,6 +416,24 @@ def test_a_generator_of_anywhere_is_judged_as_that_of_a_run(mnist_run, tmp_path,
     assert alone["metrics"] == of_run["metrics"]
 
 
+@pytest.mark.parametrize(
+    ("features", "reason"),
+    [
+        ("cnn-a", "--dataset=synthetic: has no test images to compare with"),
+        ("inception", "--features=inception: synthetic has 0 test images, must have at least 100"),
+    ],
+)
+@pytest.mark.parametrize("place", ["--run_dir={0}", "--samples={0}/generator.keras"])
+def test_data_without_test_images_are_refused_before_anything_is_drawn(
+    place, features, reason, run_dir, monkeypatch, synthetic, capsys
+):
+    monkeypatch.setattr(samples, "dataset_from_config", lambda *arguments: Dataset(synthetic))
+    monkeypatch.setattr(samples.drawing, "sample_for_evaluation", None)
+    flags = ["--dataset=synthetic"] if place.startswith("--samples") else []
+    assert call(monkeypatch, place.format(run_dir), f"--features={features}", *flags) == 2
+    assert f"error: {reason}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("seed", [0, 5])
 @pytest.mark.parametrize("place", ["--run_dir={0}", "--samples={0}/generator.keras"])
 def test_the_seed_is_that_of_the_flag(place, seed, run_dir, monkeypatch, synthetic):
@@ -418,6 +446,7 @@ def test_the_seed_is_that_of_the_flag(place, seed, run_dir, monkeypatch, synthet
 
     data = Dataset(synthetic)
     monkeypatch.setattr(evaluate, "evaluate_samples", stop)
+    monkeypatch.setattr(evaluate, "check_comparable", lambda *arguments, **more: None)
     monkeypatch.setattr(samples, "dataset_from_config", lambda *arguments: data)
     flags = (place.format(run_dir), f"--seed={seed}", "--num_images=1000", "--metrics=fcd")
     assert call(monkeypatch, *flags) == 2

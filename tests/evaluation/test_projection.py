@@ -11,7 +11,7 @@ from gan.errors import UserError
 from gan.evaluation import projection, targets
 from gan.evaluation.projection import Judge, project
 from gan.run.presets import from_preset
-from gan.sampling import drawing, generators
+from gan.sampling import drawing, generators, posthoc_averages
 from gan.sampling.latents import latents_of
 from gan.training.trainer import train
 from support import status_of
@@ -155,7 +155,9 @@ def test_a_sample_of_the_run_comes_nearest(run_dir, tmp_path, monkeypatch, capsy
     sample = drawing.sample(generator, [17])[0]
     image = save(tmp_path / "mine.png", sample[..., 0])
     assert status_of(monkeypatch, command, run_dir, f"--image={image}", *FEW) == 0
-    *warnings, first, second, last = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    warnings = said.err.splitlines()
+    first, second, last = said.out.splitlines()
     assert all(line.startswith("warning: mine.png: its mean is ") for line in warnings)
     assert first.startswith("mine.png: ")
     assert first.endswith(" in features, as class 7; 0 of 3 test images come nearer")
@@ -194,12 +196,33 @@ def test_without_data_nothing_is_compared(run_dir, tmp_path, monkeypatch, capsys
     image = save(tmp_path / "mine.png", np.zeros([28, 28], np.uint8))
     path, few = run_dir / "generator.keras", ("--steps=2", f"--out={tmp_path / 'a.png'}")
     assert status_of(monkeypatch, command, path, f"--image={image}", *few) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"nothing is compared: {path} is a file, --dataset names test images"
-    assert "features" not in said[1]
-    assert "test images" not in said[1]
+    said = capsys.readouterr()
+    assert said.err == f"nothing is compared: {path} is a file, --dataset names test images\n"
+    assert "features" not in said.out
+    assert "test images" not in said.out
     with np.load(tmp_path / "a.npz") as file:
         assert not any(name.startswith("test_") for name in file.files)
     more = ("--dataset=mnist", "--compare=2", *few)
     assert status_of(monkeypatch, command, path, f"--image={image}", *more) == 0
     assert "2 test images: " in capsys.readouterr().out
+
+
+def test_what_is_averaged_must_be_there(run_dir, tmp_path, monkeypatch, capsys):
+    image = save(tmp_path / "mine.png", np.zeros([28, 28], np.uint8))
+    arguments = (run_dir, f"--image={image}", "--ema_sigma=0.07", *FEW)
+    assert status_of(monkeypatch, command, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(
+        f"error: --ema_sigma=0.07: needs a run with --posthoc_averages, {run_dir}"
+    )
+    assert error.count("\n") == 1
+    given = []
+
+    def load_any(path, *rest):
+        given.append(rest)
+        return generators.load_generator(path)
+
+    monkeypatch.setattr(posthoc_averages, "load_any", load_any)
+    out = f"--out={tmp_path / 'found.png'}"
+    assert status_of(monkeypatch, command, *arguments, "--checkpoint=latest", out) == 0
+    assert given == [("latest", "", 0.07)]

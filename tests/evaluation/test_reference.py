@@ -18,6 +18,7 @@ from gan.evaluation import (
     reference,
     samples,
 )
+from gan.evaluation.constants import floors_key
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import Features
 from gan.run.config import Config
@@ -230,8 +231,49 @@ def test_floors_are_computed_once(seen, tmp_path):
         "floors of 400 against 400 test", "floors of 200 against 200 test",
         "floors of 200 against 200 train",
     }  # fmt: skip
-    path.write_text("{torn")
-    assert reference.floors(seen.reference(), COUNT) == first
+    for damaged in ("{torn", '{"floors of 400 against 400 test": 7}'):
+        path.write_text(damaged)
+        assert reference.floors(seen.reference(), COUNT) == first
+        assert reference.floors(seen.reference(), COUNT) == first
+    assert computed() == 5
+
+
+def test_floors_are_computed_of_the_metrics_that_are_asked_for(seen, monkeypatch):
+    """Once each, whatever they are asked for beside; all tables say the same."""
+    everything = reference.compute_floors(seen.reference(), COUNT)
+    computed = []
+
+    def compute_floors(reference, count, names):
+        computed.append(list(names))
+        return {name: everything[name] for name in names}
+
+    monkeypatch.setattr(reference, "compute_floors", compute_floors)
+    images = pictures(2, COUNT)
+    record, _ = evaluate.evaluate(images, seen.reference(), ["kid", "fcd"])
+    assert list(record["floors"]) == ["kid", "fcd"]
+    found = reference.floors(seen.reference(), COUNT, ["fcd", "recall"])
+    assert found == {"fcd": tuple(everything["fcd"]), "recall": tuple(everything["recall"])}
+    rest = [name for name in metrics.METRICS if name not in ("kid", "fcd", "recall")]
+    for _ in range(2):
+        found = reference.floors(seen.reference(), COUNT)
+        assert list(found.items()) == [(name, tuple(everything[name])) for name in metrics.METRICS]
+    assert computed == [["kid", "fcd"], ["recall"], rest]
+
+
+def test_floors_of_the_package_need_none_of_the_user(seen, tmp_path, monkeypatch):
+    """What the package's table lacks is measured and kept beside it."""
+    seen.extractor.provenance["packaged"] = True
+    monkeypatch.setattr(features, "PACKAGED", tmp_path)
+    shipped = {"floors of 400 against 400 test": {"fcd": [3.0, 4.0]}, "sha256": "0" * 64}
+    (tmp_path / "noise-v1.floors.json").write_text(json.dumps(shipped))
+    assert reference.floors(seen.reference(), COUNT, ["fcd"]) == {"fcd": (3.0, 4.0)}
+    assert not said
+    assert not (tmp_path / "tapegan").exists()
+    for _ in range(2):
+        found = reference.floors(seen.reference(), COUNT, ["fcd", "kid"])
+        assert found["fcd"] == (3.0, 4.0)
+        assert found["kid"].mean == pytest.approx(0, abs=2 * found["kid"].sd)
+        assert sum(line.startswith("measuring what") for line in said) == 1
 
 
 @pytest.mark.parametrize(("digest", "used"), [("0" * 64, True), ("1" * 64, False)])
@@ -255,7 +297,7 @@ def test_constants_are_those_of_the_very_images_and_labels(part, seen):
     other = reference.RealFeatures("noise", seen.data._replace(**{part: changed}), seen.extractor)
     for real, computed, found in ((seen, 1, 1), (other, 2, 2), (seen, 3, 1), (other, 4, 2)):
         values = {"value": computed}
-        assert reference.cached(real, "key", lambda values=values: values) == {"value": found}
+        assert real.constants.cached("key", lambda values=values: values) == {"value": found}
 
 
 def test_each_number_of_real_images_has_an_accuracy_of_its_own(seen, monkeypatch):
@@ -376,7 +418,7 @@ def test_the_packaged_floors_are_those_of_mnist(mnist):
         (light, 2000, tuple(metrics.METRICS)),
         (large, 10_000, ("fcd", "classifier_score", "classes", "class_kl")),
     ):
-        shipped = table[reference.floors_key(against, count)]
+        shipped = table[floors_key(count, against.count, against.split)]
         assert list(shipped) == list(metrics.METRICS)
         for name, (mean, sd) in reference.compute_floors(against, count, names).items():
             near = 0.05 * shipped[name][1] + 1e-9  # other processors round otherwise

@@ -4,7 +4,6 @@ import importlib
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
 from functools import partial
@@ -12,6 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from benchmark_loops import dying, missing, same_time, wrong
 from experiments import benchmark
 from experiments.benchmarks import (
     folders,
@@ -136,6 +136,8 @@ def test_the_limits_are_those_of_the_default_networks():
     assert tuple(loops.widths()) == MLP
     # Seven float32 numbers for each weight of the dense layers.
     assert roofline.adam_bytes(*MLP) == 28 * (1_486_352 + 533_505)
+    (traffic,) = (row for row in loops.LOOPS if row.name == loops.TRAFFIC)
+    assert traffic.make(None)(1) is None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -155,27 +157,6 @@ def test_the_product_loop_does_every_product_of_every_step(dtype, monkeypatch):
     loop = roofline.products_loop(wanted, dtype)
     assert loop(2) is None
     assert sum(done) == sum(product.flops for product in wanted)  # once, in the traced loop
-
-
-def missing(images):
-    raise ImportError("No module named 'other'")
-
-
-def wrong(images):
-    raise ValueError("a product\n  of other sizes")
-
-
-def dying(images):
-    """Does what it is asked for, and then ends as Triton's beside TensorFlow does."""
-    done = []
-
-    def run(steps):
-        done.append(steps)
-        if len(done) == 3:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        return float(images.sum()), float(sum(done))
-
-    return run
 
 
 @pytest.fixture
@@ -224,7 +205,7 @@ def test_a_loop_that_fails_in_its_turn_is_named_and_the_others_go_on(monkeypatch
 
     made = {"bad": bad, "good": good}
     assert measure.measure(made, 3, 1.0, {"bad": 1, "good": 1}) == {"good": [pytest.approx(10)] * 3}
-    assert "failed: bad: its process was ended by SIGKILL" in capsys.readouterr().out
+    assert "failed: bad: its process was ended by SIGKILL" in capsys.readouterr().err
 
 
 def call(monkeypatch, *arguments):
@@ -234,29 +215,36 @@ def call(monkeypatch, *arguments):
     return end.value.code
 
 
+TINY = {"generator": "tiny", "discriminator": "tiny", "jit_compile": False}  # costs the least
+
+
 def test_the_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys):
+    """The rows are the table's, but for the networks."""
     real = {row.name: row for row in loops.LOOPS}
+    real[loops.DEFAULT] = real[loops.DEFAULT]._replace(
+        make=partial(real[loops.DEFAULT].make, **TINY)
+    )
     others = (
         loops.Row("slow", loops.PYTORCH, "float32", missing, quick=False),
         loops.Row("other", loops.JAX, "float32", missing),
         loops.Row("broken", loops.JAX, "float32", wrong),
         loops.Row("dying", loops.JAX, "float32", dying),
     )
-    rows = (real[loops.DEFAULT], real[loops.PIPELINE], real[loops.TRAFFIC], *others)
+    rows = (real[loops.DEFAULT], real[loops.PIPELINE], *others)
     monkeypatch.setattr(loops, "LOOPS", rows)
     out = tmp_path / "new" / "bench.json"
     assert call(monkeypatch, "--quick", "--repeats=2", "--seconds=0.1", f"--out={out}") == 0
-    printed = capsys.readouterr().out
+    printed, progress = capsys.readouterr()
     result = json.loads(out.read_text())
-    assert list(result["steps_per_second"]) == [loops.DEFAULT, loops.PIPELINE, loops.TRAFFIC]
+    assert list(result["steps_per_second"]) == [loops.DEFAULT, loops.PIPELINE]
     for name, rates in result["steps_per_second"].items():
         assert min(rates) > 0
         assert f"| {name} | {real[name].also} |" in printed
     assert list(result["comparisons"]) == ["input pipeline alone to float32"]
     assert result["failed"] == ["broken", "dying"]
-    assert "skipped: slow, not for --quick" in printed
-    assert "skipped: other needs the extra `bench` (No module named 'other')" in printed
-    assert "failed: broken: ValueError: a product of other sizes" in printed
+    assert "skipped: slow, not for --quick" in progress
+    assert "skipped: other needs the extra `bench` (No module named 'other')" in progress
+    assert "failed: broken: ValueError: a product of other sizes" in progress
 
 
 def test_as_little_as_the_peers_is_the_same_step_without_norms_and_checks():
@@ -264,7 +252,7 @@ def test_as_little_as_the_peers_is_the_same_step_without_norms_and_checks():
     images = load_dataset("mnist", "", print).train_images[:600]
     kept = step.global_norm, step.all_finite
     try:
-        small = {"generator": "tiny", "discriminator": "tiny", "precision": "float32"}
+        small = {**TINY, "precision": "float32"}
         full = loops.tape_loop(images, **small)(10)
         bare = loops.tape_loop(images, bare=True, **small)
         assert bare(10) == pytest.approx(full, rel=1e-5)
@@ -276,8 +264,7 @@ def test_as_little_as_the_peers_is_the_same_step_without_norms_and_checks():
 
 def test_the_second_table_says_how_cost_grows(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(scaling, "variants", lambda: {
-        "batch 64": {"batch_size": 64, "generator": "tiny", "discriminator": "tiny"},
-        "model tiny": {"generator": "tiny", "discriminator": "tiny"},
+        "batch 64": {"batch_size": 64, **TINY}, "model tiny": TINY,
     })  # fmt: skip
     out = tmp_path / "bench.json"
     assert call(monkeypatch, "--table=scaling", "--repeats=2", "--seconds=0.1", f"--out={out}") == 0
@@ -348,7 +335,9 @@ def test_operations_are_shown_with_the_sum_of_the_others():
     assert lines[-1] == "| 2 others | 11.00 | |"  # 20 - 14 + 20 - 15
 
 
-def test_a_start_is_taken_apart():
+def test_a_start_is_taken_apart(monkeypatch):
+    command_line = [*startup.COMMAND, "--preset=tiny", "--nojit_compile"]
+    monkeypatch.setattr(startup, "COMMAND", command_line)
     total, tasks = startup.start()
     assert {"imports", "data", "networks", "pipeline", "first call", "pictures"} <= set(tasks)
     assert 0 < tasks["imports"] < total
@@ -368,18 +357,6 @@ def test_the_table_of_folders_has_both_readings(tmp_path, monkeypatch, capsys):
     assert "| 423 JPEG files of 64 pixels | seconds | images/s | peak memory, MB |" in printed
     lines = folders.table({"read": [2.0, 1234.0]}, 3000).splitlines()
     assert lines[2] == "| read | 2.0 | 1,500 | 1,234 |"
-
-
-def same_time(names, order=1):
-    """Returns a loop that waits for the other one: neither is done before both have begun."""
-    first, second = (os.open(name, os.O_RDWR) for name in names[::order])
-
-    def run(steps):
-        os.write(first, b".")
-        assert os.read(second, 1) == b"."
-        return steps / 50
-
-    return run
 
 
 def test_a_team_does_its_steps_at_the_same_time(tmp_path):
@@ -417,8 +394,7 @@ def test_workers_need_a_core_each(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_the_table_of_workers_trains_in_all_ways(tmp_path, monkeypatch, capsys):
-    tiny = {"generator": "tiny", "discriminator": "tiny"}
-    monkeypatch.setattr(workers, "CASES", (workers.Case("tiny", True, 4, 2, tiny),))
+    monkeypatch.setattr(workers, "CASES", (workers.Case("tiny", True, 4, 2, TINY),))
     monkeypatch.setattr(workers, "COUNT", 30)
     out = tmp_path / "bench.json"
     flags = ("--table=workers", "--repeats=2", "--seconds=0.1", f"--out={out}")

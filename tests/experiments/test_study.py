@@ -10,19 +10,22 @@ import platformdirs
 import pytest
 import tensorflow as tf
 
+from experiments import study as study_command
 from experiments.studies import evaluation, report, table
+from gan.cli import command
 from gan.data.datasets import load_dataset
 from gan.data.images import write_png
 from gan.errors import UserError
-from gan.evaluation import own_features
+from gan.evaluation import own_features, reference
 from gan.evaluation.metrics import METRICS
+from gan.evaluation.reference import RealFeatures
 from gan.run.config import Config
 from gan.run.presets import from_preset
 from gan.run.records import read_evaluations
 from gan.run.saved_config import write_config
 from gan.sweeps.runs import refuse_another_run, state_of
 from gan.training.trainer import train
-from support import ROOT, run_module
+from support import ROOT
 
 
 @pytest.mark.parametrize("name", table.STUDIES)
@@ -98,9 +101,9 @@ def test_a_study_that_counts_modes_has_the_worst_seed_and_the_failed_ones(tmp_pa
         ("short-0", "ema"),
     ]
     assert all(0 <= row["high_quality"] <= 1 and row["modes"] <= 8 for row in rows)
-    assert capsys.readouterr().out.count("counting the modes of short-0") == 2
+    assert capsys.readouterr().err.count("counting the modes of short-0") == 2
     assert evaluation.evaluate_all(study, runs) == (rows, floors)
-    assert "counting" not in capsys.readouterr().out
+    assert "counting" not in capsys.readouterr().err
     best, worst = ({**rows[1], "modes": m, "high_quality": q} for m, q in ((8.0, 0.98), (7.0, 0.5)))
     text = report.modes_markdown(["short"], 3, [best, worst], floors["full"])
     assert "| short | ema | 2 of 3 | 1 of 3 | 8 (7 to 8) | 74.00 (50.00 to 98.00) |" in text
@@ -108,28 +111,44 @@ def test_a_study_that_counts_modes_has_the_worst_seed_and_the_failed_ones(tmp_pa
     assert "| *real data* | | | | 8 (0) | 98.8" in text
 
 
-def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tmp_path):
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["study", *arguments])
+    with pytest.raises(SystemExit) as end:
+        command.run("usage", study_command.define, study_command.main)
+    return end.value.code
+
+
+def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(
+    tmp_path, monkeypatch, capsys
+):
+    """A signal in a process; then to the end in this one. Other signals: sweeps/test_training."""
     out = tmp_path / "studies"
-    arguments = ("experiments.study", "--study=tiny", f"--out={out}", "--jobs=2")
-    for number, status in ((signal.SIGTERM, 75), (signal.SIGINT, 130)):
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
-            # Jobs in the background of a script ignore Ctrl-C, and so would their children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
-        for line in process.stdout:
-            if line.startswith("training"):
-                break
-        process.send_signal(number)  # to the study alone: its runs get it from there
-        process.communicate(timeout=120)
-        assert process.returncode == status
-        for directory in (out / "tiny").glob("*-?"):
-            assert state_of(directory, 0) in ("new", "open")
+    arguments = ("--study=tiny", f"--out={out}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.study", *arguments], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # Jobs in the background of a script ignore Ctrl-C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    for line in process.stderr:
+        if line.startswith("training"):
+            break
+    process.send_signal(signal.SIGINT)  # to the study alone: its runs get it from there
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert error.splitlines()[-2:] == [
+        f"{out / 'tiny'}: 0 of 2 runs done",
+        "next: the same command goes on",
+    ]
+    for directory in (out / "tiny").glob("*-?"):
+        assert state_of(directory, 0) in ("new", "open")
     assert not (out / "tiny/results.csv").exists()
 
-    done = run_module(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
+    few = property(lambda real: real.data.train_images[:1000])  # copies are looked for among these
+    monkeypatch.setattr(RealFeatures, "learned", few)
+    seen = property(lambda real: real.extractor(real.learned))
+    monkeypatch.setattr(RealFeatures, "training_learned", seen)
+    assert call(monkeypatch, *arguments, "--jobs=2") == 0
     with (out / "tiny/results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(r["run"], r["weights"], r["status"]) for r in rows] == [
@@ -151,11 +170,12 @@ def test_a_study_survives_interruption_skips_what_is_done_and_counts_failures(tm
     assert "| alternating | ema | 1 of 1 | " in text
     assert tf.io.decode_png((out / "tiny/fcd.png").read_bytes()).shape[1] > 800
 
-    again = run_module(*arguments)
-    assert again.returncode == 0
-    assert "2 runs, 2 of them done" in again.stdout
-    assert "training" not in again.stdout
-    assert "evaluating" not in again.stdout
+    capsys.readouterr()
+    assert call(monkeypatch, *arguments) == 0
+    said = capsys.readouterr().err
+    assert "2 runs, 2 of them done" in said
+    assert "training" not in said
+    assert "evaluating" not in said
     assert (out / "tiny/results.md").read_text() == text
 
 
@@ -222,12 +242,13 @@ def test_a_run_of_an_older_table_is_refused_one_of_another_machine_is_not(tmp_pa
 
 def test_a_study_of_a_folder_without_classes(tmp_path, monkeypatch, capsys):
     """Numbers of samples that the folder has room for, no metrics of classes, and Inception's."""
-    digits = load_dataset("mnist", "", print).train_images
+    digits = load_dataset("mnist", "", print).train_images[:, ::2, ::2]
     (tmp_path / "digits").mkdir()
     for i in range(480):
         write_png(tmp_path / f"digits/{i}.png", digits[i])
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
     monkeypatch.setattr(own_features, "BUDGET", 4000)
+    monkeypatch.setattr(reference, "FLOOR_DRAWS", 3)
     asked = []
 
     class Network:
@@ -245,14 +266,14 @@ def test_a_study_of_a_folder_without_classes(tmp_path, monkeypatch, capsys):
     study = table.Study(
         "tiny", (0,), {"tiny": {}}, folder_set="emoji",
         common={
-            "dataset": f"image_folder:{tmp_path / 'digits'}", "image_size": 28, "image_channels": 1,
+            "dataset": f"image_folder:{tmp_path / 'digits'}", "image_size": 14, "image_channels": 1,
             "steps": 4, "jit_compile": False, "precision": "float32", "evaluate_every": 0,
         },
     )  # fmt: skip
     (run,) = table.runs_of(study, tmp_path)
     train(from_preset(study.preset, run.changes), run.directory, quiet=True)
     rows, floors = evaluation.evaluate_all(study, [run])
-    assert asked == 2 * [((180, 28, 28, 1), ("fid", "kid"), "test")]  # half of 360
+    assert asked == 2 * [((180, 14, 14, 1), ("fid", "kid"), "test")]  # half of 360
     assert [row["weights"] for row in rows] == ["raw", "ema"]
     assert all(row["fid_inception"] == 321 and row["kid_inception"] == 0.25 for row in rows)
     assert all(row["fcd"] > 2 * floors["full"]["fcd"]["mean"] for row in rows)

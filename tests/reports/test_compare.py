@@ -1,6 +1,7 @@
 """Bands of reference runs, and runs that leave them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from experiments.studies import table
 from gan.cli import compare
 from gan.data.images import read_png
 from gan.errors import UserError
+from gan.evaluation.features import DIGESTS
 from gan.reports import compare as comparison
 from gan.reports import plots, reference_curves
 from gan.run.config import Config, from_dict
@@ -134,10 +136,13 @@ def test_every_departure_has_a_cause():
     )
 
 
+PACKAGED = {"name": "mnist-cnn-a-v1", "sha256": DIGESTS["mnist-cnn-a-v1"]}
+OWN = {"name": "mnist-cnn-a-v1", "sha256": "f" * 64}
+
+
 def test_what_does_not_mean_the_same_is_not_compared():
-    like = Config()
     all_names = tuple(reference_curves.COMPARED)
-    assert comparison.comparable(Config(log_every=50), like) == (all_names, "")
+    assert comparison.comparable(run_of([], [5.0], log_every=50), REFERENCE) == (all_names, "")
     for changed, names, why in (
         (Config(loss="hinge"), ("fcd",), "only FCD is compared, for loss is another"),
         (Config(real_label=0.9), ("fcd",), "only FCD is compared, for real_label is another"),
@@ -153,13 +158,35 @@ def test_what_does_not_mean_the_same_is_not_compared():
             "FCD is not compared, it is of the raw weights",
         ),
     ):
-        assert comparison.comparable(changed, like) == (names, why)
+        run = run_of([])._replace(config=changed)
+        assert comparison.comparable(run, REFERENCE) == (names, why)
 
 
-def run_of(losses, fcd=None, **changes):
-    """A run with these losses of D at each 1,000 steps."""
+@pytest.mark.parametrize("features", [OWN, {**PACKAGED, "sha256": None}, "cnn", None])
+def test_fcd_of_another_feature_network_is_not_compared(features):
+    """Of other data under the same name, or of another data set."""
+    why = "FCD is not compared, it is by another feature network"
+    run = run_of([0.5, 0.5], [60.0, 60.0], features=features)
+    assert comparison.comparable(run, REFERENCE) == (reference_curves.LOGGED, why)
+    assert line_of(run) == f"mlp ({why}): inside the band up to step 2,000"
+    assert "also fcd" in line_of(run_of([9.0, 9.0], [60.0, 60.0]))
+    assert "also fcd" not in line_of(run_of([9.0, 9.0], [60.0, 60.0], features=features))
+    fashion = DIGESTS["fashion_mnist-cnn-a-v1"]
+    of_fashion = REFERENCE._replace(config=Config(dataset="fashion_mnist"))
+    run = run_of([0.5], [0.5], features={"sha256": fashion}, dataset="fashion_mnist")
+    assert comparison.comparable(run, of_fashion)[1] == ""
+    assert comparison.comparable(run, REFERENCE)[1] == why
+
+
+def run_of(losses, fcd=None, features=PACKAGED, **changes):
+    """A run with these losses of D at each 1,000 steps, and FCD by a feature network."""
     evaluations = [
-        {"step": 1000 * (i + 1), "evaluator": "light", "metrics": {"fcd": value}}
+        {
+            "step": 1000 * (i + 1),
+            "evaluator": "light",
+            "features": features,
+            "metrics": {"fcd": value},
+        }
         for i, value in enumerate(fcd or [])
     ]
     found = records(np.repeat(losses, 10))
@@ -223,8 +250,12 @@ def test_what_is_missing_for_a_verdict_is_said():
     with pytest.raises(UserError, match=r"nothing to compare yet, it needs points at mult"):
         comparison.compare_run(run_of([]), REFERENCE)
     other = run_of([0.5], [0.5], loss="hinge", sample_weights="raw")
-    with pytest.raises(UserError, match="has nothing to compare with mlp, it minimises something"):
+    with pytest.raises(UserError) as refused:
         comparison.compare_run(other, REFERENCE)
+    assert str(refused.value) == (
+        "--runs=mine: has nothing to compare with mlp, loss is another, and its FCD is of the raw "
+        "weights"
+    )
 
 
 def test_differences_are_fields_that_train_something_else():
@@ -320,9 +351,13 @@ def call(monkeypatch, *arguments):
 
 def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    changes = {"steps": 1000, "evaluate_every": 0, "steps_per_call": 500}
-    for name, more in (("a", {}), ("b", {"seed": 1, "d_learning_rate": 0.01})):
-        train(from_preset("tiny", {**changes, **more}), name, quiet=True)
+    changes = {"steps": 1000, "evaluate_every": 0, "steps_per_call": 500, "jit_compile": False}
+    train(from_preset("tiny", changes), "a", quiet=True)
+    for name in "bc":
+        shutil.copytree("a", name)
+    values = json.loads((tmp_path / "b/config.json").read_text())
+    values["config"] |= {"seed": 1, "d_learning_rate": 0.01}
+    (tmp_path / "b/config.json").write_text(json.dumps(values))
     assert call(monkeypatch, "a") == 0
     assert (tmp_path / "a/compare.png").exists()
     line, picture = capsys.readouterr().out.splitlines()
@@ -335,19 +370,23 @@ def test_the_command_says_a_line_about_each_run(shipped, tmp_path, monkeypatch, 
     assert (tmp_path / "compare.png").exists()
     assert call(monkeypatch, "--runs=a", "b") == 2
     assert "b: is not a flag" in capsys.readouterr().err
-    values = json.loads((tmp_path / "b/config.json").read_text())
     (tmp_path / "b/config.json").write_text(json.dumps({**values, "own_networks": ["generator"]}))
     assert call(monkeypatch, "b") == 0
     assert "(differs in d_learning_rate=0.01, generator=own)" in capsys.readouterr().out
     values["config"]["loss"] = "hinge"
     (tmp_path / "b/config.json").write_text(json.dumps(values))
-    evaluation = {"step": 1000, "source": "training", "evaluator": "light", "metrics": {"fcd": 9.0}}
+    evaluation = {
+        "step": 1000, "source": "training", "evaluator": "light", "metrics": {"fcd": 9.0},
+        "features": PACKAGED,
+    }  # fmt: skip
     (tmp_path / "b/evaluations.jsonl").write_text(json.dumps(evaluation) + "\n")
     drawn = {}
     monkeypatch.setattr(plots, "write_comparison", lambda *arguments: drawn.update(arguments[-1]))
     assert call(monkeypatch, "b", "--reference=mlp") == 0
     assert drawn == {"b": {"fcd": {1000: 9.0}}}
-    train(from_preset("tiny", {**changes, "steps": 900}), "c", quiet=True)
+    *lines, last = (tmp_path / "c/metrics.jsonl").read_text().splitlines(keepends=True)
+    assert json.loads(last)["step"] == 1000
+    (tmp_path / "c/metrics.jsonl").write_text("".join(lines))
     assert call(monkeypatch, "c") == 2
     assert "--runs=c: has nothing to compare yet, it needs" in capsys.readouterr().err
 
@@ -421,7 +460,7 @@ def test_the_command_says_why_a_run_stopped(tmp_path, monkeypatch, capsys):
 def test_a_comparison_that_cannot_be_drawn_is_still_told(tmp_path, monkeypatch, capsys):
     run = write_run(tmp_path / "run", [*np.full(20, 1.7e308), *np.full(10, -1.7e308)])
     assert status_of(monkeypatch, compare, f"--runs={run}") == 0
-    first, second = capsys.readouterr().out.splitlines()
-    assert "loss/d is 1.7e+308 there" in first
-    assert second.startswith(f"warning: {run}/compare.png: cannot be drawn (")
+    said = capsys.readouterr()
+    assert "loss/d is 1.7e+308 there" in said.out
+    assert said.err.startswith(f"warning: {run}/compare.png: cannot be drawn (")
     assert not (run / "compare.png").exists()

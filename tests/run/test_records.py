@@ -211,3 +211,33 @@ def test_a_run_tells_why_it_stopped_until_it_goes_on(summary, last, failure, tmp
     if last is not None:
         (tmp_path / "metrics.jsonl").write_text(line(GOOD, step=last) + "\n")
     assert reader.read_history(tmp_path).failure == failure
+
+
+def test_a_stopped_run_of_before_gets_the_advice_of_now(tmp_path):
+    write_config(tmp_path, Config(), {}, [])
+    reason = "loss/d is not finite at step 6, in the call of steps 5 to 8"
+    summary = {"status": "stopped", "step": 4, "logged_step": 4, "reason": reason}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert reader.read_history(tmp_path).failure == (
+        f"stopped after step 4: {reason}; what usually helps: --on_nan=rollback, or lower "
+        'learning rates (README, "When something is wrong", row "Not finite")'
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "failure"),
+    [
+        (b"2026-01-02 03:04:05 error: full\n", "ended after step 8: full"),
+        (b"x\xff" * 9999 + b"\n2026-01-02 03:04:05 error: full", "ended after step 8: full"),
+        (b"2026-01-02 03:04:05 error: full\n2026-01-02 03:04:05 goes on\n", ""),
+        (b"2026-01-02 03:04:05 warning: error: x\n", ""),
+        (b"", ""),
+        (None, ""),
+    ],
+)
+def test_a_run_whose_process_failed_tells_why_until_it_goes_on(log, failure, tmp_path):
+    write_config(tmp_path, Config(), {}, [])
+    (tmp_path / "metrics.jsonl").write_text(line(GOOD, step=8) + "\n")
+    if log is not None:
+        (tmp_path / "log.txt").write_bytes(log)
+    assert reader.read_history(tmp_path).failure == failure

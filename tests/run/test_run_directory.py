@@ -2,6 +2,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -118,3 +119,17 @@ def test_networks_have_their_names_of_today(old, new, tmp_path):
     config = read_config(tmp_path)
     assert (config.generator, config.discriminator) == (new, f"{new}_tiny")
     check_run_dir(tmp_path, Config(generator=new, discriminator=f"{new}_tiny"))
+
+
+@pytest.mark.parametrize(
+    ("read_only", "why"), [(True, "on a read-only file system:"), (False, "no permission in")]
+)
+def test_why_a_place_cannot_be_written(read_only, why, tmp_path, monkeypatch):
+    flags = os.ST_RDONLY if read_only else 0
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=flags | os.ST_NOSUID))
+    with pytest.raises(UserError) as raised:
+        check_run_dir(tmp_path / "run", Config())
+    assert (
+        str(raised.value) == f"--run_dir={tmp_path / 'run'}: cannot be written ({why} {tmp_path})"
+    )

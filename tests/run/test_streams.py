@@ -40,7 +40,9 @@ def test_what_an_encoding_lacks_is_escaped(encoding, expected, monkeypatch):
 
 def test_a_stream_that_was_closed_when_python_started_is_told_nothing(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)
-    streams.say("nobody reads this", to_stderr=True)
+    streams.tell("nobody reads this")
+    streams.paint("nor this")
+    streams.paint("")
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(sys, "stdout", None)
     streams.say("nor this")
@@ -61,17 +63,48 @@ with open("file", "w") as file:
         assert (done.returncode, (tmp_path / "file").read_text()) == (0, "")
 
 
-def test_what_goes_to_the_descriptor_is_kept(capfd):
-    with streams.kept_stderr() as said:
-        os.write(2, b"from C")
-        print(" and Python", file=sys.stderr, flush=True)
-    os.write(2, b"after")
-    assert b"".join(said).startswith(b"from C")
-    assert capfd.readouterr().err.endswith("after")
+def test_the_result_and_the_progress_are_apart(capsys):
+    streams.say("a table", "of two lines")
+    streams.tell("warning: x", "y")
+    assert capsys.readouterr() == ("a table\nof two lines\n", "warning: x\ny\n")
 
 
-def test_it_is_kept_too_where_stderr_was_closed(monkeypatch, capfd):
-    monkeypatch.setattr(sys, "stderr", None)
-    with streams.kept_stderr() as said:
-        os.write(2, b"from C")
-    assert said == [b"from C"]
+def test_progress_is_seen_where_libraries_are_kept_silent(capfd):
+    """Of two that are nested too; what comes after goes to the same place."""
+    script = """
+import os, sys
+from gan.lazy import silenced
+from gan.run import streams
+with silenced():
+    os.write(2, b"chatter"); print("chatter", file=sys.stderr)
+    streams.tell("one")
+    with silenced():
+        streams.tell("two")
+    streams.tell("three \\u2193\\x1b")
+streams.tell("four")
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment)
+    assert done.returncode == 0
+    assert capfd.readouterr() == ("", "one\ntwo\nthree \u2193\\x1b\nfour\n")
+
+
+def test_a_stderr_that_nobody_reads_ends_nothing(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    streams.tell("lost")
+    streams.tell("lost too")
+    assert sys.stderr.name == os.devnull
+
+
+def test_in_a_notebook_progress_looks_like_no_error(monkeypatch, capsys):
+    class OutStream(io.StringIO):
+        __module__ = "ipykernel.iostream"
+
+    monkeypatch.setattr(sys, "stderr", stream := OutStream())
+    streams.tell("100 [D loss: 1.0]", "warning: b")
+    assert capsys.readouterr().out == "100 [D loss: 1.0]\nwarning: b\n"
+    assert stream.getvalue() == ""

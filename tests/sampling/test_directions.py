@@ -9,6 +9,7 @@ from gan.cli import sample
 from gan.errors import UserError
 from gan.models.build import build_generator
 from gan.run.config import Config
+from gan.run.presets import from_preset
 from gan.sampling import directions
 from gan.sampling.latents import latents_of
 from support import status_of
@@ -94,6 +95,20 @@ def test_the_networks_of_the_package_have_directions(generator):
     np.testing.assert_allclose(vectors @ vectors.T, np.eye(6), atol=1e-6)
     assert np.all(np.diff(values) <= 0)
     assert values[-1] > 0
+
+
+def test_categories_are_not_walked():
+    """What only says which of it is the largest; the kernel's other rows alone have directions."""
+    config = from_preset("infogan", {"generator": "tiny", "precision": "float32"})
+    generator = build_generator(config, (28, 28, 1), 0)
+    vectors, values = directions.directions_of(generator)
+    assert vectors.shape == (32, 74)  # the layer has so many units
+    assert (vectors[:, :10] == 0).all()
+    kernel = next(layer for layer in generator.layers if layer.weights).kernel.numpy()
+    expected = np.linalg.svd(kernel[10:], compute_uv=False)
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(vectors[:, 10:] @ kernel[10:], axis=1), expected,
+                               rtol=1e-4)  # fmt: skip
 
 
 def test_a_walk_has_the_seed_in_its_middle():

@@ -19,8 +19,8 @@ SHAPE = (28, 28, 1)
 
 
 @pytest.fixture
-def run_dir(tiny_config, tmp_path):
-    train(tiny_config(), tmp_path / "run", quiet=True)
+def run_dir(trained_once, tiny_config, tmp_path):
+    trained_once(tiny_config(), tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -119,7 +119,7 @@ def test_one_that_cannot_be_loaded_again_is_named_and_left_out(tiny_config, tmp_
     summary = train(tiny_config(), tmp_path, discriminator=own)
     assert summary["status"] == "completed"
     assert not (tmp_path / "discriminator.keras").exists()
-    (line,) = [s for s in capsys.readouterr().out.splitlines() if "discriminator.keras" in s]
+    (line,) = [s for s in capsys.readouterr().err.splitlines() if "discriminator.keras" in s]
     assert line.startswith("warning: discriminator: has the Lambda layer")
 
 

@@ -11,10 +11,14 @@ import tensorflow as tf
 import gan
 from gan.cli import export as command
 from gan.errors import UserError
+from gan.models.build import build_generator
+from gan.models.checks import all_layers
 from gan.models.layers import NetworkSpec
 from gan.models.registry import GENERATORS
 from gan.run import run_directory
+from gan.run.presets import from_preset
 from gan.sampling import export
+from gan.sampling.latents import latents_of
 from support import status_of
 
 SHAPE = (8, 8, 1)
@@ -38,18 +42,28 @@ def generator_of(name, **kwargs):
     return generator
 
 
-@pytest.mark.parametrize("name", export.FORMATS)
+# What layers and inputs there are, and formats that have nothing of their own to do about it:
+# Keras saves all networks in test_registry.py, and halves of weights are made of what TFLite made.
+MADE_ALIKE = ("keras", "tflite_float16")
+EXPORTED = (
+    ("tiny", {}, ()),
+    ("tiny", {"classes": 3}, MADE_ALIKE[1:]),
+    ("tiny", {"categories": 3}, MADE_ALIKE),  # of an InfoGAN
+    ("tiny", {"policy": "mixed_bfloat16"}, ()),
+    ("dcgan_dense_tiny", {}, MADE_ALIKE[:1]),
+    ("resnet_tiny", {}, MADE_ALIKE),
+    ("toy_tiny", {}, MADE_ALIKE),
+    ("anonymous", {}, MADE_ALIKE[1:]),
+)
+
+
 @pytest.mark.parametrize(
-    ("network", "kwargs"),
+    ("name", "network", "kwargs"),
     [
-        ("tiny", {}),
-        ("tiny", {"classes": 3}),
-        ("tiny", {"categories": 3}),  # of an InfoGAN
-        ("tiny", {"policy": "mixed_bfloat16"}),
-        ("dcgan_dense_tiny", {}),
-        ("resnet_tiny", {}),
-        ("toy_tiny", {}),
-        ("anonymous", {}),
+        (name, network, kwargs)
+        for network, kwargs, without in EXPORTED
+        for name in export.FORMATS
+        if name not in without
     ],
 )
 def test_every_format_draws_what_keras_draws(name, network, kwargs, tmp_path):
@@ -157,7 +171,7 @@ def test_other_programs_have_a_config_too(saved, tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text("[]")
     out = tmp_path / "checkpoints/mine"
     assert call(monkeypatch, saved, "--formats=keras", f"--out={out}") == 0
-    assert [one.name for one in out.iterdir()] == ["generator.keras"]
+    assert {one.name for one in out.iterdir()} == {"generator.keras", "README.md"}
 
 
 @pytest.fixture
@@ -174,7 +188,8 @@ def test_the_command_writes_all_formats_beside_the_generator(saved, monkeypatch,
     for _ in range(2):  # again is no mistake
         assert call(monkeypatch, f"--run_dir={saved}") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 * len(export.FORMATS)
+    assert len(lines) == 2 * (len(export.FORMATS) + 1)
+    assert lines[len(export.FORMATS)] == f"{saved.parent / 'export/README.md'}: the model card"
     for line, form in zip(lines, export.FORMATS.values(), strict=False):
         assert line.startswith(f"{saved.parent / 'export' / form.name}: ")
         assert "differs from Keras by at most" in line
@@ -188,7 +203,7 @@ def test_a_format_whose_modules_are_missing_is_refused_or_passed_over(saved, mon
     assert call(monkeypatch, f"--run_dir={saved}", "--formats=onnx") == 2
     assert capsys.readouterr().err == f"error: {reason}"
     assert call(monkeypatch, f"--run_dir={saved}") == 0
-    assert reason in capsys.readouterr().out
+    assert reason in capsys.readouterr().err
     assert not (saved.parent / "export/generator.onnx").exists()
 
 
@@ -210,4 +225,31 @@ def test_a_format_that_fails_does_not_spare_the_others(saved, monkeypatch, capsy
     assert call(monkeypatch, f"--run_dir={saved}") == 1
     said = capsys.readouterr()
     assert said.err == "error: --formats=savedmodel: cannot be made (division by zero)\n"
-    assert len(said.out.splitlines()) == len(export.FORMATS) - 1
+    assert len(said.out.splitlines()) == len(export.FORMATS)  # one less, and the card
+    assert "savedmodel" not in (saved.parent / "export/README.md").read_text().split("## Draw")[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "shape"),
+    [
+        ({"generator": "tiny"}, (28, 28, 1)),
+        ({"generator": "tiny", "g_norm": "spectral"}, (28, 28, 1)),  # a layer in a layer
+        ({"generator": "tiny", "conditional": True}, (28, 28, 1)),
+        ({"generator": "dcgan_tiny", "auxiliary": "infogan"}, (28, 28, 1)),  # operations between
+        ({"generator": "toy_categorical", "discriminator": "toy"}, (2,)),
+    ],
+)
+def test_networks_in_half_precision_become_those_in_full(changes, shape):
+    """Bit for bit those that float32 builds of the same weights, whatever a network is made of."""
+    changes = {"latent_dim": 16, "seed": 1, **changes}
+    half, full = (
+        build_generator(from_preset("tiny", {**changes, "precision": precision}), shape, 10)
+        for precision in ("mixed_bfloat16", "float32")
+    )
+    inputs = [latents_of(range(20), 16)]
+    if changes.get("conditional"):
+        inputs.append(np.arange(20, dtype=np.int32) % 10)
+    found = export.in_float32(half)
+    assert {layer.compute_dtype for layer in all_layers(found) if layer.weights} == {"float32"}
+    for network, alike in ((found, True), (half, False)):
+        assert np.array_equal(network(inputs).numpy(), full(inputs).numpy()) is alike

@@ -62,7 +62,7 @@ def test_latest_is_the_newest_whole_checkpoint(damage, run_dir, capsys):
     saved = checkpoint(run_dir, 8)
     kernel = saved["ema_generator/_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE"]
     np.testing.assert_array_equal(generator.layers[1].kernel.numpy(), kernel)
-    out = capsys.readouterr().out
+    out = capsys.readouterr().err
     assert out.startswith(f"warning: {run_dir}/checkpoints/step-12: cannot be restored into the g")
     assert out.endswith(f"; {run_dir}/checkpoints/step-8 is taken\n")
     with pytest.raises(UserError, match=r"step-12: cannot be restored into the generator"):
@@ -71,7 +71,7 @@ def test_latest_is_the_newest_whole_checkpoint(damage, run_dir, capsys):
 
 def test_the_newest_is_taken_without_a_word(run_dir, capsys):
     assert generators.restore_generator(run_dir, DATA)[1] == 12
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().err == ""
 
 
 def test_checkpoints_may_be_replaced_while_they_are_read(run_dir, monkeypatch, capsys):
@@ -87,7 +87,7 @@ def test_checkpoints_may_be_replaced_while_they_are_read(run_dir, monkeypatch, c
 
     monkeypatch.setattr(run_directory, "check_checkpoint", train_on)
     assert generators.restore_generator(run_dir, DATA)[1] == 16
-    assert "step-16 is taken" in capsys.readouterr().out
+    assert "step-16 is taken" in capsys.readouterr().err
 
 
 def test_where_none_is_whole_there_is_one_line(run_dir):
@@ -114,6 +114,6 @@ def test_a_file_of_networks_that_unpacks_to_too_much_is_not_unpacked(run_dir, mo
 def test_a_run_whose_name_tensorflow_cannot_read_is_refused_in_words(run_dir):
     other = run_dir.with_name(os.fsdecode(b"caf\xe9"))
     run_dir.rename(other)
-    with pytest.raises(UserError, match=r"caf\udce9: must be UTF-8, TensorFlow reads no other nam"):
+    with pytest.raises(UserError, match=r"caf\udce9: must be UTF-8, TensorFlow takes no other nam"):
         generators.find_checkpoint(other, "latest")
     assert generators.load_generator(other).input_shape == (None, 8)

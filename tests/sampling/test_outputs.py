@@ -1,6 +1,8 @@
 """Pictures and samples of conditional generators, of points and of single seeds."""
 
+import base64
 import json
+import re
 import shutil
 import types
 from pathlib import Path
@@ -219,6 +221,34 @@ def test_a_grid_shows_the_first_seeds_or_those_that_are_named(trained, tmp_path,
     blank = np.full_like(images[:1], 255)
     expected = image_grid(np.concatenate([images, blank]), 2)
     np.testing.assert_array_equal(picture(out), expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "columns"),
+    [(("--side=3",), 3), (("--seeds=4-6", "--side=2"), 2), (("--latent=interpolate",), 10)],
+)
+def test_pictures_for_papers_are_the_same_pictures(
+    arguments, columns, trained, tmp_path, monkeypatch
+):
+    for suffix in ("png", "svg", "pdf"):
+        assert call(monkeypatch, trained, *arguments, f"--out={tmp_path}/a.{suffix}") == 0
+    expected = picture(tmp_path / "a.png")
+    assert expected.shape[1] == 3 * (30 * columns + 2)
+    (found,) = re.findall(r'href="data:image/png;base64,([^"]*)"', (tmp_path / "a.svg").read_text())
+    shown = tf.io.decode_png(base64.b64decode(found), 3).numpy()
+    times = shown.shape[1] // expected.shape[1]
+    np.testing.assert_array_equal(shown[::times, ::times], expected.repeat(3, -1))
+    assert (tmp_path / "a.pdf").read_bytes().count(b"/Subtype /Image") == 1
+
+
+def test_points_for_papers_are_points(tmp_path, monkeypatch):
+    keras.Sequential([keras.Input([3]), keras.layers.Dense(2)]).save(tmp_path / "g.keras")
+    assert call(monkeypatch, tmp_path / "g.keras", f"--out={tmp_path}/a.svg") == 0
+    text = (tmp_path / "a.svg").read_text()
+    assert "<image" not in text
+    assert text.count("<use ") > drawing.POINTS_SHOWN
+    assert 'width="234pt" height="234pt"' in text
+    assert "font-size: 7px" in text
 
 
 def test_seeds_may_be_listed(trained, tmp_path, monkeypatch, capsys):

@@ -188,8 +188,8 @@ def test_few_snapshots_give_a_warning(run_dir, capsys):
     for path in sorted((run_dir / "averages").iterdir())[:-1]:
         path.unlink()
     gan.load(run_dir, ema_sigma=0.1)
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().err == ""
     gan.load(run_dir, ema_sigma=0.25)
-    (line,) = capsys.readouterr().out.splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: --ema_sigma=0.25: the snapshots of ")
     assert "with an error of " in line

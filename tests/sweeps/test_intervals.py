@@ -31,6 +31,10 @@ def test_the_interval_of_a_mean():
     assert mean_of([7.0]) == Mean(7.0, None, 1)
     assert mean_of([]) is None
     assert mean_of([1e300, 1e300]).mean == pytest.approx(1e300)
+    assert mean_of([1e308, 1e308]) == Mean(1e308, 0, 2)
+    huge = mean_of([1e200, 3e200])  # whose squares are not finite: t(1) = 12.706
+    assert (huge.mean, huge.half) == pytest.approx((2e200, 12.706e200), rel=1e-4)
+    assert in_words(mean_of([1e308, -1e308])) == "0 ± inf"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Which runs a sweep has, what they are called, and what another sweep leaves alone."""
 
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from gan.cli import sweep
 from gan.errors import UserError
 from gan.run.presets import from_preset
 from gan.run.saved_config import write_config
-from gan.sweeps.runs import combinations, other_runs, refuse_another_run
+from gan.sweeps.runs import combinations, other_runs, refuse_another_run, state_of
+from gan.sweeps.training import Ended
 from support import COMMANDS, status_of
 
 
@@ -114,6 +116,17 @@ def test_mistakes_are_found_before_anything_starts(arguments, line, tmp_path, mo
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_sweep_that_was_interrupted_says_what_to_do_next(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ended = Ended(130, ["seed=0"], {}, {})
+    monkeypatch.setattr(sweep, "train_all", lambda runs, jobs, tell: ended)
+    assert status_of(monkeypatch, COMMANDS["sweep"], "--seeds=0-2") == 130
+    assert capsys.readouterr().out.splitlines() == [
+        "runs/sweep: 3 runs, 1 done, 0 failed; tapegan table runs/sweep has the means",
+        "next: the same command goes on",
+    ]
+
+
 def test_a_dry_run_lists_the_runs_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     other = from_preset("mlp", {"loss": "hinge"})
@@ -121,12 +134,15 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(tmp_path, monkeypatch, caps
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.setattr(sweep, "train_all", None)
     assert status_of(monkeypatch, COMMANDS["sweep"], "--steps=5,6", "--dry_run") == 0
-    assert capsys.readouterr().out.splitlines() == [
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
         "new: tapegan train --preset=mlp --steps=5 --seed=0 --run_dir=runs/sweep/steps=5-seed=0",
         "new: tapegan train --preset=mlp --steps=6 --seed=0 --run_dir=runs/sweep/steps=6-seed=0",
         "runs/sweep: 2 runs, 2 new",
-        "warning: runs/sweep has 1 other runs, which stay as they are: loss=hinge-seed=0",
     ]
+    assert said.err == (
+        "warning: runs/sweep has 1 other runs, which stay as they are: loss=hinge-seed=0\n"
+    )
     assert sorted(tmp_path.rglob("*")) == before
     assert other_runs(tmp_path, []) == []
 
@@ -139,6 +155,14 @@ def test_the_same_run_is_let_in_and_one_of_another_configuration_is_not(tmp_path
     (longer,) = planned("--steps=10", out=tmp_path)
     assert longer.directory == run.directory
     refuse_another_run(longer)  # goes on
+    for status in ("completed", "preempted"):
+        summary = {"step": 10, "status": status}
+        (run.directory / "summary.json").write_text(json.dumps(summary))
+        refuse_another_run(longer)
+        with pytest.raises(UserError, match=rf"^--steps=9: {run.directory} has 10 already, must"):
+            refuse_another_run(run)
     (changed,) = planned("--steps=9", "--loss=hinge", out=tmp_path)
     with pytest.raises(UserError, match=r"another configuration \(loss: non_saturating -> hinge\)"):
         refuse_another_run(changed)
+    (run.directory / "summary.json").write_text("[]")
+    assert state_of(run.directory, 9) == "open"

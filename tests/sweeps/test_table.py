@@ -99,12 +99,63 @@ def test_a_direction_is_that_of_the_metric(runs):
     assert kind.best("fcd") is None
 
 
+def test_values_on_both_sides_of_the_floor_are_as_good_if_they_are_as_far(runs):
+    for seed, away in enumerate((-2e-5, 0, 2e-5)):
+        for rate, value in ((2e-4, 0.0080), (1e-3, 0.01209)):
+            floors = {"memorised_pixels": {"mean": 0.01, "sd": 0.001}}
+            (runs / f"{rate}-{seed}/summary.json").write_text('{"step": 9, "status": "completed"}')
+            evaluated(runs / f"{rate}-{seed}", {"memorised_pixels": value + away}, floors=floors)
+    (kind,) = kinds_of(group_runs(find_runs([runs])))
+    # Half of each interval is 4.303 * 2e-5 / sqrt(3) = 5e-5; the distances are 0.0020 and 0.00209.
+    assert kind.best("memorised_pixels") is None
+    for seed in range(3):
+        evaluated(runs / f"0.001-{seed}", {"memorised_pixels": 0.0122})
+    (kind,) = kinds_of(group_runs(find_runs([runs])))
+    assert kind.best("memorised_pixels") == 0
+
+
+def test_runs_that_learned_other_numbers_of_images_are_compared(tmp_path, monkeypatch, capsys):
+    """With the same real images; a title names those."""
+    monkeypatch.chdir(tmp_path)
+    for images in (500, 1000):
+        for seed in range(2):
+            run = make(tmp_path / f"runs/{images}-{seed}", train_images=images, seed=seed)
+            evaluated(run, {"fcd": images + seed}, reference={**TEST, "learned": images})
+    lines = table(monkeypatch, capsys, "runs").out.splitlines()
+    assert lines[0] == TITLE
+    assert [re.split("  +", line) for line in lines[3:5]] == [
+        ["1000", "2 of 2", "1000.5 ± 6.4"], ["500", "2 of 2", "500.5 ± 6.4 *"],
+    ]  # fmt: skip
+    assert lines[5] == ""
+
+
+def test_a_title_says_which_average_of_the_weights_it_was(runs, monkeypatch, capsys):
+    evaluated(runs / "0.0002-0", {"fcd": 7.0}, weights="posthoc", ema_sigma=0.05)
+    out = table(monkeypatch, capsys, "runs").out
+    assert "of mnist test, posthoc sigma 0.05 weights, noise of seed 0\n" in out
+
+
+def test_a_flag_and_a_metric_of_one_name_are_two_columns(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for precision, value in (("float32", 0.75), ("mixed_float16", 0.5)):
+        run = make(tmp_path / "runs" / precision, precision=precision)
+        evaluated(run, {"precision": value})
+    table(monkeypatch, capsys, "runs", "--out=table.csv")
+    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    assert [(row["flag_precision"], row["precision"]) for row in rows] == [
+        ("float32", "0.75"), ("mixed_float16", "0.5"),
+    ]  # fmt: skip
+    header = (tmp_path / "table.csv").read_text().splitlines()[0].split(",")
+    assert len(set(header)) == len(header)
+
+
 @pytest.mark.parametrize(
     "other",
     [
         {"features": {**CNN, "sha256": "f" * 64}}, {"features": {**CNN, "name": "cnn-b"}},
         {"num_images": 2000}, {"reference": {**TEST, "split": "train"}},
         {"reference": {**TEST, "num_images": 5000}}, {"weights": "raw"}, {"seed": 1},
+        {"ema_sigma": 0.05},
     ],
 )  # fmt: skip
 def test_numbers_that_cannot_be_compared_are_in_tables_of_their_own(
@@ -146,10 +197,14 @@ def test_metrics_of_several_evaluations_of_a_kind_come_together(runs):
     assert [kind.means(name)[0].mean for name in kind.metrics] == [1.0, 0.5]
 
 
-def test_what_is_not_finite_is_left_out(runs):
-    evaluated(runs / "0.0002-2", {"fcd": None})
+def test_what_is_not_finite_is_left_out(runs, monkeypatch, capsys):
+    """The cell says of how many runs it is then, in every format."""
+    evaluated(runs / "0.0002-2", {"fcd": None, "recall": 0.5})
     (kind,) = kinds_of(group_runs(find_runs([runs])))
     assert kind.means("fcd")[0].size == 2
+    out = table(monkeypatch, capsys, "runs", "--out=table.md").out
+    assert re.search(r"3 of 3 +1.5 ± 6.4 of 2 +0.5000 of 1\n", out)
+    assert "| 3 of 3 | 1.5 ± 6.4 of 2 | 0.5000 of 1 |" in (runs.parent / "table.md").read_text()
 
 
 FLOORS = {"fcd": {"mean": 0.125, "sd": 0.01}}

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -131,6 +132,22 @@ def test_a_signal_lets_the_runs_save_and_starts_no_others(number, status, by, tm
     assert not (tmp_path / "r-0.log").exists()
 
 
+def test_a_signal_that_does_not_wake_the_main_thread_is_passed_on_too(tmp_path, script):
+    """Another thread gets it; one that comes just before the main thread waits does the same."""
+    os.mkfifo(tmp_path / "waits")
+
+    def ask():
+        (tmp_path / "waits").open().close()
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    ended = training.train_all([run_of(tmp_path, seed) for seed in (4, 0)], 1, lambda line: None)
+    asking.join()
+    assert ended == (75, [], {}, {})
+    assert not (tmp_path / "r-0.log").exists()
+
+
 def test_handlers_are_as_before_afterwards(tmp_path, script):
     before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
     training.train_all([run_of(tmp_path, 0)], 1, lambda line: None)
@@ -159,11 +176,10 @@ def test_a_sweep_trains_real_runs_from_any_directory(tmp_path):
     )  # fmt: skip
     assert done.returncode == 1
     good, bad = (tmp_path / f"all/d_learning_rate={rate}-seed=0" for rate in ("0.001", "1e+38"))
-    assert done.stdout.splitlines()[0] == f"{tmp_path / 'all'}: 2 runs, 2 new"
-    assert done.stdout.splitlines()[-1].startswith(
-        f"{tmp_path / 'all'}: 2 runs, 1 done, 1 failed; "
-    )
-    assert done.stderr.startswith(f"failed: {bad.name}: ")
+    assert done.stderr.splitlines()[0] == f"{tmp_path / 'all'}: 2 runs, 2 new"
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"{tmp_path / 'all'}: 2 runs, 1 done, 1 failed; ")
+    assert done.stderr.splitlines()[-1].startswith(f"failed: {bad.name}: ")
     assert "not finite" in done.stderr
     assert read_config(good).d_learning_rate == 1e-3
     assert read_summary(good / "summary.json")["status"] == "completed"
@@ -171,5 +187,5 @@ def test_a_sweep_trains_real_runs_from_any_directory(tmp_path):
     assert state_of(bad, 4) == "stopped"
     again = run_module("experiments.sweep", *flags)
     assert again.returncode == 1
-    assert "training" not in again.stdout
-    assert again.stdout.splitlines()[0] == f"{tmp_path / 'all'}: 2 runs, 1 done, 1 failed"
+    assert "training" not in again.stderr
+    assert again.stderr.splitlines()[0] == f"{tmp_path / 'all'}: 2 runs, 1 done, 1 failed"

@@ -1,6 +1,7 @@
 """``gan.report``, ``gan.export`` and ``gan.compare`` do what the commands do."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,19 @@ from gan.run.saved_config import write_config
 from gan.training.trainer import train
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("runs") / "run"
+    changes = {"steps": 2, "latent_dim": 8, "jit_compile": False, "evaluate_every": 0}
+    train(from_preset("tiny", changes), run_dir, quiet=True)
+    return run_dir
+
+
 @pytest.fixture
-def run(tiny_config, tmp_path, monkeypatch):
+def run(trained, tmp_path, monkeypatch):
+    """A copy of the run, in the working directory."""
     monkeypatch.chdir(tmp_path)
-    train(tiny_config(steps=2), tmp_path / "run", quiet=True)
-    return tmp_path / "run"
+    return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
 def test_a_page_of_one_run_or_of_several(run, tmp_path):
@@ -35,7 +44,7 @@ def test_exports_draw_what_sample_draws(run, tmp_path):
     paths = gan.export(generator, tmp_path / "out", ["savedmodel"])
     assert list(paths) == ["savedmodel"]
     loaded = tf.saved_model.load(str(paths["savedmodel"]))
-    served = loaded.serve(gan.latents_of([3, 4], 8))
+    served = loaded.serve(gan.latents_of([3, 4], 8))["images"]
     drawn = np.round((served.numpy() + 1) * 127.5).astype(int)
     assert np.abs(drawn - gan.sample(generator, [3, 4]).astype(int)).max() <= 1
 

@@ -40,12 +40,28 @@ def fill(disk):
             pass
 
 
-def check(patch, place, name, before, run_dir, config, mend):
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """The place of the unbroken run, which the first test that needs it trains for all."""
+    return tmp_path_factory.mktemp("unbroken") / "run"
+
+
+def assert_goes_on(run_dir, config, unbroken):
+    """Trains on in `run_dir`, to the bits of the unbroken run."""
+    for place in (run_dir, unbroken):
+        if place == run_dir or not place.exists():
+            summary = train(config, place, run_eagerly=True, quiet=True)
+            assert (summary["status"], summary["step"]) == ("completed", 12)
+    ours, theirs = (checkpoint(place, 12) for place in (run_dir, unbroken))
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def check(patch, place, name, before, run_dir, config, mend, unbroken):
     """Trains until `before` happens in the second call of the function that is patched."""
     with patch.context() as one:
         one.setattr(place, name, once_more(getattr(place, name), before))
         with pytest.raises(CannotWrite) as error:
-            train(config, run_dir, quiet=True)
+            train(config, run_dir, run_eagerly=True, quiet=True)
     text = str(error.value)
     assert "\n" not in text
     assert text.startswith(str(run_dir))
@@ -53,11 +69,7 @@ def check(patch, place, name, before, run_dir, config, mend):
         "make room or mend it, the same command goes on from the newest checkpoint"
     )
     mend()
-    summary = train(config, run_dir, quiet=True)
-    assert (summary["status"], summary["step"]) == ("completed", 12)
-    train(config, run_dir.parent / "unbroken", quiet=True)
-    ours, theirs = (checkpoint(one, 12) for one in (run_dir, run_dir.parent / "unbroken"))
-    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    assert_goes_on(run_dir, config, unbroken)
     return text
 
 
@@ -70,16 +82,16 @@ WRITERS = {
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_a_full_disk_ends_the_run_in_one_line_and_costs_nothing(
-    writer, disk, tiny_config, monkeypatch
+    writer, disk, tiny_config, unbroken, monkeypatch
 ):
     config = tiny_config(checkpoint_every=4)
     check(
         monkeypatch, *WRITERS[writer], lambda: fill(disk), disk / "run", config,
-        (disk / "filler").unlink,
+        (disk / "filler").unlink, unbroken,
     )  # fmt: skip
 
 
-def test_lost_permissions(tiny_config, tmp_path, monkeypatch):
+def test_lost_permissions(tiny_config, unbroken, tmp_path, monkeypatch):
     is_root = os.geteuid() == 0
 
     def lose():
@@ -90,13 +102,15 @@ def test_lost_permissions(tiny_config, tmp_path, monkeypatch):
 
     config = tiny_config(checkpoint_every=4)
     try:
-        text = check(monkeypatch, *WRITERS["picture"], lose, tmp_path / "run", config, get_back)
+        text = check(
+            monkeypatch, *WRITERS["picture"], lose, tmp_path / "run", config, get_back, unbroken
+        )
     finally:
         get_back()
     assert "Permission denied" in text
 
 
-def test_a_limit_on_the_size_of_files(tmp_path, tiny_config, monkeypatch):
+def test_a_limit_on_the_size_of_files(tmp_path, tiny_config, unbroken, monkeypatch):
     """As a quota; needs no rights."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
@@ -106,7 +120,7 @@ def test_a_limit_on_the_size_of_files(tmp_path, tiny_config, monkeypatch):
     try:
         text = check(
             monkeypatch, loop, "save", limit, tmp_path / "run", tiny_config(checkpoint_every=4),
-            lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits),
+            lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits), unbroken,
         )  # fmt: skip
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -116,7 +130,7 @@ def test_a_limit_on_the_size_of_files(tmp_path, tiny_config, monkeypatch):
 @pytest.mark.parametrize(
     "error", [tf.errors.ResourceExhaustedError(None, None, "OOM"), MemoryError()]
 )
-def test_out_of_memory_is_no_full_disk(error, tmp_path, tiny_config, monkeypatch):
+def test_out_of_memory_is_no_full_disk(error, tmp_path, tiny_config, unbroken, monkeypatch):
     """In a picture, which is drawn and then written. The run goes on to the same bits."""
 
     def exhaust():
@@ -126,12 +140,9 @@ def test_out_of_memory_is_no_full_disk(error, tmp_path, tiny_config, monkeypatch
         drawing = once_more(sample_grids.sample_picture, exhaust)  # the second one, at step 6
         patch.setattr(sample_grids, "sample_picture", drawing)
         with pytest.raises(OutOfMemory, match="out of memory at step 6, with --batch_size=16; "):
-            train(tiny_config(checkpoint_every=4), tmp_path / "run", quiet=True)
+            train(tiny_config(checkpoint_every=4), tmp_path / "run", run_eagerly=True, quiet=True)
     assert not (tmp_path / "run/summary.json").exists()
-    for run in ("run", "unbroken"):
-        assert train(tiny_config(), tmp_path / run, quiet=True)["status"] == "completed"
-    ours, theirs = (checkpoint(tmp_path / one, 12) for one in ("run", "unbroken"))
-    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    assert_goes_on(tmp_path / "run", tiny_config(checkpoint_every=4), unbroken)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(disk):

@@ -14,21 +14,23 @@ from gan.run.jsonl import read_records
 from support import checkpoint
 
 KILLS = 25
-STEPS = 24
+STEPS = 8
 
 # Checkpoints of every step, so that many kills come while one is written. Eagerly, because tracing
 # the step would take most of the time.
 CONFIG = Config(
     dataset="synthetic", generator="tiny", discriminator="tiny", latent_dim=8, batch_size=16,
-    steps=STEPS, steps_per_call=4, log_every=1, sample_every=12, checkpoint_every=1,
+    steps=STEPS, steps_per_call=2, log_every=1, sample_every=4, checkpoint_every=1,
     precision="float32", jit_compile=False,
 )  # fmt: skip
 
 
 def train(run_dir):
+    from gan.algorithm import batch_norm_statistics
     from gan.data.datasets import Dataset
     from gan.training.trainer import train
 
+    batch_norm_statistics.BATCHES = 2  # at each checkpoint, that is at each step
     images = np.random.default_rng(0).integers(0, 256, (96, 28, 28, 1), np.uint8)
     train(CONFIG, run_dir, data=Dataset(images), run_eagerly=True, quiet=True)
 

@@ -45,6 +45,43 @@ def tables_as_before():
     imports.IMPORTED.clear()
 
 
+POINTS = """
+import gan
+from gan.data.datasets import Dataset, draw_mixture, ring
+
+def load(data_dir, print_fn):
+    mixture = ring(4, 1.0, 0.05)
+    return Dataset(*draw_mixture(mixture, 500, 0), mixture=mixture)
+
+gan.DATASETS["mine"] = gan.DataSource(load)
+"""
+
+
+def test_what_a_row_of_data_does_not_say_the_data_say(tmp_path, monkeypatch, capsys):
+    """That they are points, with modes; also of a run whose row is not here."""
+    (tmp_path / "mine.py").write_text(POINTS)
+    monkeypatch.chdir(tmp_path)
+    usual = ("--import=mine.py", "--preset=ring", "--dataset=mine", "--steps=2", "--nojit_compile",
+             "--steps_per_call=2")  # fmt: skip
+    for flags, message in (
+        (("--auxiliary=infogan", "--generator=toy"), "--auxiliary=infogan: is not for mine"),
+        (("--augment=translation",), "--augment=translation: is for images, valid is none"),
+        (("--flip",), "--flip=True: is for images, valid is false"),
+    ):
+        assert status_of(monkeypatch, train, *usual, *flags, "--run_dir=bad") == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {message}")
+    assert not (tmp_path / "bad").exists()
+    assert status_of(monkeypatch, train, *usual, "--run_dir=run") == 0
+    assert status_of(monkeypatch, sample, "run", "--import=mine.py") == 0
+    assert status_of(monkeypatch, export, "run", "--formats=onnx", "--out=out") == 0
+    capsys.readouterr()
+    imports.IMPORTED.clear()
+    del gan.DATASETS["mine"]
+    assert status_of(monkeypatch, export, "run", "--formats=onnx", "--out=again") == 0
+    assert status_of(monkeypatch, sample, "run") == 2
+    assert "--import" in capsys.readouterr().err
+
+
 @pytest.fixture
 def forget():
     """Returns what makes this process one that has run no file."""
@@ -115,7 +152,7 @@ def test_a_run_of_own_rows_is_trained_sampled_evaluated_and_never_runs_code_by_i
         f"error: --run_dir={run_dir}: {flag}: {changed}"
     )  # fmt: skip
     assert status_of(monkeypatch, sample, *latest, flag) == 0
-    assert f"warning: {flag}: {changed}" in capsys.readouterr().out
+    assert f"warning: {flag}: {changed}" in capsys.readouterr().err
 
 
 def test_a_run_from_elsewhere_runs_no_code(mine, tmp_path, monkeypatch, capsys, forget):
@@ -189,10 +226,11 @@ def test_a_sweep_knows_the_rows_and_hands_the_file_on(mine, tmp_path, monkeypatc
     assert log.endswith(f"--import={mine}\n")
 
 
-def test_a_module_of_this_process_is_found_by_its_classes(mine):
-    own_rows.import_rows([f"--import={mine}"])
+def test_a_module_of_this_process_is_found_by_its_classes(mine, monkeypatch):
+    monkeypatch.chdir(mine.parent)
+    own_rows.import_rows(["--import=mine.py"])
     own_rows.import_rows([f"--import={mine}"])  # once
-    assert len(imports.IMPORTED) == 1
+    assert [one.path for one in imports.IMPORTED] == [str(mine)]  # from whatever directory
     assert [name for name in sys.modules if name.endswith("_mine")]
 
 

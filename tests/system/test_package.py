@@ -99,30 +99,48 @@ def test_an_installed_wheel_has_the_command(wheel, tmp_path):
     subprocess.run([*pip, f"--prefix={place}", str(wheel)], check=True, capture_output=True)
     (site,) = place.glob("lib/python*/site-packages")
 
-    def tapegan(*arguments):
+    def run(*command_line):
         return subprocess.run(
-            [place / "bin/tapegan", *arguments], cwd=tmp_path, capture_output=True, text=True,
+            command_line, cwd=tmp_path, capture_output=True, text=True,
             env={**os.environ, "PYTHONPATH": str(site)},
         )  # fmt: skip
+
+    def tapegan(*arguments):
+        return run(place / "bin/tapegan", *arguments)
 
     done = tapegan()
     assert (done.returncode, done.stderr) == (0, "")
     names = re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE)
     assert names == [
         "data", "train", "evaluate", "sample", "project", "export", "report", "compare",
-        "ls", "sweep", "table",
+        "ls", "tensorboard", "sweep", "table",
     ]  # fmt: skip
     assert re.fullmatch(r"tapegan \d+\.\d+\.\d+\n", tapegan("--version").stdout)
     done = tapegan("digits")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: digits: must be one of {', '.join(names)}, --help, --version\n"
-    flags = ("--preset=tiny", "--steps=3", "--evaluate_every=0", "--run_dir=run")
-    done = tapegan("train", *flags)
+    assert tapegan("trian").stderr.endswith(", --help, --version; did you mean train?\n")
+    assert tapegan("help").stdout == tapegan().stdout
+    flags = ("--preset=tiny", "--steps=3", "--evaluate_every=0", "--nojit_compile")
+    done = tapegan("train", *flags, "--run_dir=run")
     assert done.returncode == 0, done.stderr
-    assert tapegan("sample", "--run_dir=run").stdout == "run/samples/grid.png\n"
-    assert tapegan("report", "run").returncode == 0
+    assert done.stdout.endswith(
+        "\nnext: tapegan sample run, tapegan evaluate run, tapegan report run\n"
+    )
+    # The others in one process, for TensorFlow takes longer than they do.
+    code = """
+import sys, tapegan
+for arguments in (["sample", "run"], ["report", "run"], ["export", "run", "--formats=savedmodel"]):
+    sys.argv[1:] = arguments
+    try:
+        tapegan.main()
+    except SystemExit as end:
+        print("status", end.code)
+"""
+    done = run(sys.executable, "-c", code)
+    assert done.stdout.startswith("run/samples/grid.png\nstatus 0\n"), done.stderr
+    assert done.stdout.count("status 0\n") == 3, done.stderr
     assert (tmp_path / "run/report.html").exists()
-    assert tapegan("export", "--run_dir=run", "--formats=savedmodel").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -157,7 +175,8 @@ def test_another_module_of_that_name_is_named(where, message, wheel, tmp_path):
     if not where.startswith("site"):
         assert re.fullmatch(r"tapegan \d+\.\d+\.\d+\n", python("-m", "gan", "--version").stdout)
         code = (
-            "import gan, tapegan; assert dir(tapegan) == dir(gan); print(tapegan.load is gan.load)"
+            "import gan, tapegan; assert dir(tapegan) == dir(gan)\n"
+            "print(tapegan.Config is gan.Config)"  # `load` would need TensorFlow, seconds
         )
         assert python("-c", code).stdout == "True\n"
 
@@ -177,24 +196,13 @@ def run_with_wheel(code, wheel, directory):
     return done.stdout
 
 
-def test_training_works_outside_the_checkout(wheel, tmp_path):
-    code = """
-from gan.run.presets import from_preset
-from gan.training.trainer import train
-summary = train(from_preset("tiny", {"steps": 3}), "run")
-assert summary["step"] == 3
-"""
-    run_with_wheel(code, wheel, tmp_path)
-    assert (tmp_path / "run" / "generator.keras").exists()
-
-
 def test_evaluation_works_outside_the_checkout(wheel, tmp_path):
     code = """
 from gan.data import datasets
 from gan.evaluation import evaluate, reference
 images = datasets.load_dataset("mnist", "", print)
 against = reference.load_real_features("mnist", images).reference(count=2000)
-record, _ = evaluate.evaluate(images.train_images[:2000], against, ["fcd", "recall"])
+record, _ = evaluate.evaluate(images.train_images[:2000], against, ["fcd"])
 assert record["features"]["packaged"]
 assert 0 < record["metrics"]["fcd"] < 1, record
 assert record["floors"]["fcd"]["sd"] > 0
@@ -213,19 +221,26 @@ def test_the_documentation_states_every_metric_as_the_code_does():
 def test_the_python_snippet_of_the_readme_runs(tmp_path, monkeypatch):
     _, snippet, _ = snippets()
     monkeypatch.chdir(tmp_path)
-    exec(snippet.replace("2000", "2"), names := {})
+    exec(short(snippet), names := {})
     assert names["summary"]["step"] == 2
     assert names["generator"].output_shape == (None, 28, 28, 1)
 
 
-def test_the_five_lines_of_the_readme_run(tmp_path, monkeypatch):
+def test_the_five_lines_of_the_readme_run(fewer_samples, tmp_path, monkeypatch):
     snippet, *_ = snippets()
     monkeypatch.chdir(tmp_path)
-    train(from_preset("tiny", {"steps": 2}), "runs/mlp", quiet=True)
-    exec(snippet.replace("2000", "2"), names := {})
+    train(from_preset("tiny", {"steps": 2, "jit_compile": False}), "runs/mlp", quiet=True)
+    exec(short(snippet), names := {})
+    assert names["record"]["num_images"] == 2000
     assert names["images"].shape == (64, 28, 28, 1)
     assert names["record"]["metrics"]["fcd"] > 1
     assert names["summary"]["step"] == 2
+
+
+def short(snippet):
+    """A snippet that trains, for two steps that nobody compiles."""
+    assert snippet.count("steps=2000") == 1
+    return snippet.replace("steps=2000", "steps=2, jit_compile=False")
 
 
 def snippets():
@@ -246,7 +261,7 @@ def test_a_loss_a_penalty_a_network_and_a_data_set_of_your_own_take_a_table_entr
         line for line in snippet.splitlines() if line and not line.startswith(("from", "import"))
     ]
     assert len(lines) <= 10
-    exec(snippet.replace("2000", "2"), names := {})
+    exec(short(snippet), names := {})
     assert names["summary"]["step"] == 2
     saved = json.loads((tmp_path / "runs/mine/config.json").read_text())["config"]
     assert [saved[k] for k in ("loss", "penalty", "generator", "dataset")] == [

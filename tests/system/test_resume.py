@@ -1,4 +1,4 @@
-"""Runs that end in the middle, in processes of their own, on real MNIST with the XLA step."""
+"""Runs that end in processes of their own and go on in this one, on MNIST with the XLA step."""
 
 import json
 import signal
@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from gan.algorithm.step import STEP_METRICS
+from gan.cli import train as command
 from gan.run import jsonl
 from gan.run.presets import from_preset
 from gan.training.state import build_state
-from support import ROOT, checkpoint, run_module
+from support import ROOT, checkpoint, status_of
 
 FLAGS = (
     "--preset=tiny", "--steps=60", "--steps_per_call=8", "--log_every=10", "--sample_every=20",
@@ -20,8 +21,9 @@ FLAGS = (
 )  # fmt: skip
 
 
-def train(run_dir, *flags):
-    return run_module("experiments.train", *FLAGS, f"--run_dir={run_dir}", *flags)
+def train(monkeypatch, run_dir, *flags):
+    """Trains in this process, to the end."""
+    assert status_of(monkeypatch, command, *FLAGS, f"--run_dir={run_dir}", *flags) == 0
 
 
 def train_and_signal(run_dir, line, number, *flags):
@@ -66,8 +68,8 @@ def assert_same_run(a, b):
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("unbroken") / "run"
-    done = train(run_dir)
-    assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        train(patch, run_dir)
     return run_dir
 
 
@@ -81,49 +83,47 @@ def test_the_checkpoint_holds_everything_that_training_changes(unbroken):
     assert saved["rollbacks/.ATTRIBUTES/VARIABLE_VALUE"] == 0
 
 
-def test_a_new_process_continues_bit_for_bit(unbroken, tmp_path):
-    assert train(tmp_path / "run", "--steps=30").returncode == 0
-    done = train(tmp_path / "run", "--steps_per_call=50")
-    assert done.returncode == 0
-    assert "steps 30 to 60" in done.stdout
-    assert_same_run(unbroken, tmp_path / "run")
-
-
-def test_kill_9_between_checkpoints_costs_nothing_but_time(unbroken, tmp_path):
-    killed = train_and_signal(tmp_path / "run", "40 [D loss", signal.SIGKILL)
+def test_kill_9_between_checkpoints_costs_nothing_but_time(unbroken, tmp_path, monkeypatch, capsys):
+    """Also where the run was to end sooner, and had other calls."""
+    killed = train_and_signal(tmp_path / "run", "40 [D loss", signal.SIGKILL, "--steps=50")
     assert killed.returncode == -signal.SIGKILL
-    done = train(tmp_path / "run")
-    assert done.returncode == 0
-    assert "steps 30 to 60" in done.stdout
+    train(monkeypatch, tmp_path / "run", "--steps_per_call=50")
+    assert "steps 30 to 60" in capsys.readouterr().err
     assert_same_run(unbroken, tmp_path / "run")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
-def test_a_signal_saves_and_the_run_continues_bit_for_bit(number, status, unbroken, tmp_path):
-    run_dir = tmp_path / "run"
-    ended = train_and_signal(run_dir, "10 [D loss", number, "--steps_per_call=1")
-    assert (ended.returncode, ended.stderr) == (status, "")
-    assert f"{signal.Signals(number).name}: saving step 11" in ended.stdout
+def check_signal(run_dir, number, status, *flags):
+    """Signals a run at step 10, and looks at what it saved."""
+    ended = train_and_signal(run_dir, "10 [D loss", number, "--steps_per_call=1", *flags)
+    assert (ended.returncode, "error" in ended.stderr) == (status, False)
+    assert f"{signal.Signals(number).name}: saving step 11" in ended.stderr
     summary = json.loads((run_dir / "summary.json").read_text())
     assert (summary["status"], summary["step"]) == ("preempted", 11)
     assert (run_dir / "generator.keras").exists()
-    done = train(run_dir)
-    assert done.returncode == 0
-    assert "steps 11 to 60" in done.stdout
-    assert_same_run(unbroken, run_dir)
+
+
+def test_sigterm_saves_and_the_run_continues_bit_for_bit(unbroken, tmp_path, monkeypatch, capsys):
+    check_signal(tmp_path / "run", signal.SIGTERM, 75)
+    train(monkeypatch, tmp_path / "run")
+    assert "steps 11 to 60" in capsys.readouterr().err
+    assert_same_run(unbroken, tmp_path / "run")
+
+
+def test_ctrl_c_saves(tmp_path):
+    check_signal(tmp_path / "run", signal.SIGINT, 130, "--nojit_compile")
 
 
 def test_a_reader_that_goes_away_costs_no_run(tmp_path):
-    """As in ``make train | head -1``."""
+    """As in ``make train 2>&1 | head -1``."""
+    flags = (*FLAGS, "--nojit_compile", f"--run_dir={tmp_path / 'run'}")
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.train", *FLAGS, f"--run_dir={tmp_path / 'run'}"],
+        [sys.executable, "-m", "experiments.train", *flags],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     process.stdout.readline()
     process.stdout.close()
-    assert process.stderr.read() == ""
     assert process.wait(timeout=120) == 0
     assert json.loads((tmp_path / "run/summary.json").read_text())["step"] == 60

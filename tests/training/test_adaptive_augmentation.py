@@ -12,7 +12,7 @@ from gan.training import trainer
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.state import build_state
 from gan.training.trainer import train
-from support import checkpoint
+from support import checkpoint, train_whole_and_resumed
 
 ADA = {"augment": "translation_cutout", "ada_target": 0.6, "log_every": 1}
 
@@ -28,10 +28,8 @@ def test_a_resumed_run_continues_exactly(schedule, jit, tiny_config, tmp_path, m
     """From the middle of an interval, with a probability that is neither 0 nor 1."""
     monkeypatch.setattr("gan.algorithm.ada.IMAGES", 400)  # a move is 0.16 with 16 images a step
     settings = {**ADA, "schedule": schedule, "jit_compile": jit, "d_learning_rate": 0.01}
-    whole, part = (tiny_config(**settings, steps=steps) for steps in (16, 10))
-    train(whole, tmp_path / "once", quiet=True)
-    train(part, tmp_path / "twice", quiet=True)
-    train(whole, tmp_path / "twice", quiet=True)
+    whole = tiny_config(**settings, steps=16)
+    train_whole_and_resumed(whole, tmp_path, middle=10)
     logged = [jsonl.read_records(tmp_path / run / "metrics.jsonl") for run in ("once", "twice")]
     for one, two in zip(*logged, strict=True):
         names = (*STEP_METRICS, "augment/probability")
@@ -62,19 +60,14 @@ def test_the_probability_is_logged_everywhere(tiny_config, tmp_path):
     told = [tf.make_ndarray(e.tensor_proto).item() for e in board.Tensors("augment/probability")]
     assert told == [record["augment/probability"] for record in records]
     assert summary["augment/probability"] == told[-1]
-    plain = train(tiny_config(steps=4), tmp_path / "plain", quiet=True)
-    assert "augment/probability" not in plain
-
-
-def test_it_begins_as_a_run_without_augmentation(tiny_config, tmp_path):
-    """Before the first move the probability is 0, so D sees images as they are."""
-    ada = train(tiny_config(**ADA, steps=3), tmp_path / "ada", quiet=True)
-    plain = train(tiny_config(steps=3, log_every=1), tmp_path / "plain", quiet=True)
-    assert [ada[name] for name in STEP_METRICS] == [plain[name] for name in STEP_METRICS]
 
 
 def test_what_the_controller_says_is_what_images_get(tiny_config, tmp_path, monkeypatch):
-    """A run whose controller stands at 1 does what one with augmentation does."""
+    """At 0, as before the first move, D sees images as they are; at 1 they are all augmented."""
+    at_zero = train(tiny_config(**ADA, steps=3), tmp_path / "at_zero", quiet=True)
+    plain = train(tiny_config(steps=3, log_every=1), tmp_path / "plain", quiet=True)
+    assert [at_zero[name] for name in STEP_METRICS] == [plain[name] for name in STEP_METRICS]
+    assert "augment/probability" not in plain
 
     def at_one(*arguments, **more):
         state = build_state(*arguments, **more)
@@ -86,7 +79,6 @@ def test_what_the_controller_says_is_what_images_get(tiny_config, tmp_path, monk
     ada = train(tiny_config(**ADA, steps=3), tmp_path / "ada", quiet=True)
     always = {"augment": "translation_cutout", "log_every": 1, "steps": 3}
     full = train(tiny_config(**always), tmp_path / "full", quiet=True)
-    plain = train(tiny_config(steps=3, log_every=1), tmp_path / "plain", quiet=True)
     assert [ada[name] for name in STEP_METRICS] == [full[name] for name in STEP_METRICS]
     assert ada["loss/d"] != plain["loss/d"]
 

@@ -66,7 +66,7 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_it_used(
     DAMAGE[damage](*paths(saved, 12))
     (saved / "summary.json").unlink()
     train(tiny_config(checkpoint_every=4), saved)
-    out = capsys.readouterr().out
+    out = capsys.readouterr().err
     assert f"warning: {saved}/checkpoints/step-12: cannot be restored" in out
     assert f"going on from {saved}/checkpoints/step-8" in out
     again = checkpoint(saved, 12)  # written once more, with the same bits
@@ -79,7 +79,7 @@ def test_two_damaged_ones_are_both_named(saved, tiny_config, capsys):
     flipped(paths(saved, 8)[1])
     state = build_state(tiny_config(), (28, 28, 1))
     assert restore(state, checkpoint_manager(state, saved, 3)) == 4
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[1] for line in lines] == [
         f"{saved}/checkpoints/step-{step}" for step in (12, 8)
     ]
@@ -92,7 +92,7 @@ def test_a_foreign_newest_checkpoint_is_passed_over(saved, tiny_config, tmp_path
         shutil.copy(path, saved / "checkpoints")
     state = build_state(tiny_config(), (28, 28, 1))
     assert restore(state, checkpoint_manager(state, saved, 3)) == 12
-    assert f"{saved}/checkpoints/step-20: cannot be restored" in capsys.readouterr().out
+    assert f"{saved}/checkpoints/step-20: cannot be restored" in capsys.readouterr().err
 
 
 def test_without_a_sound_one_the_run_is_refused_and_nothing_deleted(saved, tiny_config):
@@ -112,7 +112,7 @@ def test_the_file_that_names_the_newest_one_may_be_lost(content, saved, tiny_con
     listing.unlink() if content is None else listing.write_text(content)
     state = build_state(tiny_config(), (28, 28, 1))
     assert restore(state, checkpoint_manager(state, saved, 3)) == 12
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().err == ""
 
 
 def test_other_files_are_no_checkpoints(tmp_path):
@@ -159,7 +159,7 @@ def test_a_run_whose_networks_an_older_version_built_goes_on_with_them(tiny_conf
 
     def run(name, **changes):
         config = tiny_config(**{**settings, **changes})
-        train(config, tmp_path / name, data=Dataset(images), quiet=True)
+        train(config, tmp_path / name, data=Dataset(images), run_eagerly=True, quiet=True)
 
     run("whole", steps=2, checkpoint_every=1, halvings=2)
     run("old", steps=1, halvings=2)

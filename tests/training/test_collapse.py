@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from gan.run import jsonl
+from gan.run import advice, jsonl
 from gan.run.config import Config
-from gan.training import collapse, failures
+from gan.training import collapse
 from gan.training.checks import has_log_odds
-from support import ROOT, run_module
+from support import ROOT, call
 
 
 def record(kimg, real=0.7, fake=0.7, gap=0.5):
@@ -134,22 +134,23 @@ COLLAPSES = {
 
 
 @pytest.mark.parametrize("sign", COLLAPSES)
-def test_a_real_collapse_stops_the_run(sign, tmp_path):
+def test_a_real_collapse_stops_the_run(sign, tmp_path, monkeypatch, capsys):
     run_dir = tmp_path / "run"
     every = 600 if sign == "mode_collapse" else 0
-    done = run_module(
-        "experiments.train", "--preset=tiny", "--steps=12000", *COLLAPSES[sign],
+    status = call(
+        monkeypatch, "--preset=tiny", "--steps=12000", *COLLAPSES[sign],
         f"--evaluate_every={every}", "--sample_every=5000", "--on_collapse=stop",
         f"--run_dir={run_dir}",
     )  # fmt: skip
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.startswith("error: collapsed at step ")
-    assert done.stderr.count("\n") == 1
+    said = capsys.readouterr()
+    assert status == 1, said.err
+    assert said.err.splitlines()[-1].startswith("error: collapsed at step ")
+    assert said.out == ""
     summary = json.loads((run_dir / "summary.json").read_text())
     assert summary["status"] == "stopped"
     assert summary["collapse"] == {sign: summary["step"]}
     assert (run_dir / f"checkpoints/step-{summary['step']}.index").exists()
-    assert f"warning: {sign} at step {summary['step']}: " in done.stdout
+    assert f"warning: {sign} at step {summary['step']}: " in said.err
     last = jsonl.read_records(run_dir / "metrics.jsonl")[-1]
     assert (last["step"], last["collapse/signs"]) == (summary["step"], 1)
 
@@ -190,6 +191,26 @@ def test_each_sign_has_a_row_in_the_readme_and_advice():
     text = (ROOT / "README.md").read_text()
     rows = re.findall(r"(?m)^\| \*\*(.+?)\*\*(.*?) \|", text)
     of_signs = {name: row for row, about in rows for name in re.findall(r"warning: (\w+)", about)}
-    assert of_signs == collapse.SIGNS
-    assert {row for row, _ in rows} >= set(failures.ADVICE) >= set(of_signs.values())
-    assert failures.advice("D wins", "Not finite").count("README") == 2
+    assert set(of_signs) == set(collapse.SIGNS)
+    for name, row in of_signs.items():
+        said = advice.explained(f"collapsed at step 7, saved: {name}: so and so")
+        assert said.count(advice.HELPS) == 1
+        assert said.endswith(f'(README, "When something is wrong", row "{row}")')
+        assert advice.explained(said) == said
+    both = "collapsed at step 7, saved: class_collapse: x; discriminator_won: y"
+    assert advice.explained(both).count(advice.HELPS) == 2
+
+
+def test_the_advice_of_errors_is_that_of_the_readme():
+    text = (ROOT / "README.md").read_text()
+    rows = dict(re.findall(r"(?m)^\| \*\*(.+?)\*\*.*? \| (.+) \|$", text))
+    for failure in advice.FAILURES:
+        flags = re.findall(r"--[a-z_]+(?:=\w+)?", failure.advice)
+        assert flags
+        assert all(flag in rows[failure.row] for flag in flags)
+
+
+def test_a_name_of_a_run_is_no_sign():
+    error = "runs/mode_collapse: out of memory at step 3, with --batch_size=9"
+    assert advice.explained(error).count(advice.HELPS) == 1
+    assert advice.explained("runs/is not finite: is complete") == "runs/is not finite: is complete"

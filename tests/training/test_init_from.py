@@ -12,6 +12,7 @@ import tensorflow as tf
 from gan.data.datasets import DATASETS, Dataset, DataSource
 from gan.data.digests import array_digest
 from gan.errors import UserError
+from gan.run.presets import from_preset
 from gan.run.saved_config import read_values
 from gan.sampling import posthoc_averages
 from gan.training import init_from
@@ -81,6 +82,8 @@ def test_the_average_goes_on_where_it_was(source, tiny_config, tmp_path):
     expected = weight + decay * (average - weight)
     assert after["ema_generator"][0] == pytest.approx(expected, abs=1e-6)
     assert np.abs(expected - weight).max() > 5e-5  # a run that began anew has its own weights
+    train(tiny_config(init_from=str(tmp_path / "new"), steps=1), tmp_path / "third", quiet=True)
+    assert read_values(tmp_path / "third")["init_from"]["images"] == (12 + 1) * 16
 
 
 def test_the_source_is_not_needed_again(source, tiny_config, tmp_path):
@@ -95,6 +98,7 @@ def test_the_source_is_not_needed_again(source, tiny_config, tmp_path):
     assert a.keys() == b.keys()
     assert all(np.array_equal(a[name], b[name]) for name in a)
     assert read_values(tmp_path / "parts")["init_from"] == origin
+    shutil.rmtree(tmp_path / "parts/checkpoints")
     assert train(config, tmp_path / "parts", quiet=True)["status"] == "completed"
 
 
@@ -139,7 +143,7 @@ def test_layers_of_another_shape_start_anew_and_are_named(source, tiny_config, t
     """Another latent size: G's first layer. All others are the other run's."""
     config = tiny_config(init_from=str(source), latent_dim=5, steps=2)
     train(config, tmp_path / "new")
-    line = next(s for s in capsys.readouterr().out.splitlines() if "anew" in s)
+    line = next(s for s in capsys.readouterr().err.splitlines() if "anew" in s)
     assert line.startswith(f"warning: --init_from={source}: layers that have another shape there ")
     assert "generator dense" in line
     assert line.endswith("(kernel [8, 32], here [5, 32])")
@@ -171,7 +175,7 @@ def test_conditional_runs_with_other_classes(classes, tiny_config, tmp_path, cap
     train(config, tmp_path / "source", quiet=True)
     classes(4)
     train(dataclasses.replace(config, init_from=str(tmp_path / "source")), tmp_path / "new")
-    line = next(s for s in capsys.readouterr().out.splitlines() if "anew" in s)
+    line = next(s for s in capsys.readouterr().err.splitlines() if "anew" in s)
     for part in ("generator embedding", "(embeddings [3, 8], here [4, 8])", "discriminator emb"):
         assert part in line
     there = weights_at(tmp_path / "source", 2, config, classes=3)
@@ -182,10 +186,10 @@ def test_conditional_runs_with_other_classes(classes, tiny_config, tmp_path, cap
 
 
 def test_own_networks_start_from_runs_and_runs_from_own_networks(tiny_config, tmp_path):
-    def networks():
+    def networks(latent_dim=8):
         return {
             "generator": keras.Sequential([
-                keras.Input((8,)), keras.layers.Dense(784, activation="tanh"),
+                keras.Input((latent_dim,)), keras.layers.Dense(784, activation="tanh"),
                 keras.layers.Reshape(SHAPE),
             ]),
             "discriminator": keras.Sequential([
@@ -201,6 +205,8 @@ def test_own_networks_start_from_runs_and_runs_from_own_networks(tiny_config, tm
     began = weights_at(tmp_path / "new", 0, tiny_config(), **networks())
     for name, weights in trained.items():
         assert same(began[name], weights), name
+    with pytest.raises(UserError, match=r"source: no layer of its generator has the shape of one"):
+        train(dataclasses.replace(config, latent_dim=5), tmp_path / "other", **networks(5))
     (tmp_path / "source/discriminator.keras").unlink()
     with pytest.raises(UserError, match="Python code gave its discriminator, and it has no discri"):
         train(config, tmp_path / "other", **networks(), quiet=True)
@@ -214,12 +220,25 @@ def test_own_networks_start_from_runs_and_runs_from_own_networks(tiny_config, tm
          "its generator has other layers (generator=tiny, here dcgan_tiny), must have the same"),
         ({"g_norm": "none"}, "its generator has other layers (g_norm=default, here none), must ha"),
         ({"d_norm": "spectral"}, "its discriminator has other layers (d_norm=default, here spectr"),
+        ({"auxiliary": "infogan", "categories": 2},
+         "its generator has other layers (auxiliary=none, here infogan), must have the same"),
     ],
 )  # fmt: skip
 def test_other_layers_are_refused(changes, reason, source, tiny_config, tmp_path):
     with pytest.raises(UserError) as error:
         train(tiny_config(init_from=str(source), **changes), tmp_path / "new", quiet=True)
     assert str(error.value).startswith(f"--init_from={source}: {reason}")
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_same_weights_in_another_function_are_refused(tmp_path):
+    """A category is no layer with weights."""
+    toy = {"generator": "toy", "discriminator": "toy", "steps": 2, "jit_compile": False,
+           "steps_per_call": 2, "latent_dim": 66, "precision": "float32"}  # fmt: skip
+    train(from_preset("ring", toy), tmp_path / "source", quiet=True)
+    changes = {**toy, "generator": "toy_categorical", "init_from": str(tmp_path / "source")}
+    with pytest.raises(UserError, match=r"other layers \(generator=toy, here toy_categorical\)"):
+        train(from_preset("ring", changes), tmp_path / "new", quiet=True)
     assert not (tmp_path / "new").exists()
 
 
@@ -261,6 +280,7 @@ def test_what_cannot_be_started_from_is_refused_in_a_line(name, source, tiny_con
 
 
 def test_a_checkpoint_that_is_not_there_is_refused(source):
+    best = source / "checkpoints/best"
     for place, reason in (
         ("checkpoints/step-7", "--checkpoint=7: must be one of latest, 6, 12"),
         ("checkpoints/best", "--checkpoint=best: must be one of latest, 6, 12"),
@@ -272,6 +292,12 @@ def test_a_checkpoint_that_is_not_there_is_refused(source):
         text = str(error.value)
         assert text.startswith(f"--init_from={source / place}: ")
         assert reason in text
+    best.mkdir()
+    for path in (source / "checkpoints").glob("step-12.*"):
+        shutil.copy(path, best)
+    assert init_from.find_source(best / "step-12").checkpoint == "best"
+    with pytest.raises(UserError, match=f"^--init_from={best}/step-6: must be {best}/step-12$"):
+        init_from.find_source(best / "step-6")
 
 
 def test_two_devices_start_from_what_one_saved(source, tiny_config, tmp_path):
@@ -283,7 +309,7 @@ def test_two_devices_start_from_what_one_saved(source, tiny_config, tmp_path):
     )  # fmt: skip
     done = on_two_devices("train", *flags)
     assert done.returncode == 0, done.stderr
-    assert "2 replicas" in done.stdout
+    assert "2 replicas" in done.stderr
     there, here = (
         weights_at(d, n, tiny_config()) for d, n in ((source, 12), (tmp_path / "new", 0))
     )

@@ -51,7 +51,7 @@ def test_a_run_says_so_and_completes(tiny_config, tmp_path, monkeypatch, capsys)
     path = tmp_path / "metrics.jsonl"
     monkeypatch.setattr(MetricsLog, "scalars", once_more(MetricsLog.scalars, path.unlink))
     assert train(tiny_config(), tmp_path)["status"] == "completed"
-    out = capsys.readouterr().out
+    out = capsys.readouterr().err
     assert out.count(f"warning: {path}: was removed, replaced or cut") == 1
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [8, 12]
 

@@ -57,13 +57,18 @@ with catching_signals(ends_process=True) as stop:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
     # On a terminal the first one is acknowledged at once, although nothing else is ever done.
-    terminal, stderr = os.openpty()
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, stderr=stderr)
-    os.close(stderr)
-    said = os.read(terminal, 1000).decode()
-    os.close(terminal)
-    assert done.returncode == status
-    assert said.strip() == f"{first}: saving at the end of this call; once more ends at once"
+    for term, cursor in (("dumb", ""), ("xterm", "\x1b[?25h")):  # a progress bar hides it
+        terminal, stderr = os.openpty()
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, timeout=60, stderr=stderr,
+            env={**os.environ, "TERM": term},
+        )  # fmt: skip
+        os.close(stderr)
+        said = os.read(terminal, 1000).decode()
+        os.close(terminal)
+        line = f"{first}: saving at the end of this call; once more ends at once"
+        assert done.returncode == status
+        assert said.replace("\r", "").strip() == f"{line}\n{cursor}".strip()
 
 
 @pytest.fixture

@@ -1,16 +1,20 @@
 """Image files, read once into a file of pixels that is mapped into memory from then on.
 
 It lies in the user's cache directory, or where --data_cache says, under a digest of what was read
-and how. What an interruption left is gone on with.
+and how. What an interruption left is gone on with. Where the user's cache cannot be written, each
+process reads into a temporary directory.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +28,7 @@ from gan.data.folders.image_reader import FORMATS, BadImage, flaw_of, read_image
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.cache import cache_directory
+from gan.run.files import read_bytes
 from gan.run.progress import Progress
 
 VERSION = 1  # of the files in the cache
@@ -80,7 +85,7 @@ def cached_pixels(
         UserError: There are bad files and not `skip_bad`, or no others; or the cache cannot be
             written.
     """
-    root = Path(cache) if cache else cache_directory() / "folders"
+    root = Path(cache) if cache else users_cache(print_fn)
     status = [stat_of(path) for path in paths]
     place = root / key_of(paths, status, settings)
     try:
@@ -99,6 +104,23 @@ def cached_pixels(
             f"{place}: cannot be written ({error.strerror or error}), where images are kept once "
             "they are read; --data_cache=DIR names another place"
         ) from None
+
+
+def users_cache(print_fn: Callable[[str], None]) -> Path:
+    """Returns where images are kept for this user, or for this process alone, with a warning."""
+    root = cache_directory() / "folders"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=root).close()
+    except OSError as error:
+        place = tempfile.mkdtemp(prefix="tapegan-images-")
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
+        print_fn(
+            f"warning: {root}: cannot be written ({error.strerror}), so images are read again in "
+            "each process; --data_cache=DIR names a place that keeps them"
+        )
+        return Path(place)
+    return root
 
 
 def stat_of(path: str) -> tuple[int, int]:
@@ -194,7 +216,7 @@ def complete(place: Path, count: int, settings: Settings) -> bool:
 def facts_left(place: Path, count: int) -> numpy.ndarray:
     """Returns the facts [n] of the files that were read, n <= `count`; none of anything else."""
     try:
-        left = (place / FACTS_FILE).read_bytes()
+        left = read_bytes(place / FACTS_FILE)
     except OSError:
         left = b""
     facts = np.frombuffer(left, FACTS, len(left) // np.dtype(FACTS).itemsize)[:count]

@@ -25,6 +25,7 @@ class Folder(NamedTuple):
     sizes: np.ndarray  # [N] int64, bytes
     shorter_sides: np.ndarray  # [N] int64, pixels of the files' images
     flaw: str  # why they show nothing, in a line; there is nothing to learn then
+    said: tuple[str, ...] = ()  # what there is, and what is held out, in lines
 
 
 class FolderData(NamedTuple):
@@ -49,7 +50,8 @@ def load_folder(
     """Returns the images below a directory, read once into a file that is mapped.
 
     Where images are held out, they lie in that file in the order of `held_out.hashed_order`, so
-    that another share needs no new reading; else in the order of their names.
+    that another share needs no new reading; else in the order of their names. `print_fn` is told
+    what takes time, what is left out, and warnings.
     """
     found = find_images(directory, print_fn)
     names = names_below(directory, found.paths)
@@ -60,7 +62,6 @@ def load_folder(
         found = Found([found.paths[i] for i in order], in_order, found.classes)
     read = cached_pixels(found.paths, settings, cache, skip_bad, print_fn)
     labels, classes = kept_labels(found, read, print_fn)
-    print_fn(f"{directory}: {described(read, labels, classes)}")
     low, high = (
         facts[:, : settings.channels] for facts in (read.facts["darkest"], read.facts["brightest"])
     )
@@ -71,13 +72,19 @@ def load_folder(
     elif warning := checks.range_warning(what, low.min(0), high.max(0)):
         print_fn(warning)
     shorter = np.minimum(read.facts["width"], read.facts["height"]).astype(np.int64)
-    folder = Folder(np.array([names[i] for i in read.kept], object), read.sizes, shorter, flaw)
 
     count = len(read.images)
     wanted = held_out.count_held_out(count, test_share)
     tests = min(wanted, held_out.most_held_out(labels, count))
     tests = tests if tests >= held_out.LEAST else 0
-    print_fn(f"{directory}: {held_out.described(count, tests, test_share)}")
+    said = (described(read, labels, classes), held_out.described(count, tests, test_share))
+    folder = Folder(
+        np.array([names[i] for i in read.kept], object),
+        read.sizes,
+        shorter,
+        flaw,
+        tuple(f"{directory}: {line}" for line in said),
+    )
     rest = count - tests
     return FolderData(
         read.images[:rest],

@@ -24,7 +24,7 @@ from gan.evaluation.inception.network import FEATURE_DIM
 from gan.evaluation.metrics import Features
 from gan.run.atomic_files import replacing, temporary_directory
 from gan.run.cache import cache_directory
-from gan.run.files import read_bytes
+from gan.run.files import open_file, read_bytes
 from gan.run.progress import Progress
 
 NAME = "inception-2015-12-05"
@@ -190,7 +190,8 @@ def read_features(path: Path, count: int) -> np.ndarray | None:
     A damaged file is none.
     """
     try:
-        features = np.load(path, allow_pickle=False)
+        with open_file(path) as file:
+            features = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     expected = ((count, FEATURE_DIM), np.float32)

@@ -9,9 +9,9 @@ import numpy as np
 
 from gan.data.digests import array_digest
 from gan.evaluation import metrics
+from gan.evaluation.constants import Constants, floors_key
 from gan.evaluation.inception.features import InceptionExtractor, real_features
 from gan.evaluation.metrics import Comparison, Features, Floor, RealNeighbours
-from gan.evaluation.reference import cached
 
 FLOOR_DRAWS = 10
 POOL = 2  # times as many training images as samples are what floors are drawn from
@@ -62,9 +62,9 @@ class Reference:
         """
         if self.split != "test" or len(self.training_images) < POOL * count:
             return {}
-        key = f"floors of {count} against {len(self.images)} test: {', '.join(names)}"
-        real: Any = self  # has what `cached` asks for
-        rows = cached(real, key, lambda: self.compute_floors(count, names))
+        constants = Constants(self.extractor.provenance, self.digest, self.print_fn)
+        key = f"{floors_key(count, len(self.images), 'test')}: {', '.join(names)}"
+        rows = constants.cached(key, lambda: self.compute_floors(count, names))
         return {name: Floor(*row) for name, row in rows.items()}
 
     def compute_floors(self, count: int, names: Collection[str]) -> dict[str, list[float]]:

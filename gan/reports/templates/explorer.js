@@ -57,6 +57,10 @@ async function unpacked(id) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+const LAST_SEED = 9999997; // the next two lie to the right and up
+const GRID = 5; // thumbnails along a side of the pad
+const clamped = (value, low, high) => Math.min(Math.max(value, low), high);
+
 async function startExplorer(place) {
   const url = URL.createObjectURL(
     new Blob([await unpacked("ort-script")], { type: "text/javascript" }),
@@ -67,59 +71,103 @@ async function startExplorer(place) {
   const models = JSON.parse(place.querySelector("script").textContent);
   const field = (name) => place.querySelector(`[name=${name}]`);
   const pad = place.querySelector(".pad");
-  const canvas = place.querySelector("canvas");
+  const [canvas, thumbs] = [place.querySelector(".image"), place.querySelector(".thumbs")];
   const sliders = [...place.querySelectorAll("[name^=direction]")];
+  const note = place.querySelector("output");
   const sessions = new Map();
+  let shownModel = null;
+  let thumbsOf = ""; // what they are of
   let drawing = Promise.resolve();
 
-  async function draw() {
+  // What the fields say.
+  function chosen() {
     const model = models[field("model").value];
+    const seed = clamped(Math.floor(Number(field("seed").value)) || 0, 0, LAST_SEED);
+    const [right, up] = [field("right"), field("up")].map((one) => Number(one.value));
+    const ways = sliders.map((one) => Number(one.value));
+    const label = field("label").value;
+    return { model, seed, right, up, ways, label: label === "" ? seed % model.classes : Number(label) };
+  }
+
+  function showFields(model) {
+    if (shownModel === model) return;
+    const select = field("label");
+    const before = Number(select.value || -1);
+    select.length = 1;
+    select.append(...model.names.map((name, label) => new Option(name, label)));
+    if (before >= 0) select.value = Math.min(before, model.classes - 1);
+    select.closest("label").hidden = !model.classes;
+    sliders.forEach((one, j) => {
+      const label = one.closest("label");
+      label.hidden = j >= model.directions.length;
+      const share = (100 * (model.shares[j] ?? 0)).toFixed(1);
+      label.querySelector("span").textContent = `direction ${j + 1}, ${share} %`;
+    });
+    shownModel = model;
+  }
+
+  // Images of points of the plane, [x, y] from the seed: values, and [count, height, width, channels].
+  async function imagesAt({ model, seed, ways, label }, points) {
     if (!sessions.has(model.id)) {
       sessions.set(model.id, await ort.InferenceSession.create(await unpacked(model.id)));
     }
     const session = sessions.get(model.id);
-    const seed = Math.min(Math.max(Math.floor(Number(field("seed").value)) || 0, 0), 9999997);
-    const [right, up] = [field("right"), field("up")].map((one) => Number(one.value));
-    pad.style.setProperty("--left", `${50 + 25 * right}%`);
-    pad.style.setProperty("--top", `${50 - 25 * up}%`);
-    field("label").closest("label").hidden = !model.classes;
-    sliders.forEach((one, j) => {
-      one.closest("label").hidden = j >= model.directions.length;
-    });
-    const ways = sliders.map((one) => Number(one.value));
+    const latents = new Float32Array(points.length * model.dim);
+    points.forEach(([x, y], i) => latents.set(latentsAt(model, seed, x, y, ways), i * model.dim));
     const feeds = {};
     for (const name of session.inputNames) {
       feeds[name] =
-        name === model.labels
-          ? new ort.Tensor("int32", Int32Array.of(labelOf(model, seed)), [1])
-          : new ort.Tensor("float32", latentsAt(model, seed, right, up, ways), [1, model.dim]);
+        name === "labels"
+          ? new ort.Tensor("int32", new Int32Array(points.length).fill(label), [points.length])
+          : new ort.Tensor("float32", latents, [points.length, model.dim]);
     }
-    const { data, dims } = Object.values(await session.run(feeds))[0];
-    paint(data, dims);
-    place.dataset.shown = `${seed} ${right} ${up} ${field("label").value}`;
+    return Object.values(await session.run(feeds))[0];
   }
 
-  function labelOf(model, seed) {
-    const chosen = field("label").value;
-    return chosen === "" ? seed % model.classes : Math.min(Number(chosen), model.classes - 1);
+  async function draw() {
+    showFields(models[field("model").value]);
+    const now = chosen();
+    pad.style.setProperty("--left", `${50 + 25 * now.right}%`);
+    pad.style.setProperty("--top", `${50 - 25 * now.up}%`);
+    const { data, dims } = await imagesAt(now, [[now.right, now.up]]);
+    [canvas.height, canvas.width] = [dims[1], dims[2]];
+    paint(canvas, data, dims, 0, 0, 0);
+    place.dataset.shown = `${now.seed} ${now.right} ${now.up} ${field("label").value}`;
   }
 
-  function paint(data, [, height, width, channels]) {
-    [canvas.width, canvas.height] = [width, height];
+  // The plane behind the dot, one column at a time so that the image stays quick.
+  async function drawThumbs() {
+    const now = chosen();
+    const what = JSON.stringify([now.model.id, now.seed, now.ways, now.label]);
+    if (what === thumbsOf) return;
+    const middles = [...Array(GRID).keys()].map((i) => (4 * (i + 0.5)) / GRID - 2);
+    for (const [column, x] of middles.entries()) {
+      const { data, dims } = await imagesAt(now, middles.map((y) => [x, -y]));
+      const [, height, width] = dims;
+      if (thumbs.width !== GRID * width) [thumbs.height, thumbs.width] = [GRID * height, GRID * width];
+      for (let row = 0; row < GRID; row++) paint(thumbs, data, dims, row, column * width, row * height);
+      if (waiting) return; // for what is asked now
+    }
+    thumbsOf = what;
+    place.dataset.thumbs = what;
+  }
+
+  // Draws the image `number` of a batch at a place of a canvas.
+  function paint(target, data, [, height, width, channels], number, left, top) {
     const image = new ImageData(width, height);
+    const first = number * height * width * channels;
     for (let i = 0; i < width * height; i++) {
       for (let j = 0; j < 3; j++) {
-        const value = data[i * channels + (channels === 3 ? j : 0)];
-        image.data[4 * i + j] = Math.round(Math.min(Math.max(0.5 * value + 0.5, 0), 1) * 255);
+        const value = data[first + i * channels + (channels === 3 ? j : 0)];
+        image.data[4 * i + j] = Math.round(clamped(0.5 * value + 0.5, 0, 1) * 255);
       }
       image.data[4 * i + 3] = 255;
     }
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    target.getContext("2d").putImageData(image, left, top);
   }
 
   // One image at a time: while it is drawn, of all that is asked for only the last is kept.
   let waiting = false;
-  const note = place.querySelector("output");
   const ask = () => {
     if (waiting) return drawing;
     waiting = true;
@@ -128,6 +176,7 @@ async function startExplorer(place) {
       try {
         await draw();
         note.textContent = "";
+        await drawThumbs();
       } catch (error) {
         note.textContent = `This run cannot be shown here: ${error.message}`;
       }
@@ -135,16 +184,63 @@ async function startExplorer(place) {
     return drawing;
   };
   place.addEventListener("input", ask);
+
+  const moveTo = (right, up) => {
+    field("right").value = right;
+    field("up").value = up;
+    ask();
+  };
   const drag = (event) => {
     if (!event.buttons) return;
     const box = pad.getBoundingClientRect();
-    const part = (at, from, size) => 4 * Math.min(Math.max((at - from) / size, 0), 1) - 2;
-    field("right").value = part(event.clientX, box.left, box.width);
-    field("up").value = -part(event.clientY, box.top, box.height);
-    ask();
+    const part = (at, from, size) => 4 * clamped((at - from) / size, 0, 1) - 2;
+    moveTo(part(event.clientX, box.left, box.width), -part(event.clientY, box.top, box.height));
   };
   pad.addEventListener("pointerdown", drag);
   pad.addEventListener("pointermove", drag);
+  const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  pad.addEventListener("keydown", (event) => {
+    const { right, up } = chosen();
+    const size = event.shiftKey ? 0.5 : 0.1;
+    if (event.key in KEYS) moveTo(right + size * KEYS[event.key][0], up + size * KEYS[event.key][1]);
+    else if (event.key === "Home") moveTo(0, 0);
+    else return;
+    event.preventDefault();
+  });
+
+  const png = () => new Promise((done) => canvas.toBlob(done, "image/png"));
+  const does = {
+    random: () => {
+      field("seed").value = Math.floor(Math.random() * (LAST_SEED + 1));
+      ask();
+    },
+    back: () => {
+      for (const one of sliders) one.value = 0;
+      moveTo(0, 0);
+    },
+    save: async () => {
+      const { model, seed } = chosen();
+      save(`${model.name}_seed_${seed}.png`.replaceAll(/[^\w.-]+/g, "_"), "image/png", await png());
+    },
+    copy: async () => {
+      await navigator.clipboard.write([new ClipboardItem({ "image/png": png() })]);
+      note.textContent = "The image is in the clipboard.";
+    },
+    latents: async () => {
+      const { model, seed, right, up, ways } = chosen();
+      await navigator.clipboard.writeText(JSON.stringify([...latentsAt(model, seed, right, up, ways)]));
+      note.textContent = `${model.dim} latents are in the clipboard, as JSON.`;
+    },
+  };
+  for (const [name, act] of Object.entries(does)) {
+    field(name).addEventListener("click", async () => {
+      try {
+        await act();
+      } catch (error) {
+        note.textContent = `That does not work here: ${error.message}`;
+      }
+    });
+  }
   await ask();
 }
 

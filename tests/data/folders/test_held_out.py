@@ -69,9 +69,8 @@ def test_how_many_are_held_out(count, share, held):
 
 
 def test_the_parts_share_no_image_and_are_mapped(flat):
-    said = []
-    data = load(flat, said.append)
-    assert said[1] == f"{flat}: {held_out.described(600, 150, 0.1)}"
+    data = load(flat)
+    assert data.folder.said[1] == f"{flat}: {held_out.described(600, 150, 0.1)}"
     parts = (data.train_images, data.test_images)
     assert [part.shape for part in parts] == [(450, 8, 8, 1), (150, 8, 8, 1)]
     assert all(isinstance(part, np.memmap) for part in parts)  # nothing is in memory

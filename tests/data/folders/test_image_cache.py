@@ -1,6 +1,8 @@
+import atexit
 import errno
 import fcntl
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -252,6 +254,25 @@ def test_a_cache_that_cannot_be_written_is_named(many, tmp_path):
         UserError, match=r"/cache/\w+: cannot be written \(.*--data_cache=DIR names"
     ):
         cached(many, tmp_path)
+
+
+def test_where_the_users_cache_cannot_be_written_one_process_has_its_own(
+    many, tmp_path, monkeypatch, reads
+):
+    (tmp_path / "file").write_text("mine")
+    said = []
+    monkeypatch.setattr(image_cache, "cache_directory", lambda: tmp_path / "file")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(atexit, "register", lambda function, *where, **how: said.append(where[0]))
+    found = cached_pixels(many, SETTINGS, "", False, said.append)
+    assert levels(found) == levels(cached(many, tmp_path))
+    place, warning = said
+    assert Path(found.images.filename).parent.parent == Path(place)
+    assert Path(place).parent == tmp_path
+    assert warning == (
+        f"warning: {tmp_path}/file/folders: cannot be written (Not a directory), so images are "
+        "read again in each process; --data_cache=DIR names a place that keeps them"
+    )
 
 
 def test_the_cache_is_the_users(many, tmp_path, monkeypatch):

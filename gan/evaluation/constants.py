@@ -1,0 +1,105 @@
+"""What is measured of real images once: floors, thresholds, accuracies, in tables that are kept.
+
+The package's tables stand beside the weights of its feature networks and are for the data that
+these are for. The user's are in the cache, by the digests of network and data.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan.evaluation import features
+from gan.evaluation.metrics import Floor
+from gan.run.atomic_files import write_json
+from gan.run.cache import cache_directory
+from gan.run.files import read_text
+from gan.version import __version__
+
+
+class Constants(NamedTuple):
+    """The tables of a feature network on some data; an entry is a name and a dict."""
+
+    provenance: Mapping[str, Any]  # of the network
+    digest: str  # of the data
+    print_fn: Callable[[str], None]  # is told what cannot be kept
+
+    def cached(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Returns an entry, computing it if no table has it."""
+        return self.find(key) or self.add(key, compute())
+
+    def find(self, key: str) -> dict[str, Any]:
+        """Returns an entry, {} if no table has it."""
+        shipped: dict[str, Any] = {}
+        if self.provenance["packaged"]:
+            table = read_table(packaged_table(self.provenance["name"]))
+            if table.get("sha256") == self.provenance["sha256"]:
+                shipped = entry(table, key)
+        return {**entry(read_table(self.own_table()), key), **shipped}
+
+    def add(self, key: str, value: dict[str, Any]) -> dict[str, Any]:
+        """Adds to an entry of the user's table, if it can be written, and returns what it added."""
+        own = self.own_table()
+        try:
+            own.parent.mkdir(parents=True, exist_ok=True)
+            table = read_table(own)
+            write_json(own, {**table, key: {**entry(table, key), **value}})
+        except OSError as error:
+            self.print_fn(f"cannot write the cache {own} ({error.strerror})")
+        return value
+
+    def own_table(self) -> Path:
+        """Returns the user's table; another version of the package may compute otherwise."""
+        name, sha256 = self.provenance["name"], self.provenance["sha256"]
+        file = f"{name}-{sha256[:12]}-{self.digest[:12]}.json"
+        return cache_directory() / "floors" / __version__ / file
+
+
+def packaged_table(name: str) -> Path:
+    """Returns the package's table for a feature network."""
+    return features.PACKAGED / f"{name}.floors.json"
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Returns the table in a file, an empty one if there is none or it is damaged."""
+    try:
+        table = json.loads(read_text(path))
+        return table if isinstance(table, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def entry(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Returns an entry of a table, {} if there is none or it is damaged."""
+    found = table.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def floors_key(num_images: object, real_images: object, split: object) -> str:
+    """Returns the name of an entry: the floors of so many images against so many of a split."""
+    return f"floors of {num_images} against {real_images} {split}"
+
+
+def floors_of_record(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns what real images get in an evaluation: as its record says, or else the package."""
+    return record.get("floors") or packaged_floors(record)
+
+
+def packaged_floors(record: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Returns the floors of an evaluation's metrics that come with the package, {} if none do.
+
+    Args:
+        record: Of evaluations.jsonl, from anybody.
+    """
+    about, reference = record.get("features"), record.get("reference")
+    if not isinstance(about, dict) or not isinstance(reference, dict):
+        return {}
+    name = about.get("name")
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
+        return {}
+    table = read_table(packaged_table(name))
+    if table.get("sha256") != about.get("sha256"):
+        return {}
+    key = floors_key(record.get("num_images"), reference.get("num_images"), reference.get("split"))
+    return {metric: Floor(*row)._asdict() for metric, row in entry(table, key).items()}
