@@ -251,6 +251,12 @@ def all_layers(network: keras.Model) -> list[keras.layers.Layer]:
     return layers
 
 
+def operations_of(network: keras.Model) -> list[keras.Operation]:
+    """Returns what a network computes between its layers, however deep: additions and the like."""
+    steps = [s for part in [network, *all_layers(network)] for s in getattr(part, "operations", [])]
+    return [step for step in steps if not isinstance(step, keras.Layer)]
+
+
 def label_embeddings(network: keras.Model) -> list[keras.layers.Embedding]:
     """Returns the Embedding layers of a network, however deep."""
     return [layer for layer in all_layers(network) if isinstance(layer, keras.layers.Embedding)]
@@ -265,12 +271,11 @@ def classes_of(network: keras.Model) -> int:
     if len(network.inputs) == 1:
         return 0
     known = [int(layer.input_dim) for layer in label_embeddings(network)]
-    for part in [network, *all_layers(network)]:
-        for step in getattr(part, "operations", [part]):
-            if isinstance(step, keras.layers.CategoryEncoding):
-                known.append(int(step.num_tokens))
-            elif type(step).__name__ == "OneHot":  # keras.ops.one_hot
-                known.append(int(step.num_classes))
+    for step in [*all_layers(network), *operations_of(network)]:
+        if isinstance(step, keras.layers.CategoryEncoding):
+            known.append(int(step.num_tokens))
+        elif type(step).__name__ == "OneHot":  # keras.ops.one_hot
+            known.append(int(step.num_classes))
     if not known:
         raise UserError(
             "generator: takes labels, and must have an Embedding or a CategoryEncoding for them"

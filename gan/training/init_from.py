@@ -17,7 +17,7 @@ from gan.data.datasets import dataset_from_config
 from gan.data.digests import array_digest
 from gan.errors import UserError
 from gan.models.build import build_generator
-from gan.models.checks import all_layers
+from gan.models.checks import all_layers, operations_of
 from gan.run import layout, run_directory, saved_config
 from gan.run.config import Config
 from gan.run.data_facts import read_data_facts
@@ -199,9 +199,9 @@ def check_layers(
 
     def kinds(network: keras.Model) -> list[Any]:
         names = [[w.path.rpartition("/")[2] for w in layer] for layer in layers_of(network)]
-        operations = [o for o in network.operations if not isinstance(o, keras.Layer)]
         layers = [layer for layer in all_layers(network) if layer.weights]
-        return [names, *([type(one).__name__ for one in of] for of in (layers, operations))]
+        steps = [*layers, *operations_of(network)]
+        return [names, [type(step).__name__ for step in steps]]
 
     if kinds(source) == kinds(target):
         return

@@ -41,8 +41,6 @@ def build_state(
     """
     if config.conditional and not classes:
         raise UserError(f"--conditional: needs a data set with labels, {config.dataset} has none")
-    if config.flip and len(image_shape) != 3:
-        raise UserError(f"--flip=True: is for images, {config.dataset} has points")
     *size, channels = image_shape
     seen_shape = (*size, channels * config.pack)
     given = generator is not None

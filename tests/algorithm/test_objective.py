@@ -53,7 +53,7 @@ def test_a_packed_discriminator_sees_so_many_images_at_once_all_of_a_kind(tiny_c
         return tf.reduce_sum(images, [1, 2, 3])[:, None]
 
     discriminator.inputs, discriminator.trainable_variables = [None], []
-    discriminator.losses = []
+    discriminator.losses, discriminator.weights, discriminator.variables = [], [], []
     spied = state._replace(discriminator=discriminator, d_optimizer=keras.optimizers.SGD(0.0))
     objective = Objective(LOSSES["relativistic"], augmentations=AUGMENTATIONS["none"], pack=4)
     generator_update(spied, SEEN._replace(images=REALS * 0.5 + 2.5), objective, KEY)
@@ -87,7 +87,7 @@ def test_both_conditional_networks_get_the_labels_of_the_batch(update, tiny_conf
             return network(inputs, training=training)
 
         call.inputs, call.trainable_variables = network.inputs, network.trainable_variables
-        call.losses = []
+        call.losses, call.weights, call.variables = [], network.weights, network.variables
         return call
 
     generator, discriminator = spied(state.generator), spied(state.discriminator)
@@ -118,4 +118,4 @@ def mislabelled(inputs, training):
     return tf.ones([64, *SHAPE]) * tf.reshape(1 - 2 * tf.cast(inputs[1], tf.float32), [-1, 1, 1, 1])
 
 
-mislabelled.inputs = [None, None]
+mislabelled.inputs, mislabelled.weights, mislabelled.variables = [None, None], [], []

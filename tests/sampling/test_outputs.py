@@ -424,10 +424,16 @@ def test_nearest_is_nearest():
         nearest.nearest_rows(images, "stacked_mnist", Dataset(training, stack=3), print)
 
 
+def no_table(monkeypatch, cached):
+    """Has `cached` take the place of the tables of what is measured once."""
+    constants = types.SimpleNamespace(cached=cached)
+    monkeypatch.setattr(reference.RealFeatures, "constants", constants)
+
+
 def test_what_a_classifier_learns_from_samples(monkeypatch):
     """Brightness is the class, and so the classifier learns it, if it gets the labels."""
     monkeypatch.setattr(classification_accuracy, "RECIPE", (features.Cycle(2, 2e-3, 0.0),))
-    monkeypatch.setattr(classification_accuracy, "cached", lambda real, key, compute: compute())
+    no_table(monkeypatch, lambda key, compute: compute())
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 300)
     images = np.array([20, 128, 235])[labels][:, None, None, None] + rng.integers(
@@ -464,7 +470,7 @@ def test_a_classifier_learns_from_samples_of_the_seed_of_the_evaluation(monkeypa
     monkeypatch.setattr(
         classification_accuracy, "train_and_test", lambda images, *_: learned.append(images) or 1
     )
-    monkeypatch.setattr(classification_accuracy, "cached", lambda real, key, compute: {"real": 1})
+    no_table(monkeypatch, lambda key, compute: {"real": 1})
     real = reference.RealFeatures("test", data.labelled, None)
     monkeypatch.setattr(evaluate, "load_real_features", lambda *_: real)
     monkeypatch.setattr(evaluate, "evaluate", lambda *_: ({}, None))

@@ -268,7 +268,7 @@ def test_flips_are_the_same_after_a_resume_and_in_other_calls(tiny_config, tmp_p
 def test_points_have_no_mirror_images(tiny_config, tmp_path):
     data = datasets.load_dataset("gaussian_ring", "", print)
     config = tiny_config(dataset="mine", generator="toy_tiny", discriminator="toy_tiny", flip=True)
-    with pytest.raises(UserError, match="flip=True: is for images, mine has points"):
+    with pytest.raises(UserError, match=r"^--flip=True: is for images, valid is false$"):
         train(config, tmp_path / "run", data=data)
     assert not (tmp_path / "run").exists()
 
