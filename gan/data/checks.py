@@ -11,8 +11,10 @@ from typing import Any
 
 from gan.errors import UserError
 from gan.lazy import np
+from gan.run.paths import is_utf8
 
-MOST_CHANNELS = 4  # of pictures: grey, grey with alpha, RGB, RGB with alpha
+CHANNELS = (1, 3)  # of images: grey, RGB; what alpha stands for only its background says
+MOST_CHANNELS = 4  # of what may be pictures: grey, grey with alpha, RGB, RGB with alpha
 BLACK = 15  # grey level; what 12 bits in 16 become, and more than masks of 0 and 1 have
 HALF_RANGE = 128  # grey levels; what floats are spread over that were taken for another range
 SPARE_LABELS = 1000  # a label may be so large, however few images there are
@@ -20,16 +22,15 @@ NAMED = 10  # classes that are named one by one
 
 
 def check_images(name: str, images: Any) -> None:
-    """Refuses what is not uint8 [N, H, W, C] with 1 to 4 channels, or holds no image.
+    """Refuses what is not uint8 [N, H, W, C] with 1 or 3 channels, or holds no image.
 
     Raises:
         UserError: Says what they are and how to convert them.
     """
-    right = f"must be uint8 [N, H, W, C] with 1 to {MOST_CHANNELS} channels"
-    if not isinstance(images, np.ndarray):
-        raise UserError(f"{name} are {type(images).__name__}, must be a NumPy array")
+    right = "must be uint8 [N, H, W, C] with 1 or 3 channels"
+    check_array(name, images, "a NumPy array")
     right_type = images.dtype == np.uint8 and images.ndim == 4 and images.size > 0
-    if right_type and images.shape[3] <= MOST_CHANNELS:
+    if right_type and images.shape[3] in CHANNELS:
         return
     what = f"{name} are {images.dtype} {list(images.shape)}"
     if not images.size:
@@ -44,8 +45,10 @@ def shape_hint(images: np.ndarray) -> str:
         return "flattened images: images.reshape(-1, H, W, C)"
     if images.ndim == 3:
         return "without the axis of channels: images[..., np.newaxis]"
-    if images.ndim != 4 or images.shape[3] <= MOST_CHANNELS:
+    if images.ndim != 4 or images.shape[3] in CHANNELS:
         return ""
+    if images.shape[3] <= MOST_CHANNELS:
+        return "alpha must be put on a background" if images.shape[3] in (2, 4) else ""
     if images.shape[1] <= MOST_CHANNELS:
         return "channels first: images.transpose(0, 2, 3, 1)"
     if images.shape[2] <= MOST_CHANNELS:
@@ -70,6 +73,14 @@ def range_hint(images: np.ndarray) -> str:
     return f"from {low:g} to {high:g}"
 
 
+def check_array(name: str, value: Any, right: str) -> None:
+    """Refuses what is no array, and one with a mask, which nothing here looks at."""
+    if not isinstance(value, np.ndarray):
+        raise UserError(f"{name} are {type(value).__name__}, must be {right}")
+    if isinstance(value, np.ma.MaskedArray):
+        raise UserError(f"{name} are a masked array, must be a plain one (array.compressed())")
+
+
 def check_points(name: str, points: np.ndarray) -> None:
     """Refuses what is not float32 [N, 2], empty or not finite."""
     what = f"{name} are {points.dtype} {list(points.shape)}"
@@ -87,8 +98,7 @@ def check_labels(name: str, labels: Any, count: int) -> np.ndarray:
     Raises:
         UserError: They are something else; says what, and how to convert them.
     """
-    if not isinstance(labels, np.ndarray):
-        raise UserError(f"{name} are {type(labels).__name__}, must be a NumPy array of integers")
+    check_array(name, labels, "a NumPy array of integers")
     what = f"{name} are {labels.dtype} {list(labels.shape)}"
     right = f"must be integers [{count}], a class from 0 on for each image"
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -98,13 +108,33 @@ def check_labels(name: str, labels: Any, count: int) -> np.ndarray:
     if labels.ndim != 1 or len(labels) != count:
         raise UserError(f"{what}, {right}")
     if labels.dtype.kind not in "iub":
-        whole = labels.dtype.kind == "f" and bool(np.all(np.mod(labels, 1) == 0))
+        finite = labels.dtype.kind == "f" and bool(np.isfinite(labels).all())
+        whole = finite and bool(np.all(np.mod(labels, 1) == 0))
         hint = "labels.astype(int)" if whole else "np.unique(labels, return_inverse=True)[1]"
         raise UserError(f"{what}, {right} ({hint})")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= max(SPARE_LABELS, count):
         raise UserError(f"{what} from {low} to {high}, {right}")
     return labels.astype(np.int64) if labels.dtype in (bool, np.uint64) else labels
+
+
+def check_class_names(what: str, names: Any) -> tuple[str, ...]:
+    """Returns names of classes as text of Python's own; not of another kind, nor a text alone."""
+    right = isinstance(names, list | tuple | np.ndarray) and all(isinstance(n, str) for n in names)
+    if not right or not all(is_utf8(name) for name in names):
+        raise UserError(f"{what} class_names are {names!r}, must be a tuple of UTF-8 text")
+    return tuple(str.__str__(name) for name in names)
+
+
+def check_mixture(name: str, centres: Any, sd: Any) -> None:
+    """Refuses a mixture whose centres are not finite numbers [modes, 2], or that has no width."""
+    if not isinstance(centres, np.ndarray) or centres.ndim != 2 or centres.shape[1] != 2:
+        shape = list(centres.shape) if isinstance(centres, np.ndarray) else type(centres).__name__
+        raise UserError(f"{name}: centres are {shape}, must be an array [modes, 2]")
+    if centres.dtype.kind not in "iuf" or not len(centres) or not np.isfinite(centres).all():
+        raise UserError(f"{name}: centres must be finite numbers, of one mode at least")
+    if not isinstance(sd, int | float | np.number) or not 0 < float(sd) < float("inf"):
+        raise UserError(f"{name}: sd={sd!r}, must be a number above 0")
 
 
 def named(classes: Collection[int], names: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.data import checks, sources
@@ -17,7 +18,7 @@ from gan.data.folders.image_reader import colour
 from gan.data.folders.load import Folder, load_folder
 from gan.errors import UserError
 from gan.lazy import np
-from gan.run.config import FOLDER, Config
+from gan.run.config import FOLDER, Config, from_dict
 from gan.run.fields import OWN_ROWS, lookup
 from gan.run.paths import user_path
 
@@ -262,15 +263,32 @@ def load_dataset(
     Raises:
         UserError: Unknown name, the data cannot be found, or are not what `check_dataset` wants.
     """
+    if not isinstance(name, str):
+        raise UserError(f"dataset={name!r}: must be text")
     if name.startswith(FOLDER):
-        directory = user_path(name.removeprefix(FOLDER), "dataset")
-        settings = Settings(image_size, image_channels, background)
-        colour(background)
-        cache = str(user_path(data_cache, "data_cache")) if data_cache else ""
-        found = load_folder(directory, settings, cache, skip_bad_images, test_share, print_fn)
+        c = from_dict(
+            {
+                "dataset": name, "image_size": image_size, "image_channels": image_channels,
+                "background": background, "data_cache": data_cache,
+                "skip_bad_images": skip_bad_images, "test_share": test_share,
+            }
+        )  # fmt: skip
+        colour(c.background)
+        found = load_folder(
+            Path(c.dataset.removeprefix(FOLDER)),
+            Settings(c.image_size, c.image_channels, c.background),
+            c.data_cache,
+            c.skip_bad_images,
+            c.test_share,
+            print_fn,
+        )
         data = Dataset(**found._asdict())
     else:
         source: DataSource = lookup(DATASETS, "dataset", name, OWN_ROWS)
+        if not isinstance(source, DataSource):
+            raise UserError(
+                f"--dataset={name}: its row is {type(source).__name__}, must be of type DataSource"
+            )
         data = source.load(str(user_path(data_dir, "data_dir")) if data_dir else "", print_fn)
     return check_dataset(name, data, print_fn)
 
@@ -290,17 +308,22 @@ def check_dataset(
         raise UserError(f"{what} is {type(data).__name__}, must be gan.Dataset(images, labels)")
     if not isinstance(data.stack, int | np.integer) or data.stack < 1:
         raise UserError(f"{what} stack={data.stack!r}, must be an integer at least 1")
+    for name, kind in (("folder", Folder), ("whole", Dataset)):
+        if not isinstance(getattr(data, name), kind | None):
+            raise UserError(f"{what} {name} is what the package itself makes, must be None")
+    data = data._replace(class_names=checks.check_class_names(what, data.class_names))
     images = data.train_images
     if isinstance(images, np.ndarray) and images.ndim == 2 and images.dtype.kind == "f":
         checks.check_points(f"{what} train_images", images)
         if not isinstance(data.mixture, Mixture):
             raise UserError(f"{what} has points, and must say as mixture what they are drawn from")
+        checks.check_mixture(f"{what} mixture", data.mixture.centres, data.mixture.sd)
     elif data.mixture is not None:
         raise UserError(f"{what} has a mixture, and must have points float32 [N, 2]")
     elif data.folder is None:  # else its files were looked at one by one
         checks.check_images(f"{what} train_images", images)
-        if images.shape[3] * data.stack > checks.MOST_CHANNELS:
-            raise UserError(f"{what} stack={data.stack} makes pictures of more than 4 channels")
+        if (channels := images.shape[3] * data.stack) not in checks.CHANNELS:
+            raise UserError(f"{what} stack={data.stack} makes {channels} channels, must be 1 or 3")
         checks.check_range(f"{what} train_images", images, print_fn)
     if data.train_labels is not None:
         labels = checks.check_labels(f"{what} train_labels", data.train_labels, len(images))

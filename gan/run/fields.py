@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gan.errors import UserError
-from gan.run.paths import expand_home
+from gan.run.paths import expand_home, is_utf8
 
 INT32 = 2**31  # what a size or a seed must stay below, because TensorFlow counts with 32 bits
 
@@ -75,6 +75,8 @@ def check(field: "dataclasses.Field[Any]", value: Any) -> Any:
         raise valid
     meta = field.metadata
     if kind is str:
+        if "\0" in value or not is_utf8(value):
+            raise ValueError("must be UTF-8, without characters 0")
         if meta["choices"] and not any(matches(value, choice) for choice in meta["choices"]):
             raise ValueError(f"{valid}{new_name(value, meta['choices'])}")
     elif kind is not bool and not (

@@ -102,4 +102,4 @@ def read_text(path: AnyPath, most: int = MOST_TEXT) -> str:
     Raises:
         UnicodeDecodeError: It is not in UTF-8; else as `read_bytes`.
     """
-    return read_bytes(path, most).decode()
+    return read_bytes(path, most).decode("utf-8-sig")  # some editors begin a file with a mark

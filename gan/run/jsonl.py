@@ -114,16 +114,17 @@ def read_records(
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
     """Appends a line to a JSON lines file, after taking off one that a crash tore."""
-    if (text := read_text(path)) and not text.endswith("\n"):
-        whole, _, last = text.rpartition("\n")
+    if text := read_text(path):
+        whole, _, last = text.removesuffix("\n").rpartition("\n")
         try:
             json.loads(last)  # a whole record, or another file's text: nothing is taken off
-            text += "\n"
+            torn = False
         except (ValueError, RecursionError):
             torn = last.startswith("{")  # else somebody else's text, which stays
-            text = f"{whole}\n" * bool(whole) if torn else text + "\n"
-        with replacing(path) as temporary:
-            temporary.write_text(text)
+        if torn or not text.endswith("\n"):
+            kept = f"{whole}\n" * bool(whole) if torn else text + "\n"
+            with replacing(path) as temporary:
+                temporary.write_text(kept)
     with path.open("a") as file:
         file.write(json.dumps(without_infinities(record), allow_nan=False) + "\n")
 

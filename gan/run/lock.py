@@ -3,10 +3,13 @@
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from gan.errors import UserError
+
+LOOKS, PAUSE = 10, 0.05  # tries, and seconds between them
 
 
 def is_locked(run_dir: Path) -> bool:
@@ -26,6 +29,20 @@ def is_locked(run_dir: Path) -> bool:
     return False
 
 
+def lock(handle: int) -> None:
+    """Locks an open directory; waits for as long as a look by `is_locked` may take, and more.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    for _ in range(LOOKS):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(PAUSE)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 @contextlib.contextmanager
 def locked(run_dir: Path) -> Iterator[None]:
     """Holds the run directory, which is created if needed, while the block runs.
@@ -43,7 +60,7 @@ def locked(run_dir: Path) -> Iterator[None]:
         raise UserError(f"--run_dir={run_dir}: cannot be written ({error.strerror})") from None
     try:
         # Not filelock, which locks a file of its own and leaves it in the run directory.
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(handle)
     except BlockingIOError:
         os.close(handle)
         raise UserError(

@@ -28,6 +28,8 @@ def user_path(path: str | os.PathLike[str], name: str) -> Path:
     """Returns a path that Python code gave as the argument `name`, see `expand_home`."""
     if not isinstance(path, str | os.PathLike):
         raise UserError(f"{name}={path!r}: is {type(path).__name__}, must be a path")
+    if "\0" in os.fspath(path):
+        raise UserError(f"{name}={path}: has a character 0, which no path has")
     try:
         return Path(expand_home(path))
     except ValueError as error:
@@ -43,15 +45,23 @@ def check_pattern(path: Path, flag: str) -> None:
         )
 
 
+def is_utf8(text: str) -> bool:
+    """Returns whether UTF-8 has all of a text; bytes of a file's name may be something else."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_encoding(path: Path, flag: str) -> None:
     """Refuses a path that is not in UTF-8, which TensorFlow neither reads nor writes."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        encoding, why = sys.getfilesystemencoding(), "TensorFlow takes no other names"
-        if encoding != "utf-8":
-            why = f"and Python takes names for {encoding} here, PYTHONUTF8=1 says otherwise"
-        raise UserError(f"--{flag}={path}: must be UTF-8, {why}") from None
+    if is_utf8(str(path)):
+        return
+    encoding, why = sys.getfilesystemencoding(), "TensorFlow takes no other names"
+    if encoding != "utf-8":
+        why = f"and Python takes names for {encoding} here, PYTHONUTF8=1 says otherwise"
+    raise UserError(f"--{flag}={path}: must be UTF-8, {why}")
 
 
 def plain_path(path: Path) -> str:

@@ -148,7 +148,7 @@ def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> Config
     Raises:
         UserError: Unknown preset, unknown field or invalid value.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise UserError(f"--preset={name}: must be one of {', '.join(PRESETS)}{OWN_ROWS}")
     changes, preset = dict(overrides or {}), dict(PRESETS[name])
     if not str(changes.get("dataset", "")).startswith(FOLDER):

@@ -20,6 +20,7 @@ from gan.run.files import read_text
 from gan.run.jsonl import parse
 from gan.run.layout import CONFIG_FILE, DIRECTORIES, FILES, SAMPLES_DIR
 from gan.run.sides import halvings_of
+from gan.run.streams import printable
 
 # What a configuration leaves to the machine, and how it says so.
 AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None, "halvings": 0}
@@ -123,8 +124,9 @@ def what_is_there(directory: Path) -> str:
     """Returns what helps where there should be a run, "" if nothing does."""
     if not directory.exists():
         return "; nothing is there: tapegan train makes runs, tapegan sample mnist needs none"
-    found = sorted(directory.glob(f"*/{CONFIG_FILE}"))
-    return f"; it holds runs, such as {found[0].parent}" if found else ""
+    found = [path.parent for path in sorted(directory.glob(f"*/{CONFIG_FILE}"))]
+    run = next((path for path in found if is_run(path)), None)
+    return f"; it holds runs, such as {run}" if run else ""
 
 
 def values_in(path: Path) -> dict[str, Any]:
@@ -212,7 +214,7 @@ def start_at(step: int) -> dict[str, Any]:
         "step": step,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "host": platform.node(),
-        "command": " ".join([os.path.basename(program), *map(shlex.quote, arguments)]),
+        "command": printable(" ".join([os.path.basename(program), *map(shlex.quote, arguments)])),
     }
 
 

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gan.algorithm.augment import AUGMENTATIONS
-from gan.algorithm.auxiliary import AUXILIARIES
-from gan.algorithm.losses import LOSSES
-from gan.algorithm.optimizer_table import OPTIMIZERS
+from gan.algorithm.auxiliary import AUXILIARIES, Auxiliary
+from gan.algorithm.losses import LOSSES, Loss
+from gan.algorithm.optimizer_table import OPTIMIZERS, Optimizer
 from gan.algorithm.penalties import PENALTIES
 from gan.algorithm.schedules import DECAYS
-from gan.data.datasets import DATASETS
+from gan.data.datasets import DATASETS, DataSource
 from gan.errors import UserError
-from gan.models.registry import DISCRIMINATORS, GENERATORS
+from gan.models.registry import DISCRIMINATORS, GENERATORS, Network
 from gan.run.config import FOLDER, Config
 from gan.run.fields import OWN_ROWS, lookup, matches
 from gan.run.sides import halvings_of, nearest_sides
@@ -32,6 +32,17 @@ TABLES: Mapping[str, Mapping[str, Any]] = {
     "d_learning_rate_decay": DECAYS,
     "g_learning_rate_decay": DECAYS,
 }
+# What a row of theirs is, if it is no function.
+ROWS: Mapping[str, type] = {
+    "dataset": DataSource,
+    "generator": Network,
+    "discriminator": Network,
+    "loss": Loss,
+    "auxiliary": Auxiliary,
+    "optimizer": Optimizer,
+    "augment": tuple,
+}
+MAY_BE_NONE = ("auxiliary", "penalty")
 
 
 def check_rows(config: Config, given: Collection[str] = ()) -> None:
@@ -46,7 +57,7 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
         value = getattr(config, name)
         folder = name == "dataset" and matches(value, f"{FOLDER}PATH")
         if name not in given and not folder:
-            lookup(table, name, value, OWN_ROWS)
+            check_row(name, value, lookup(table, name, value, OWN_ROWS))
     loss, source = LOSSES[config.loss], DATASETS.get(config.dataset)
     smoothed = (config.real_label, config.fake_label) != (1.0, 0.0)
     if smoothed and (not loss.has_labels or config.schedule == "classic"):
@@ -84,6 +95,17 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
             "--on_collapse=stop: none of the rules in docs/evaluation.md looks at this run, "
             "valid is warn"
         )
+
+
+def check_row(flag: str, name: str, row: Any) -> None:
+    """Refuses a row of a table that is of another kind than the others, as own ones may be."""
+    kind = ROWS.get(flag)
+    right = (row is None and flag in MAY_BE_NONE) or (
+        isinstance(row, kind) if kind else callable(row)
+    )
+    if not right:
+        must = "a function" if kind is None else f"of type {kind.__name__}"
+        raise UserError(f"--{flag}={name}: its row is {type(row).__name__}, must be {must}")
 
 
 def check_kind_of_data(config: Config, points: bool, has_modes: bool) -> None:

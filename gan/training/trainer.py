@@ -37,8 +37,14 @@ from gan.run.layout import (
 )
 from gan.run.lock import locked
 from gan.run.paths import user_path
+from gan.run.reader import check_checkpoints
 from gan.run.records import read_metrics, read_summary
-from gan.run.run_directory import checkpoints, clear_leftovers, ended_summary
+from gan.run.run_directory import (
+    check_run_dir,
+    checkpoints,
+    clear_leftovers,
+    ended_summary,
+)
 from gan.run.saved_config import write_config
 from gan.sampling.posthoc_averages import drop_snapshots
 from gan.training import collapse, devices, init_from
@@ -47,6 +53,7 @@ from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.checks import has_log_odds
 from gan.training.console import Console
 from gan.training.failures import writing
+from gan.training.identity import check_same
 from gan.training.loop import Run, loop
 from gan.training.metrics_log import MetricsLog, write_loss_plot
 from gan.training.sample_grids import write_reals
@@ -120,6 +127,7 @@ def train(
         chief, run_dir = setup.replicas.chief, setup.run_dir
         with locked(run_dir) if chief else contextlib.nullcontext():
             if chief:
+                check_again(setup)
                 clear_leftovers(run_dir)
             stop.catch_again()  # TensorFlow takes SIGTERM when it connects workers
             manager = checkpoint_manager(state, run_dir, setup.config.keep_checkpoints)
@@ -128,6 +136,16 @@ def train(
             run = open_run(setup, state, origin, preset, evaluators, manager, console, stop, timer)
             with contextlib.closing(run):
                 return run_to_end(run, setup, origin, run_eagerly)
+
+
+def check_again(setup: Setup) -> None:
+    """Refuses what another process made of the run directory before this one held its lock.
+
+    Data may take hours to read.
+    """
+    check_run_dir(setup.run_dir, setup.config)
+    check_checkpoints(setup.run_dir, setup.config.steps)
+    check_same(setup.run_dir, setup.config, **setup.made_of)
 
 
 def build(setup: Setup, console: Console, timer: Timer) -> tuple[GanState, dict[str, Any]]:

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from gan.data.folders.image_reader import EXTENSIONS
 from gan.errors import UserError
+from gan.run.layout import CONFIG_FILE
+from gan.run.saved_config import is_run
+from gan.run.streams import printable
 
 NAMED = 5  # files, folders or classes that a line names
 PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev"}
@@ -26,9 +29,10 @@ class Found(NamedTuple):
 def find_images(directory: Path, print_fn: Callable[[str], None] = lambda line: None) -> Found:
     """Returns the image files below a directory, at any depth, by their extensions.
 
-    Links to folders are followed, to each folder once. Hidden files and folders are left out. There
-    are classes if all images lie in subfolders of `directory`, at least two: these are the classes,
-    in the order of their names, or of their numbers if all are numbers.
+    Links to folders are followed, to each folder once. Hidden files and folders are left out, and
+    runs, whose pictures would become data. There are classes if all images lie in subfolders of
+    `directory`, at least two: these are the classes, in the order of their names, or of their
+    numbers if all are numbers.
 
     `print_fn` is told what is left out, and what may be a mistake.
 
@@ -78,7 +82,8 @@ def find_images(directory: Path, print_fn: Callable[[str], None] = lambda line: 
         print_fn(f"warning: without images, and so no classes: {in_words(empty)}")
     ordered = in_order(classes)
     numbers = {name: number for number, name in enumerate(ordered)}
-    return Found(paths, [numbers[top] for top in tops], ordered)
+    names = [printable(name) for name in ordered]  # config.json is UTF-8, names need not be
+    return Found(paths, [numbers[top] for top in tops], names)
 
 
 def in_order(classes: Collection[str]) -> list[str]:
@@ -108,6 +113,10 @@ def walk(
             continue
         for folder, subfolders, files in os.walk(start, onerror=refuse):
             seen.add(os.path.realpath(folder))
+            if CONFIG_FILE in files and folder != os.fspath(directory) and is_run(Path(folder)):
+                print_fn(f"left out {folder}, a run, whose pictures are not data")
+                subfolders.clear()
+                continue
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             paths = [os.path.join(folder, name) for name in subfolders]
             waiting += [path for path in paths if os.path.islink(path)]

@@ -10,10 +10,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import time
 import warnings
@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import PIL
+from PIL import ImageFile
 
-from gan.data.folders.image_reader import FORMATS, BadImage, flaw_of, read_image
+from gan.data.folders.image_reader import FORMATS, BadImage, flaw_of, read_image, readable
 from gan.errors import UserError
 from gan.lazy import np
+from gan.run.atomic_files import temporary_directory
 from gan.run.cache import cache_directory
 from gan.run.files import read_bytes
 from gan.run.progress import Progress
@@ -38,6 +40,7 @@ WINDOW, WINDOW_BYTES = 256, 2**27  # files that are being read at a time, and th
 SAFE_SECONDS = 5.0  # an interruption loses so much work
 PROGRESS_SECONDS = 10.0  # between two lines about a long reading
 NAMED = 10  # bad files that are named one by one
+CHANGED = "could not be read when the folder was; touch it to have it read again"
 
 if TYPE_CHECKING:
     import numpy
@@ -113,14 +116,20 @@ def users_cache(print_fn: Callable[[str], None]) -> Path:
         root.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=root).close()
     except OSError as error:
-        place = tempfile.mkdtemp(prefix="tapegan-images-")
-        atexit.register(shutil.rmtree, place, ignore_errors=True)
         print_fn(
             f"warning: {root}: cannot be written ({error.strerror}), so images are read again in "
             "each process; --data_cache=DIR names a place that keeps them"
         )
-        return Path(place)
+        return own_directory()
     return root
+
+
+@functools.cache
+def own_directory() -> Path:
+    """Returns a directory that is gone when this process ends, and soon if it was killed."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(temporary_directory())
 
 
 def stat_of(path: str) -> tuple[int, int]:
@@ -134,7 +143,8 @@ def stat_of(path: str) -> tuple[int, int]:
 
 def key_of(paths: Sequence[str], status: Sequence[tuple[int, int]], settings: Settings) -> str:
     """Returns a digest of all that pixels depend on, 32 hexadecimal digits."""
-    sha256 = hashlib.sha256(json.dumps([VERSION, PIL.__version__, *settings]).encode())
+    how = [VERSION, PIL.__version__, *readable(), ImageFile.LOAD_TRUNCATED_IMAGES, *settings]
+    sha256 = hashlib.sha256(json.dumps(how).encode())
     for path, (size, changed) in zip(paths, status, strict=True):
         sha256.update(os.fsencode(os.path.abspath(path)) + b"\0%d %d\n" % (size, changed))
     return sha256.hexdigest()[:32]
@@ -246,7 +256,7 @@ def tell_bad(
     first: Sequence[str], bad: int, count: int, skip_bad: bool, print_fn: Callable[[str], None]
 ) -> None:
     """Tells which files are bad and left out, or refuses them."""
-    named = [f"{path}: {flaw_of(path)}" for path in first]
+    named = [f"{path}: {flaw_of(path) or CHANGED}" for path in first]
     total = f"{bad} of {count} images {'is' if bad == 1 else 'are'} bad"
     if bad == count:
         raise UserError(f"{named[0]}; {total}, there must be good ones")

@@ -96,10 +96,15 @@ def read_image(path: AnyPath, side: int, channels: int, background: str) -> Read
         raise BadImage(f"is damaged or truncated ({reason})") from None
 
 
+def readable() -> list[str]:
+    """Returns which of `FORMATS` this Pillow reads; AVIF needs 11.3, others how it was built."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
 def decoded(content: bytes, side: int, channels: int, background: str) -> Read:
     """Returns what `read_image` does, from the content of a file."""
-    Image.init()
-    known = [name for name in FORMATS if name in Image.OPEN]  # AVIF needs Pillow 11.3
+    known = readable()
     with contextlib.ExitStack() as stack:
         image = stack.enter_context(Image.open(io.BytesIO(content), formats=known))
         kind, (width, height) = image.format or "", image.size
