@@ -45,11 +45,10 @@ def main() -> NoReturn:
     """Runs the command ``tapegan``; an error is one line, as all of its errors are."""
     try:
         checked()
+        from gan.cli.main import main as run
     except ImportError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    try:
-        from gan.cli.main import main as run
     except KeyboardInterrupt:  # before a command listens for it
         sys.exit(130)
     run()

@@ -1,5 +1,9 @@
 """``python -m gan COMMAND`` is ``tapegan COMMAND``."""
 
-from gan.cli.main import main
+import sys
 
+try:
+    from gan.cli.main import main
+except KeyboardInterrupt:  # before a command listens for it
+    sys.exit(130)
 main()

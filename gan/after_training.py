@@ -8,7 +8,7 @@ import keras
 
 from gan.api import speaking_of_arguments
 from gan.errors import UserError
-from gan.reports import reference_curves
+from gan.reports import card, reference_curves
 from gan.reports.compare import Verdict, compare_run
 from gan.reports.explorer import Explorer, pack_generators
 from gan.reports.page import render_page
@@ -16,6 +16,8 @@ from gan.run import reader, run_directory
 from gan.run.atomic_files import replacing
 from gan.run.paths import user_path
 from gan.sampling import export as exports
+from gan.sampling.export_facts import facts_of_run
+from gan.sampling.generators import load_with_step
 from gan.training import devices
 
 PAGE = "report.html"
@@ -72,12 +74,16 @@ def write_page(path: Path, places: Sequence[Path], ort: Path | None, needed: boo
 
 @speaking_of_arguments()
 def export(
-    generator: keras.Model, out: str | Path, formats: Iterable[str] = tuple(exports.FORMATS)
+    generator: keras.Model | str | Path,
+    out: str | Path,
+    formats: Iterable[str] = tuple(exports.FORMATS),
 ) -> dict[str, Path]:
     """Writes a generator for other programs, each format run in its own runtime and compared.
 
     Args:
-        generator: What ``gan.load`` returns.
+        generator: A run, a Keras file or "mnist", as ``gan.load`` takes it: the files say where
+            they come from, and a model card stands beside them. Or what ``gan.load`` returns, which
+            does not know: there is no card, and the files say only what they take and make.
         out: A directory, created if needed.
         formats: Keys of ``gan.sampling.export.FORMATS``.
 
@@ -85,7 +91,8 @@ def export(
         The path of each format.
 
     Raises:
-        UserError: There is no such format, or a package that it needs is missing.
+        UserError: There is no such generator or format, a package that it needs is missing, or
+            something else has its place; nothing was written.
         ExportFailed: What was made cannot be run, or draws other images; nothing is left of it.
     """
     devices.prepare()
@@ -93,8 +100,18 @@ def export(
     for name in names:
         if name not in exports.FORMATS:
             raise UserError(f"--formats={name}: must be among {', '.join(exports.FORMATS)}")
-        run_directory.check_output(directory / exports.FORMATS[name].name)
-    return {name: exports.export(generator, name, directory)[0] for name in names}
+        exports.check_place(name, directory)
+        exports.check_modules(name)
+    if isinstance(generator, keras.Model):
+        return {name: exports.export(generator, name, directory)[0] for name in names}
+    place = user_path(generator, "generator")
+    network, step = load_with_step(place)
+    facts = exports.all_facts(network, facts_of_run(place, step))
+    run_directory.check_output(directory / card.CARD)
+    card.check_records(place, facts)
+    written = {name: exports.export(network, name, directory, facts)[0] for name in names}
+    card.write_card(directory, place, facts)
+    return written
 
 
 @speaking_of_arguments()

@@ -19,6 +19,7 @@ from gan.evaluation import evaluate as evaluation
 from gan.evaluation import image_files, reference
 from gan.evaluation.metrics import METRICS
 from gan.models.checks import check_network
+from gan.results import Evaluation, Summary
 from gan.run.paths import user_path
 from gan.run.presets import from_preset
 from gan.run.streams import tell
@@ -157,7 +158,7 @@ def evaluate(
         check_samples(images, data.shape)
     real = reference.load_real_features(dataset, data, print_fn=tell)
     record, _ = evaluation.evaluate(images, real.reference(count=len(images)), names)
-    return record
+    return Evaluation(record)
 
 
 def checked_names(names: Any) -> tuple[str, ...]:
@@ -226,10 +227,16 @@ def train(
     config = from_preset(preset, {**fields, **named})
     try:
         with handing_on_signals() as stop:
-            return trainer.train(
-                config, run_dir, **own, preset=preset, make_evaluators=evaluation.evaluators,
-                stop=stop,
-            )  # fmt: skip
+            return Summary(
+                trainer.train(
+                    config,
+                    run_dir,
+                    **own,
+                    preset=preset,
+                    make_evaluators=evaluation.evaluators,
+                    stop=stop,
+                )  # fmt: skip
+            )
     except GivenUp:
         raise KeyboardInterrupt from None
     finally:

@@ -27,6 +27,7 @@ from gan.run.files import BadFile
 from gan.run.streams import say as say
 from gan.run.streams import tell as tell
 from gan.run.working import working as working
+from gan.training import signals
 from gan.training.own_rows import import_rows
 
 silenced = partial(lazy.silenced, UserError, KeyboardInterrupt, SystemExit)  # which say all
@@ -76,7 +77,8 @@ def run(
         if extra:
             flag = values[positional]
             flag.value = extra if positional == "runs" else flag.parser.parse(extra[0])
-        status = main(values)
+        with acknowledging():
+            status = main(values)
         sys.stdout.flush()
         sys.exit(status)
     except flags.UnrecognizedFlagError as error:
@@ -104,6 +106,11 @@ def run(
         sys.exit(complain(UserError(f"{error.filename}: {error.strerror}"), BAD_INPUT))
     except KeyboardInterrupt:  # before training catches Ctrl-C, or the second one
         sys.exit(INTERRUPTED)
+
+
+def acknowledging() -> contextlib.AbstractContextManager[None]:
+    """Says on a terminal that Ctrl-C was understood, though what is computed ends only later."""
+    return signals.watching({signal.SIGINT}, signals.StopRequest(), signals.ENDING)
 
 
 def listen_as_first() -> None:

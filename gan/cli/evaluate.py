@@ -151,7 +151,8 @@ def main(values: FlagValues) -> int:
             jsonl.append_record(out, record)
             lines.append(f"appended to {out}")
         if of_run:
-            step, tag = record["step"], tag_of(values)
+            usual = samples.usual_count(drawn.data, flag["split"]) if of_data else None
+            step, tag = record["step"], tag_of(values, usual)
             records.write_tensorboard(run_dir, step, tag, record["metrics"])
             if picture is not None:
                 path = records.write_picture(run_dir, step, tag, picture)
@@ -233,10 +234,18 @@ def check_dataset(values: FlagValues, dataset: str) -> bool:
     return counts_modes
 
 
-def tag_of(values: FlagValues) -> str:
-    """Returns what tells this evaluation from the usual one, such as raw_2000; usually nothing."""
+def tag_of(values: FlagValues, usual: int | None) -> str:
+    """Returns what tells this evaluation from the usual one, such as raw_2000; usually nothing.
+
+    `usual` is how many images are drawn where nobody says; None: the default of the flag.
+    """
     names = ("weights", "ema_sigma", "features", "split", "num_images", "seed")
     changed = [values[name] for name in names if values[name].value != values[name].default]
+    if usual is not None:
+        count = values["num_images"]
+        changed = [flag for flag in changed if flag.name != "num_images"]
+        if count.present and count.value != usual:
+            changed.insert(-1 if values["seed"] in changed else len(changed), count)
     prefixes = {"seed": "seed", "ema_sigma": "sigma"}
     return "_".join(f"{prefixes.get(flag.name, '')}{flag.value}" for flag in changed)
 

@@ -9,8 +9,16 @@ from gan.cli import command, flags
 from gan.errors import UserError
 from gan.run.fields import option
 from gan.sampling import packaged
-from gan.sampling.export import COMPARED, FORMATS, ExportFailed, all_facts, export
-from gan.sampling.export_facts import Facts, facts_of_run
+from gan.sampling.export import (
+    COMPARED,
+    FORMATS,
+    ExportFailed,
+    all_facts,
+    check_modules,
+    check_place,
+    export,
+)
+from gan.sampling.export_facts import Facts, facts_of_run, output_name
 
 USAGE = "Writes a generator for other programs, and checks what it wrote in their runtimes."
 
@@ -44,7 +52,7 @@ def main(values: FlagValues) -> int:
     devices.prepare()
     which = [values[name].value for name in ("checkpoint", "weights", "ema_sigma")]
     generator, step = posthoc_averages.load_any_with_step(run_dir, *which)
-    of_run = facts_of_run(run_dir, step, *which[1:])
+    of_run = facts_of_run(run_dir, step, *which)
     home = packaged.home_of(run_dir)
     out = Path(values["out"].value or home / "export")
     if out.is_symlink() and not values["out"].value:  # of a run that may come from anybody
@@ -52,30 +60,33 @@ def main(values: FlagValues) -> int:
     if out.resolve() == home.resolve():
         raise UserError(f"--out={out}: holds the generator itself, must be another directory")
     for name in asked or FORMATS:
-        run_directory.check_output(out / FORMATS[name].name)
+        check_place(name, out)
+    for name in asked:
+        check_modules(name)
     run_directory.check_output(out / card.CARD)
+    facts = all_facts(generator, of_run)
+    card.check_records(run_dir, facts)
 
-    status, written = command.DONE, 0
+    status, written, images = command.DONE, 0, output_name(generator) == "images"
     for name in asked or FORMATS:
         try:
             with command.working(f"writing and checking {name}"), command.silenced():
                 path, difference = export(generator, name, out, of_run)
         except ExportFailed as error:
             status = command.complain(error, command.FAILED)
-        except UserError as error:
-            if asked:
-                raise
+        except UserError as error:  # a module that is not there, where all were asked for
             command.tell(str(error))
         except OSError as error:
             raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
         else:
             written += 1
+            levels = f" ({difference * 127.5:.1g} of 255 grey levels)" if images else ""
             command.say(
-                f"{path}: {size(path):,} bytes, differs from Keras by at most {difference:.1g} "
-                f"({difference * 127.5:.1g} of 255 grey levels) over {COMPARED} seeds"
+                f"{path}: {size(path):,} bytes, differs from Keras by at most {difference:.1g}"
+                f"{levels} over {COMPARED} seeds"
             )
     if written:
-        command.say(card_line(out, run_dir, all_facts(generator, of_run)))
+        command.say(card_line(out, run_dir, facts))
     return status
 
 

@@ -76,6 +76,12 @@ def write_card(directory: Path, run_dir: Path, facts: Facts) -> tuple[Path, bool
     return path, True
 
 
+def check_records(run_dir: Path, facts: Facts) -> None:
+    """Refuses what `write_card` would, before there is anything to write it about."""
+    training_of(run_dir, facts)
+    evaluations_of(run_dir, facts)
+
+
 def is_ours(path: Path) -> bool:
     """Tells whether a card was written here and not changed since."""
     try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gan.evaluation import constants
 from gan.reports.reference_curves import Band, limits_of
+from gan.run.config import Config
 from gan.run.reader import History, Record
 from gan.run.records import DURING_TRAINING, is_number
 from gan.training.checks import has_log_odds
@@ -19,9 +20,12 @@ SMALLEST, LARGEST = 1e-100, 1e100  # of what Plotly finds ticks for, by trial
 DIGITS = 5  # significant ones of a value
 LAST_STEP = 10**12  # up to which Plotly can tell steps apart, and more than anybody does
 
-COINS = {"loss/d": 2 * np.log(2), "loss/g": np.log(2)}  # cross-entropy of a D that tosses coins
-LEVELS = {**COINS, **dict.fromkeys(("accuracy/real", "accuracy/fake"), 0.5),
+# Of a D that tosses coins: its logits are 0, and its loss is two coins' cross-entropy.
+LEVELS = {"loss/d": 2 * np.log(2),
+          **dict.fromkeys(("accuracy/real", "accuracy/fake"), 0.5),
           **dict.fromkeys(("logits/real", "logits/fake"), 0.0)}  # fmt: skip
+# What G gets from it, by the loss.
+G_OF_COINS = {"non_saturating": np.log(2), "minimax": -np.log(2), "boundary_seeking": 0.0}
 
 # Title of a chart of one run, and what is drawn; several runs have a chart for each of these.
 CHARTS: tuple[tuple[str, Mapping[str, str]], ...] = (
@@ -70,7 +74,6 @@ def charts_of(
             for metric, role in roles.items()
         ]
     wanted += [(f"{metric} of the light evaluation", {metric: ""}, light) for metric in LIGHT]
-    level_counts = all(has_log_odds(run.config) for run in runs)
     charts, not_drawn = [], []
     for title, roles, histories in wanted:
         lines = lines_of(runs, histories, roles)
@@ -84,7 +87,7 @@ def charts_of(
         charts.append(
             {
                 "title": title,
-                "level": level_of(metric, runs) if histories is light or level_counts else None,
+                "level": level_of(metric, runs),
                 "logarithmic": metric in FALLING and falls(lines),
                 "lines": [drawn(line) for line in lines],
                 "bands": [
@@ -100,10 +103,10 @@ def charts_of(
 def level_of(metric: str, runs: Sequence[History]) -> float | None:
     """Returns what a metric is compared with: real images get it, or a D that tosses coins.
 
-    None where light evaluations of the runs have different floors, or not all have one.
+    None where that is another one for each run, or not known of all.
     """
     if metric not in LIGHT:
-        return LEVELS.get(metric)
+        return coin_level(metric, [run.config for run in runs])
     means = {
         constants.floors_of_record(record).get(metric, {}).get("mean")
         for run in runs
@@ -111,6 +114,16 @@ def level_of(metric: str, runs: Sequence[History]) -> float | None:
         if record.get("source") == DURING_TRAINING
     }
     return means.pop() if len(means) == 1 else None
+
+
+def coin_level(metric: str, configs: Sequence[Config]) -> float | None:
+    """Returns what a D that tosses coins gets or gives, None if not the same with all losses."""
+    if not all(has_log_odds(config) for config in configs):
+        return None
+    if metric != "loss/g":
+        return LEVELS.get(metric)
+    levels = {G_OF_COINS.get(config.loss) for config in configs}
+    return levels.pop() if len(levels) == 1 else None
 
 
 def lines_of(

@@ -54,6 +54,9 @@ class Verdict(NamedTuple):
     outside: Sequence[Deviation]  # where they leave the bands, what lasts first
     line: str  # all of it in words, with the usual cause
 
+    def __repr__(self) -> str:
+        return f"Verdict({self.line!r})"
+
 
 def deviations(
     curves: Curves, bands: Mapping[str, Band], metrics: Iterable[str]

@@ -16,11 +16,11 @@ from gan.data import figures
 from gan.errors import UserError
 from gan.evaluation import constants
 from gan.evaluation.better import kind_of
+from gan.reports.charts import coin_level
 from gan.run.drawing import drawing
 from gan.run.reader import History
 from gan.run.records import DURING_TRAINING
 from gan.run.streams import printable
-from gan.training.checks import has_log_odds
 
 BINS = 100  # along the steps; a point is the mean of a bin
 COLOURS = (
@@ -52,31 +52,37 @@ class Panel(NamedTuple):
 def losses(groups: Sequence[Runs]) -> list[Panel]:
     """Returns what D and G minimise, a point a hundredth of the longest run.
 
-    A level is that of two coins' cross-entropy, where all losses are of that kind.
+    A level is that of a D that tosses coins, where all losses have the same.
     """
     runs = [run for group in groups for run in group]
     last = max((run.records[-1]["step"] for run in runs if run.records), default=0)
     if not last:
         raise UserError(f"--runs={runs[0].path}: has logged no losses yet")
     width = max(1, *(run.config.log_every for run in runs), -(-last // BINS))
-    coins = all(has_log_odds(run.config) for run in runs)
+    configs = [run.config for run in runs]
     return [
-        Panel(label, [[in_bins(run, name, width) for run in group] for group in groups],
-              level if coins else None)
-        for name, label, level in (
-            ("loss/d", "loss of D", 2 * np.log(2)), ("loss/g", "loss of G", np.log(2)),
+        Panel(
+            label,
+            [[in_bins(run, name, width) for run in group] for group in groups],
+            coin_level(name, configs),
         )
-    ]  # fmt: skip
+        for name, label in (("loss/d", "loss of D"), ("loss/g", "loss of G"))
+    ]
 
 
 def in_bins(run: History, name: str, width: int) -> Curve:
-    """Returns means of whole bins of so many steps, at their last one; NaN of nothing finite."""
+    """Returns means of whole bins of so many steps, at their last one; NaN of nothing finite.
+
+    A run that is shorter than a bin has that one, at its own last step.
+    """
     bins: dict[int, list[float]] = {}
     for record in run.records:
         if name in record:
             end = -(-record["step"] // width) * width
             bins.setdefault(end, []).append(np.nan if record[name] is None else record[name])
     last = run.records[-1]["step"] if run.records else 0
+    if len(bins) == 1:
+        bins = {min(end, last): values for end, values in bins.items()}
     return {
         end: float(np.mean(known)) if (known := [v for v in values if np.isfinite(v)]) else np.nan
         for end, values in bins.items()
@@ -135,6 +141,11 @@ def write_curves(path: Path, name: str, groups: Sequence[Runs]) -> list[str]:
         CannotDraw: They are numbers that Matplotlib cannot draw.
     """
     panels = FIGURES[name](groups)
+    for panel in panels:
+        for runs, curves in zip(groups, panel.curves, strict=True):
+            for run, curve in zip(runs, curves, strict=True):
+                if not np.isfinite(list(curve.values())).any():
+                    raise UserError(f"--runs={run.path}: has no {panel.label} to show")
     names = labels_of(groups) if sum(map(len, groups)) > 1 else []
     with drawing(path), figures.style():
         figure = draw(panels, names)

@@ -1,10 +1,11 @@
 """Fields: values with a meaning and a range, from text, JSON or Python."""
 
 import dataclasses
+import difflib
 import math
 import numbers
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gan.errors import UserError
@@ -165,15 +166,18 @@ def valid_values(field: "dataclasses.Field[Any]") -> str:
     return f"must be {'an integer' if kind is int else 'a number'} {' and '.join(bounds)}".rstrip()
 
 
-def new_name(name: str, valid: tuple[str, ...]) -> str:
-    """Returns what a row is called today, as the end of a sentence; "" if it has no other name."""
+def new_name(name: str, valid: Iterable[str]) -> str:
+    """Returns what may be meant by a name that no row has, as the end of a sentence, or ""."""
     today = RENAMED.get(name)
-    return f"; what was {name} is {today} now" if today in valid else ""
+    if today and today in valid:
+        return f"; what was {name} is {today} now"
+    meant = difflib.get_close_matches(name, valid, 1, 0.7)
+    return f"; did you mean {meant[0]}?" if meant else ""
 
 
 def lookup(table: Mapping[str, Any], flag: str, name: str, more: str = "") -> Any:
     """Returns the row of a table; `more` says in messages what else may be named."""
     if name not in table:
-        valid = f"must be one of {', '.join(table)}{more}{new_name(name, tuple(table))}"
+        valid = f"must be one of {', '.join(table)}{more}{new_name(name, table)}"
         raise UserError(f"--{flag}={name}: {valid}")
     return table[name]

@@ -6,7 +6,7 @@ from typing import Any
 
 from gan.errors import UserError
 from gan.run.config import FOLDER, Config, from_dict
-from gan.run.fields import OWN_ROWS
+from gan.run.fields import OWN_ROWS, new_name
 
 # Shared by several presets.
 R3: dict[str, Any] = {
@@ -149,7 +149,8 @@ def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> Config
         UserError: Unknown preset, unknown field or invalid value.
     """
     if not isinstance(name, str) or name not in PRESETS:
-        raise UserError(f"--preset={name}: must be one of {', '.join(PRESETS)}{OWN_ROWS}")
+        meant = new_name(str(name), PRESETS)
+        raise UserError(f"--preset={name}: must be one of {', '.join(PRESETS)}{OWN_ROWS}{meant}")
     changes, preset = dict(overrides or {}), dict(PRESETS[name])
     if not str(changes.get("dataset", "")).startswith(FOLDER):
         preset.pop("image_size", None)

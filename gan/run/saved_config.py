@@ -124,6 +124,8 @@ def what_is_there(directory: Path) -> str:
     """Returns what helps where there should be a run, "" if nothing does."""
     if not directory.exists():
         return "; nothing is there: tapegan train makes runs, tapegan sample mnist needs none"
+    if directory.name == "mnist":
+        return "; it hides the generator of that name, which comes with the package"
     found = [path.parent for path in sorted(directory.glob(f"*/{CONFIG_FILE}"))]
     run = next((path for path in found if is_run(path)), None)
     return f"; it holds runs, such as {run}" if run else ""

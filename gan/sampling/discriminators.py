@@ -12,7 +12,12 @@ from gan.run import layout, saved_config
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.streams import tell
-from gan.sampling.generators import find_checkpoint, read_network, restore_networks
+from gan.sampling.generators import (
+    find_checkpoint,
+    from_rows,
+    read_network,
+    restore_networks,
+)
 
 
 def load_discriminator(path: Path, checkpoint: str = "", weights: str = "") -> keras.Model:
@@ -67,7 +72,8 @@ def build_or_load(run_dir: Path, config: Config, data: Dataset | DataFacts) -> k
         UserError: Python code gave it, and the run has no file of it.
     """
     if "discriminator" not in saved_config.own_networks(run_dir):
-        return build_discriminator(config, seen_shape(config, data), data.classes)
+        seen, classes = seen_shape(config, data), data.classes
+        return from_rows(run_dir, lambda: build_discriminator(config, seen, classes))
     if not (run_dir / layout.DISCRIMINATOR_FILE).exists():
         raise UserError(
             f"--run_dir={run_dir}: Python code gave its discriminator, and it has no "

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from gan.errors import UserError
 from gan.lazy import keras, np, tf
 from gan.models import keras_files
+from gan.run import run_directory
 from gan.run.atomic_files import temporary_directory
 from gan.run.paths import check_pattern, plain_path
 from gan.sampling import export_facts
@@ -77,24 +78,12 @@ def export(
         written is in float32: a generator in mixed precision differs by its own rounding too.
 
     Raises:
-        UserError: It cannot be made, or its place is taken by something else; nothing was written.
+        UserError: As `check_place` and `check_modules`; nothing was written.
         ExportFailed: What was made cannot be run, or draws other images; nothing is left of it.
     """
-    row = FORMATS[name]
-    for module in row.modules:
-        try:
-            importlib.import_module(module)
-        except ImportError:
-            raise UserError(
-                f"--formats={name}: needs {module}, install the extra `export`"
-            ) from None
-    path = directory / row.name
-    if row.run is run_savedmodel:
-        check_pattern(path, "out")
-    if (path.is_dir() and not (path / SAVED_MODEL).is_file()) or (
-        path.is_file() and not path.suffix
-    ):
-        raise UserError(f"{path}: is something else, nothing was written")
+    row, path = FORMATS[name], directory / FORMATS[name].name
+    check_modules(name)
+    check_place(name, directory)
     directory.mkdir(parents=True, exist_ok=True)
     model = in_float32(generator)
     inputs = inputs_of(model)
@@ -120,6 +109,30 @@ def export(
             path.rename(temporary / "before")
         written.rename(path)
     return path, float(np.abs(images - drawn_here).max())
+
+
+def check_modules(name: str) -> None:
+    """Refuses a format whose converter or runtime is not installed."""
+    for module in FORMATS[name].modules:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            raise UserError(
+                f"--formats={name}: needs {module}, install the extra `export`"
+            ) from None
+
+
+def check_place(name: str, directory: Path) -> None:
+    """Refuses a directory where something else has the place of a format."""
+    row = FORMATS[name]
+    path = directory / row.name
+    run_directory.check_output(path)
+    if row.run is run_savedmodel:
+        check_pattern(path, "out")
+    if (path.is_dir() and not (path / SAVED_MODEL).is_file()) or (
+        path.is_file() and not path.suffix
+    ):
+        raise UserError(f"{path}: is something else, nothing was written")
 
 
 def all_facts(generator: keras.Model, of_run: Facts) -> dict[str, Any]:

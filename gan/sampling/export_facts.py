@@ -13,10 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from gan.errors import UserError
 from gan.lazy import keras
 from gan.run import data_facts, saved_config
-from gan.run.config import FOLDER
+from gan.run.config import FOLDER, Config
 from gan.run.files import MOST_TEXT, AtMost, open_file, read_bytes, read_text
+from gan.run.layout import METRICS_FILE, SUMMARY_FILE
+from gan.run.reader import is_of_the_end
+from gan.run.records import read_metrics, read_summary
 from gan.run.streams import printable
 from gan.sampling import packaged
 from gan.version import __version__
@@ -64,13 +68,18 @@ def output_name(generator: keras.Model) -> str:
 
 
 def facts_of_run(
-    path: Path, step: int | None, weights: str = "", ema_sigma: float = 0.0
+    path: Path,
+    step: int | None,
+    checkpoint: str = "",
+    weights: str = "",
+    ema_sigma: float = 0.0,
 ) -> dict[str, Any]:
     """Returns where a generator comes from; {} of a Keras file, which does not say.
 
     Args:
         path: A run, a Keras file, or the name of a generator that comes with the package.
         step: How many steps it was trained, None if that is not known.
+        checkpoint: Where its weights are from; "": the run's generator.keras.
         weights: "ema" or "raw"; "": those that the run itself draws from.
         ema_sigma: Width of a post-hoc average, 0 if it is none.
     """
@@ -82,9 +91,13 @@ def facts_of_run(
         return {}
     else:
         config, known = saved_config.read_config(path), data_facts.read_data_facts(path)
-        kind = "posthoc" if ema_sigma else weights or config.sample_weights
-        facts = {"run": path.resolve().name, "weights": kind}
-        facts |= {"ema_sigma": ema_sigma} if ema_sigma else {}
+        drawn = config.sample_weights if checkpoint else weights_at_end(path, config)
+        kind = "posthoc" if ema_sigma else weights or drawn
+        facts = {"run": path.resolve().name}
+        if kind:
+            facts["weights"] = kind
+        if ema_sigma:
+            facts["ema_sigma"] = ema_sigma
         names, dataset = known.class_names if known and config.conditional else (), config.dataset
     if dataset.startswith(FOLDER):  # where it is on this machine is for nobody else
         dataset = FOLDER + Path(dataset.removeprefix(FOLDER)).name
@@ -93,6 +106,22 @@ def facts_of_run(
     return {
         key: printable(value) if isinstance(value, str) else value for key, value in facts.items()
     }
+
+
+def weights_at_end(run_dir: Path, config: Config) -> str:
+    """Returns which weights a run's generator.keras has: "ema", "raw", "" if that is not known.
+
+    --sample_weights may change when a run goes on, and that file only when it ends again.
+    """
+    try:
+        summary = read_summary(run_dir / SUMMARY_FILE)
+        metrics = read_metrics(run_dir / METRICS_FILE)
+    except UserError:
+        return ""
+    if "weights" in summary:
+        return str(summary["weights"])
+    older = summary and not (metrics and not is_of_the_end(summary, metrics[-1]["step"]))
+    return config.sample_weights if older else ""
 
 
 def write_in_archive(path: Path, facts: Facts) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import keras
 import tensorflow as tf
@@ -20,6 +21,8 @@ from gan.run.paths import check_encoding, check_pattern, plain_path
 from gan.run.streams import tell
 from gan.sampling import packaged
 from gan.sampling.drawing import check_range
+
+T = TypeVar("T")
 
 
 def makes_points(run_dir: Path, config: Config) -> bool:
@@ -48,13 +51,22 @@ def restore_generator(
         path_of_it = str(run_dir / layout.GENERATOR_FILE)
         check_network(path_of_it, generator, (config.latent_dim,), data.shape, config.conditional)
     else:
-        values = saved_config.read_values(run_dir)
-        with imports.naming_missing(run_dir, values):
-            generator = build_generator(config, data.shape, data.classes)
-        for line in imports.changed(values):
-            tell(f"warning: {line}")
+        generator = from_rows(run_dir, lambda: build_generator(config, data.shape, data.classes))
     part = "ema_generator" if weights == "ema" else "generator"
     return generator, restore_networks(run_dir, {part: generator}, checkpoint, "generator")
+
+
+def from_rows(run_dir: Path, build: Callable[[], T]) -> T:
+    """Returns what `build` makes of rows of tables that a run names, which may be the user's own.
+
+    Says which file they were from where it is missing, and warns where it is another one by now.
+    """
+    values = saved_config.read_values(run_dir)
+    with imports.naming_missing(run_dir, values):
+        built = build()
+    for line in imports.changed(values):
+        tell(f"warning: {line}")
+    return built
 
 
 def restore_networks(

@@ -38,6 +38,7 @@ from gan.sampling.classes import folder_names
 from gan.sampling.codes import COLUMNS, code_picture
 from gan.sampling.directions import REACH, walks
 from gan.sampling.directions import STEPS as WALK_STEPS
+from gan.sampling.generators import from_rows
 from gan.sampling.latents import Numbers
 
 PAIRS = 5  # of neighbours in an interpolation, if no seeds are given
@@ -114,7 +115,8 @@ def write_grid(request: Request, out: Path) -> str:
     if request.makes_points:
         clouds = [request.draw(range(drawing.POINTS_SHOWN))]
         if request.config:
-            data = dataset_from_config(request.config, tell)
+            config = request.config
+            data = from_rows(request.run_dir, lambda: dataset_from_config(config, tell))
             clouds.insert(0, real_examples(data, drawing.POINTS_SHOWN, 0))
         if out.suffix != ".png":
             with figures.style():

@@ -19,7 +19,7 @@ from gan.run.atomic_files import replacing
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.streams import tell
 from gan.sampling import packaged
-from gan.sampling.generators import load_saved_generator, load_with_step
+from gan.sampling.generators import from_rows, load_saved_generator, load_with_step
 
 SNAPSHOT = re.compile(r"step_(\d{1,12})\.npz")
 POOR = 0.1  # error of a profile from which on it is another one
@@ -104,7 +104,7 @@ def averaged_generator(
     generator = (
         load_saved_generator(run_dir)
         if "generator" in saved_config.own_networks(run_dir)
-        else build_generator(config, data.shape, data.classes)
+        else from_rows(run_dir, lambda: build_generator(config, data.shape, data.classes))
     )
     steps = [step for step in found if step <= end]
     exponents = np.array([exponent_of(stored) for stored in WIDTHS])

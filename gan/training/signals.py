@@ -16,7 +16,8 @@ ASKING = ("SIGINT", "SIGTERM", "SIGUSR1")
 
 PATIENCE = 5.0  # seconds that reading the data set may take in spite of a signal
 
-ACKNOWLEDGED = "saving at the end of this call; once more ends at once"
+ACKNOWLEDGED = "ending soon, with all that was trained; once more ends at once"
+ENDING = "ending; once more ends at once"  # of commands that have nothing to save
 
 SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 
@@ -112,12 +113,14 @@ def catching_signals(*, ends_process: bool = False) -> Iterator[StopRequest]:
 
 
 @contextlib.contextmanager
-def watching(numbers: Container[int], request: StopRequest) -> Iterator[None]:
+def watching(
+    numbers: Container[int], request: StopRequest, said: str = ACKNOWLEDGED
+) -> Iterator[None]:
     """Runs `watch` in a thread meanwhile."""
     source, sink = os.pipe()
     os.set_blocking(sink, False)
     usual_sink = signal.set_wakeup_fd(sink, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=watch, args=(source, numbers, request), daemon=True)
+    watcher = threading.Thread(target=watch, args=(source, numbers, request, said), daemon=True)
     watcher.start()
     try:
         yield
@@ -128,7 +131,7 @@ def watching(numbers: Container[int], request: StopRequest) -> Iterator[None]:
         os.close(source)
 
 
-def watch(source: int, numbers: Container[int], request: StopRequest) -> None:
+def watch(source: int, numbers: Container[int], request: StopRequest, said: str) -> None:
     """Reads signals from a pipe until its other end is closed; ends the process at the second."""
     asked = False
     while byte := os.read(source, 1):
@@ -146,4 +149,4 @@ def watch(source: int, numbers: Container[int], request: StopRequest) -> None:
         if number_of_stderr >= 0 and os.isatty(number_of_stderr):  # whatever is computed
             with contextlib.suppress(OSError):
                 name = signal.Signals(number).name
-                os.write(number_of_stderr, f"\r\n{name}: {ACKNOWLEDGED}\r\n".encode())
+                os.write(number_of_stderr, f"\r\n{name}: {said}\r\n".encode())

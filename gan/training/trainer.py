@@ -263,6 +263,7 @@ def run_to_end(
             with replacing(run.run_dir / GENERATOR_FILE) as temporary:
                 keras_files.save(run.sampled_generator, temporary)
             write_discriminator(run, setup)
+            summary["weights"] = run.config.sample_weights  # in generator.keras
             write_json(run.run_dir / SUMMARY_FILE, summary)
     except CannotWrite as error:  # nothing is wrong with the run
         run.console.write_log(f"error: {error}")

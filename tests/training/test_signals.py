@@ -66,7 +66,7 @@ with catching_signals(ends_process=True) as stop:
         os.close(stderr)
         said = os.read(terminal, 1000).decode()
         os.close(terminal)
-        line = f"{first}: saving at the end of this call; once more ends at once"
+        line = f"{first}: ending soon, with all that was trained; once more ends at once"
         assert done.returncode == status
         assert said.replace("\r", "").strip() == f"{line}\n{cursor}".strip()
 
