@@ -235,7 +235,7 @@ def train(
                     preset=preset,
                     make_evaluators=evaluation.evaluators,
                     stop=stop,
-                )  # fmt: skip
+                )
             )
     except GivenUp:
         raise KeyboardInterrupt from None

@@ -78,7 +78,7 @@ def check_array(name: str, value: Any, right: str) -> None:
     if not isinstance(value, np.ndarray):
         raise UserError(f"{name} are {type(value).__name__}, must be {right}")
     if isinstance(value, np.ma.MaskedArray):
-        raise UserError(f"{name} are a masked array, must be a plain one (array.compressed())")
+        raise UserError(f"{name} are a masked array, must be a plain one, as array.filled(0) is")
 
 
 def check_points(name: str, points: np.ndarray) -> None:

@@ -362,16 +362,48 @@ def test_matplotlib_keeps_its_place_where_it_has_one(given, writable, expected, 
     assert os.environ.get("MPLCONFIGDIR") == expected
 
 
-def test_ctrl_c_while_the_command_itself_is_imported():
-    code = """
-import builtins, tapegan
+@pytest.mark.parametrize(
+    ("begins", "module"),
+    [("tapegan.main()", "gan.cli.main"), ("tapegan.main()", "gan"),
+     ("runpy.run_module('gan', run_name='__main__')", "gan.cli.main")],
+)  # fmt: skip
+def test_ctrl_c_while_the_command_itself_is_imported(begins, module):
+    code = f"""
+import builtins, runpy, tapegan
 imported = builtins.__import__
 def interrupted(name, *others):
-    if name == "gan.cli.main":
+    if name == "{module}":
         raise KeyboardInterrupt
     return imported(name, *others)
 builtins.__import__ = interrupted
-tapegan.main()
+{begins}
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_ctrl_c_is_acknowledged_by_every_command_on_a_terminal():
+    """At once, although what is computed ends later; the second one ends the process."""
+    code = """
+import ctypes, os, signal, threading
+from gan.cli import command
+def main(values):
+    def send():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=send, daemon=True).start()
+    lock, libc = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+    libc.pthread_mutex_lock(lock)
+    libc.pthread_mutex_lock(lock)  # for ever
+import time
+command.run("", lambda values: None, main)
+"""
+    terminal, stderr = os.openpty()
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, stderr=stderr)
+    os.close(stderr)
+    said = os.read(terminal, 1000).decode().replace("\r", "")
+    os.close(terminal)
+    assert done.returncode == 130
+    assert "SIGINT: ending; once more ends at once\n" in said
+    assert "Traceback" not in said

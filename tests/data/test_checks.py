@@ -8,6 +8,7 @@ from gan.data.datasets import (
     DATASETS,
     Dataset,
     DataSource,
+    Mixture,
     check_dataset,
     dataset_from_config,
     grid,
@@ -27,7 +28,7 @@ COLOUR = RNG.integers(0, 256, (12, 8, 10, 3), np.uint8)
 POINTS = RNG.normal(size=(12, 2)).astype(np.float32)
 MIXTURE = grid(2, 1.0, 0.1)
 UNIT = IMAGES / np.float32(255)
-TYPE = "must be uint8 [N, H, W, C] with 1 to 4 channels"
+TYPE = "must be uint8 [N, H, W, C] with 1 or 3 channels"
 
 
 def labelled(labels, **more):
@@ -89,7 +90,21 @@ REFUSED = [
     (labelled(LABELS.astype(np.uint64) + 2**63), "train_labels are uint64 [12] from 92233"),
     (Dataset(IMAGES, stack=3), "has stack=3, and must have labels"),
     (labelled(LABELS, stack=0), "stack=0, must be an integer at least 1"),
-    (labelled(LABELS, stack=5), "stack=5 makes pictures of more than 4 channels"),
+    (labelled(LABELS, stack=5), "stack=5 makes 5 channels, must be 1 or 3"),
+    (labelled(LABELS, stack=2), "stack=2 makes 2 channels, must be 1 or 3"),
+    (Dataset(IMAGES.repeat(2, 3)), f"train_images are uint8 [12, 8, 10, 2], {TYPE} (alpha must be"),
+    (Dataset(IMAGES.repeat(4, 3)), f"train_images are uint8 [12, 8, 10, 4], {TYPE} (alpha must be"),
+    (Dataset(np.ma.masked_equal(IMAGES, 9)), "train_images are a masked array, must be a plain"),
+    (labelled(np.ma.masked_equal(LABELS, 1)), "train_labels are a masked array, must be a plain"),
+    (labelled(np.where(LABELS, np.inf, 1.0)), "train_labels are float64 [12], must be integers"),
+    *((labelled(LABELS, class_names=names), f"class_names are {names!r}, must be a tuple of UTF-8 t"
+       "ext") for names in ((0, 1, 2), None, "abc", {"a": 1}, ("a", "b", "\udce9"))),
+    (Dataset(IMAGES, folder=1), "folder is what the package itself makes, must be None"),
+    (Dataset(IMAGES, whole=IMAGES), "whole is what the package itself makes, must be None"),
+    (Dataset(POINTS, mixture=Mixture([[0, 0]], 0.1)), "mixture: centres are list, must be an arr"),
+    (Dataset(POINTS, mixture=Mixture(np.ones([3, 3]), 0.1)), "mixture: centres are [3, 3], must"),
+    (Dataset(POINTS, mixture=Mixture(np.full([1, 2], np.inf), 0.1)), "mixture: centres must be f"),
+    (Dataset(POINTS, mixture=MIXTURE._replace(sd=0)), "mixture: sd=0, must be a number above 0"),
     (beside(COLOUR), "test_images are [8, 10, 3], must be [8, 10, 1], as those to learn from"),
     (beside(UNIT), "test_images are float32 [12, 8, 10, 1], must be uint8"),
     (beside(IMAGES // 100), "test_images are nearly black"),
@@ -150,9 +165,7 @@ def test_what_is_hardly_meant_gets_a_warning(data, message):
 RIGHT = {
     "grey": Dataset(IMAGES),
     "colour": Dataset(COLOUR, LABELS.astype(np.int64), COLOUR, LABELS.astype(np.int16)),
-    "two channels": Dataset(RNG.integers(0, 256, (5, 4, 4, 2), np.uint8)),
-    "alpha": Dataset(RNG.integers(0, 256, (5, 4, 4, 4), np.uint8)),
-    "alpha that hides nothing": Dataset(np.insert(COLOUR, 3, 255, axis=3)),
+    "names": Dataset(IMAGES, LABELS, class_names=("a", "b", "é")),
     "no blue": Dataset(COLOUR * np.array([1, 1, 0], np.uint8)),
     "one image": Dataset(IMAGES[:1], LABELS[:1]),
     "one row": Dataset(RNG.integers(0, 256, (5, 1, 9, 3), np.uint8)),

@@ -18,6 +18,7 @@ from gan.data.datasets import (
     load_dataset,
     ring,
 )
+from gan.errors import UserError
 from gan.run.config import Config
 from support import call
 
@@ -142,3 +143,26 @@ def test_where_the_gaussians_are():
     np.testing.assert_allclose((points - four[modes]).std(0), 0.1, rtol=0.02)
     again, _ = draw_mixture(ring(4, 2.0, 0.1), 40_000, 1)
     np.testing.assert_array_equal(points, again)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"image_size": 0}, "--image_size=0: must be an integer"),
+        ({"image_size": 5.5}, "--image_size=5.5: must be an integer"),
+        ({"image_size": 10**6}, "--image_size=1000000: must be an integer"),
+        ({"image_channels": 4}, "--image_channels=4: must be"),
+        ({"image_channels": "3"}, "--image_channels=3: must be"),
+        ({"test_share": 2}, "--test_share=2: must be a number"),
+        ({"test_share": float("nan")}, "--test_share=nan: must be a number"),
+        ({"background": None}, "--background=None: must be text"),
+        ({"data_cache": "a\0b"}, "--data_cache=a\0b: must be UTF-8, without characters 0"),
+    ],
+)
+def test_settings_of_folders_are_those_of_the_flags(settings, message, tmp_path):
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(UserError) as error:
+        load_dataset(f"image_folder:{tmp_path}", "", print, **settings)
+    assert str(error.value).startswith(message)
+    with pytest.raises(UserError, match=r"^dataset=3: must be text$"):
+        load_dataset(3, "", print)

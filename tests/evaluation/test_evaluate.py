@@ -477,6 +477,7 @@ def test_the_split_is_that_of_the_flag(mnist_run, monkeypatch):
     ("flags", "tag"),
     [
         ((), ""),
+        (("--num_images=10000",), ""),
         (("--weights=ema", "--num_images=10000", "--metrics=fcd", "--checkpoint=6"), ""),
         (("--split=train",), "train"),
         (("--seed=5", "--split=train", "--weights=raw"), "raw_train_seed5"),
@@ -487,7 +488,24 @@ def test_curves_of_other_evaluations_have_other_names(flags, tag):
     values = FlagValues()
     command_line.define(values)
     values(["evaluate", *flags])
-    assert command_line.tag_of(values) == tag
+    assert command_line.tag_of(values, None) == tag
+
+
+@pytest.mark.parametrize(
+    ("flags", "tag"),
+    [
+        ((), ""),
+        (("--num_images=2500",), ""),
+        (("--num_images=10000",), "10000"),
+        (("--weights=raw", "--num_images=5000", "--seed=5"), "raw_5000_seed5"),
+    ],
+)
+def test_where_another_number_is_usual_it_has_no_name(flags, tag):
+    """As of points: 2,500."""
+    values = FlagValues()
+    command_line.define(values)
+    values(["evaluate", *flags])
+    assert command_line.tag_of(values, 2500) == tag
 
 
 @pytest.mark.parametrize(("name", "kind"), [("evaluations.jsonl", "file"), ("tensorboard", "dir")])

@@ -5,7 +5,9 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from gan.algorithm.losses import LOSSES
 from gan.cli import report
 from gan.data import figures as style
 from gan.errors import UserError
@@ -242,3 +244,39 @@ def test_numbers_that_matplotlib_cannot_draw_are_an_error(tmp_path, monkeypatch,
     assert call(monkeypatch, run, "--figure=losses", f"--out={tmp_path}/f.pdf") == 2
     assert "f.pdf: cannot be drawn" in capsys.readouterr().err
     assert not (tmp_path / "f.pdf").exists()
+
+
+def test_a_run_that_is_shorter_than_a_bin_is_a_point(tmp_path, monkeypatch):
+    run = make_run(tmp_path / "a", [2.0], log_every=1000)  # its last step is 100
+    panel, _ = figures.losses([histories(run)])
+    assert panel.curves == [[{100: 2.0}]]
+    both, _ = figures.losses([histories(run), histories(make_run(tmp_path / "b", [1.0] * 20))])
+    assert both.curves[0] == [{100: 2.0}]
+
+
+@pytest.mark.parametrize("name", ["losses", "fcd"])
+def test_a_run_without_a_point_is_named_and_nothing_is_written(name, tmp_path, monkeypatch, capsys):
+    whole = make_run(tmp_path / "whole", [1.0, 2.0], [3.0, 2.0])
+    empty = make_run(tmp_path / "empty", [None, None], [None, None])
+    out = tmp_path / "figure.pdf"
+    for runs in ((whole, empty), (empty,)):
+        assert call(monkeypatch, *runs, f"--figure={name}", f"--out={out}") == 2
+        shown = "loss of D" if name == "losses" else "FCD of 2,000 samples"
+        assert capsys.readouterr().err == f"error: --runs={empty}: has no {shown} to show\n"
+    assert not out.exists()
+    assert call(monkeypatch, whole, f"--figure={name}", f"--out={out}") == 0
+
+
+def test_levels_are_those_of_the_losses_at_logits_of_0(tmp_path):
+    zero = tf.zeros([4, 1])
+    for name, loss in LOSSES.items():
+        run = make_run(tmp_path / name, [1.0], loss=name)
+        d, g = figures.losses([histories(run)])
+        if loss.log_odds:
+            assert d.level == pytest.approx(float(tf.reduce_mean(loss.discriminator(zero, zero))))
+            assert g.level == pytest.approx(float(tf.reduce_mean(loss.generator(zero, zero))))
+        else:
+            assert (d.level, g.level) == (None, None)
+    pair = [histories(tmp_path / "non_saturating"), histories(tmp_path / "minimax")]
+    d, g = figures.losses(pair)
+    assert (d.level, g.level) == (pytest.approx(2 * np.log(2)), None)

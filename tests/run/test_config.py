@@ -7,7 +7,9 @@ import pytest
 
 from gan.errors import UserError
 from gan.run import config, presets
-from gan.run.config import Config
+from gan.run.config import Config, from_dict
+from gan.run.paths import user_path
+from gan.training.checks import check_rows
 
 # Spelled out once more: a default that changes by mistake changes all runs, and says so nowhere.
 DEFAULTS = {
@@ -197,3 +199,24 @@ def test_keeping_the_best_of_nothing_is_refused_and_still_read(every, steps):
     assert config.from_dict(values).steps == steps  # of a run from before
     assert presets.from_preset("tiny", {**values, "steps": every}).steps == every
     assert presets.from_preset("tiny", {**values, "keep_best": "none"}).steps == steps
+
+
+@pytest.mark.parametrize("text", ["a\0b", "caf\udce9"])
+def test_text_that_no_file_or_path_can_hold_is_refused(text):
+    for name in ("data_dir", "dataset", "init_from", "data_cache"):
+        with pytest.raises(UserError, match=r"must be UTF-8, without characters 0$"):
+            from_dict({name: text})
+    with pytest.raises(UserError, match=r"^run_dir=.*has a character 0, which no path has$"):
+        user_path("a\0b", "run_dir")
+
+
+@pytest.mark.parametrize(
+    ("flag", "given", "meant"),
+    [("preset", "tinny", "tiny"), ("dataset", "minst", "mnist"), ("loss", "hing", "hinge"),
+     ("schedule", "simultanous", "simultaneous"), ("penalty", "qqq", "")],
+)  # fmt: skip
+def test_what_may_be_meant_is_asked(flag, given, meant):
+    with pytest.raises(UserError) as error:
+        presets.from_preset(given) if flag == "preset" else check_rows(Config(**{flag: given}))
+    assert str(error.value).startswith(f"--{flag}={given}: must be one of ")
+    assert str(error.value).partition("; did you mean ")[2].rstrip("?") == meant

@@ -1,10 +1,13 @@
+import fcntl
+import os
 import subprocess
 import sys
 
 import pytest
 
 from gan.errors import UserError
-from gan.run.lock import locked
+from gan.run import lock
+from gan.run.lock import is_locked, locked
 from support import ROOT, run_module
 
 HOLDER = (
@@ -48,3 +51,20 @@ def test_it_is_given_back_after_an_error(tmp_path):
         raise ValueError("mine")
     with locked(tmp_path):
         pass
+
+
+def test_a_look_at_it_does_not_refuse_a_training(tmp_path, monkeypatch):
+    """`is_locked` holds the directory for a moment; here until the second try."""
+    looking = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    tries = []
+
+    def sleep(seconds):
+        tries.append(seconds)
+        if len(tries) == 2:
+            os.close(looking)
+
+    monkeypatch.setattr(lock.time, "sleep", sleep)
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+    assert tries == [0.05, 0.05]

@@ -241,3 +241,18 @@ def test_a_run_whose_process_failed_tells_why_until_it_goes_on(log, failure, tmp
     if log is not None:
         (tmp_path / "log.txt").write_bytes(log)
     assert reader.read_history(tmp_path).failure == failure
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_torn_line_is_taken_off_also_where_an_editor_ended_it(end, tmp_path):
+    path = tmp_path / "e.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2, "me' + end)
+    assert jsonl.read_records(path) == [{"step": 1}]
+    jsonl.append_record(path, {"step": 3})
+    assert path.read_text() == '{"step": 1}\n{"step": 3}\n'
+
+
+def test_a_mark_of_the_byte_order_is_no_torn_line(tmp_path):
+    path = tmp_path / "e.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"step": 1}\n')
+    assert jsonl.read_records(path) == [{"step": 1}]

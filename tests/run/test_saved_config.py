@@ -2,10 +2,13 @@
 
 import json
 import platform
+import sys
 
 import pytest
 
 from gan.cli import train as train_command
+from gan.errors import UserError
+from gan.run import saved_config
 from gan.run.saved_config import read_config
 from support import call, status_of
 
@@ -84,3 +87,22 @@ def test_what_no_run_can_begin_from(flags, message, begun, monkeypatch, tmp_path
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_a_directory_of_other_programs_holds_no_runs(tmp_path):
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert/config.json").write_text('{"hidden_size": 3}')
+    with pytest.raises(UserError, match=r"it has no config.json$"):
+        saved_config.read_values(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/config.json").write_text('{"config": {}}')
+    with pytest.raises(UserError, match=r"it holds runs, such as .*/mine$"):
+        saved_config.read_values(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    with pytest.raises(UserError, match="it hides the generator of that name, which comes with"):
+        saved_config.read_values(tmp_path / "mnist")
+
+
+def test_a_command_of_any_bytes_is_kept_as_text(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/bin/tapegan", "train", "caf\udce9 1"])
+    assert saved_config.start_at(0)["command"] == r"tapegan train 'caf\xe9 1'"

@@ -1,5 +1,6 @@
 """Exported generators, run in their own runtimes."""
 
+import re
 import shutil
 import sys
 
@@ -19,6 +20,7 @@ from gan.run import run_directory
 from gan.run.presets import from_preset
 from gan.sampling import export
 from gan.sampling.latents import latents_of
+from gan.training.trainer import train
 from support import status_of
 
 SHAPE = (8, 8, 1)
@@ -253,3 +255,38 @@ def test_networks_in_half_precision_become_those_in_full(changes, shape):
     assert {layer.compute_dtype for layer in all_layers(found) if layer.weights} == {"float32"}
     for network, alike in ((found, True), (half, False)):
         assert np.array_equal(network(inputs).numpy(), full(inputs).numpy()) is alike
+
+
+def test_of_several_formats_all_or_none_is_written(saved, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    (out / "savedmodel").mkdir(parents=True)
+    (out / "savedmodel/thesis.txt").write_text("mine")
+    assert call(monkeypatch, saved, "--formats=keras,savedmodel", f"--out={out}") == 2
+    taken = f"error: {out / 'savedmodel'}: is something else, nothing was written\n"
+    assert capsys.readouterr().err == taken
+    assert call(monkeypatch, saved, f"--out={out}") == 2  # all
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    assert call(monkeypatch, saved, "--formats=keras,onnx", f"--out={out}") == 2
+    with pytest.raises(UserError, match="needs tf2onnx"):
+        gan.export(saved, out, ["keras", "onnx"])
+    assert [one.name for one in out.iterdir()] == ["savedmodel"]
+
+
+def test_a_damaged_record_is_found_before_anything_is_written(
+    tiny_config, tmp_path, monkeypatch, capsys
+):
+    train(tiny_config(), tmp_path / "run", quiet=True)
+    (tmp_path / "run/evaluations.jsonl").write_text('{bad\n{"step": 50}\n')
+    out = tmp_path / "out"
+    assert call(monkeypatch, tmp_path / "run", "--formats=keras", f"--out={out}") == 2
+    assert "evaluations.jsonl: line 1 is no record" in capsys.readouterr().err
+    with pytest.raises(UserError, match="line 1 is no record"):
+        gan.export(tmp_path / "run", out, ["keras"])
+    assert not out.exists()
+
+
+def test_points_have_no_grey_levels(tmp_path, monkeypatch, capsys):
+    GENERATORS["toy_tiny"].build(NetworkSpec((2,), 8, seed=1)).save(tmp_path / "p.keras")
+    assert call(monkeypatch, tmp_path / "p.keras", "--formats=savedmodel") == 0
+    line = capsys.readouterr().out.splitlines()[0]
+    assert re.search(r"differs from Keras by at most [\de.-]+ over 100 seeds$", line)

@@ -10,6 +10,7 @@ import tensorflow as tf
 import gan
 from gan.models.layers import NetworkSpec
 from gan.models.registry import GENERATORS
+from gan.run.jsonl import append_record
 from gan.run.saved_config import write_config
 from gan.sampling import export, export_facts, generators
 from gan.training.trainer import train
@@ -130,7 +131,7 @@ def test_facts_of_runs_and_of_what_is_none(tiny_config, tmp_path, monkeypatch):
         from gan.sampling import posthoc_averages
 
         _, step = posthoc_averages.load_any_with_step(run, checkpoint, weights, width)
-        return export_facts.facts_of_run(run, step, weights, width)
+        return export_facts.facts_of_run(run, step, checkpoint, weights, width)
 
     about = {"run": "mine", "weights": "ema", "step": 12, "dataset": "synthetic"}
     assert facts() == about
@@ -141,11 +142,23 @@ def test_facts_of_runs_and_of_what_is_none(tiny_config, tmp_path, monkeypatch):
     assert export_facts.facts_of_run(type(run)("."), None)["run"] == "mine"
     assert export_facts.facts_of_run(run / "generator.keras", None) == {}
 
+    # The weights in generator.keras are those that the run ended with, whatever it is told now.
+    config = json.loads((run / "config.json").read_text())
+    config["config"]["sample_weights"] = "raw"
+    (run / "config.json").write_text(json.dumps(config))
+    assert facts() == about
+    assert facts("latest") == {**about, "weights": "raw"}
     summary = json.loads((run / "summary.json").read_text())
+    assert summary.pop("weights") == "ema"
+    (run / "summary.json").write_text(json.dumps(summary))  # of an older version
+    assert facts() == {**about, "weights": "raw"}
+    append_record(run / "metrics.jsonl", {"step": 13, "kimg": 1, "seconds": 1e6})  # and it goes on
+    assert "weights" not in facts()
+
     failed = {**summary, "status": "stopped", "reason": "loss/d is not finite"}
     for text in (json.dumps(failed), "damaged"):  # the generator may be older than that
         (run / "summary.json").write_text(text)
-        assert "step" not in facts()
+        assert not {"step", "weights"} & facts().keys()
 
 
 def test_facts_of_a_generator_that_comes_with_the_package():

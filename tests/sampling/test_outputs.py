@@ -366,6 +366,16 @@ def test_an_interpolation_has_the_seeds_at_the_ends_of_its_rows(trained, tmp_pat
         assert animation.info["duration"] == 100  # milliseconds
 
 
+def test_an_interpolation_without_a_place_for_its_animation_is_refused(
+    trained, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "way.gif").mkdir()
+    flags = ("--latent=interpolate", f"--out={tmp_path / 'way.png'}")
+    assert call(monkeypatch, f"--run_dir={trained}", *flags) == 2
+    assert f"--out={tmp_path / 'way.gif'}: must be a file whose" in capsys.readouterr().err
+    assert not (tmp_path / "way.png").exists()
+
+
 def test_an_interpolation_is_truncated_as_images_are(trained, tmp_path, monkeypatch):
     out = tmp_path / "a.png"
     arguments = ("--latent=interpolate", "--seeds=5-6", "--truncation=0.4", f"--out={out}")

@@ -11,6 +11,7 @@ import tensorflow as tf
 import gan
 from gan.run.presets import from_preset
 from gan.run.saved_config import write_config
+from gan.sampling.export import FORMATS
 from gan.training.trainer import train
 
 
@@ -49,6 +50,20 @@ def test_exports_draw_what_sample_draws(run, tmp_path):
     assert np.abs(drawn - gan.sample(generator, [3, 4]).astype(int)).max() <= 1
 
 
+def test_exports_of_a_run_say_where_they_come_from(run, tmp_path):
+    assert gan.export(run, tmp_path / "out", "keras") == {"keras": tmp_path / "out/generator.keras"}
+    facts = FORMATS["keras"].read_facts(tmp_path / "out/generator.keras")
+    about = {"run": "run", "weights": "ema", "step": 2, "dataset": "mnist", "latent_dim": 8}
+    assert facts.items() >= about.items()
+    assert "| run | run |" in (tmp_path / "out/README.md").read_text()
+    gan.export(gan.load(run), tmp_path / "loaded", "keras")  # which does not know it
+    assert "run" not in FORMATS["keras"].read_facts(tmp_path / "loaded/generator.keras")
+    assert not (tmp_path / "loaded/README.md").exists()
+    gan.export("mnist", tmp_path / "packaged", "keras")
+    facts = FORMATS["keras"].read_facts(tmp_path / "packaged/generator.keras")
+    assert (facts["run"], facts["step"]) == ("mnist", 20000)
+
+
 def test_a_run_is_compared(tmp_path):
     """Losses of 9 are no training of `mlp`, whose D loss stays below 1.5."""
     write_config(tmp_path / "run", from_preset("mlp"), {}, {})
@@ -62,6 +77,7 @@ def test_a_run_is_compared(tmp_path):
     assert verdict.line.startswith("mlp: outside the band since step 1,000: ")
     assert {deviation.metric for deviation in verdict.outside} == set(names)
     assert verdict.curves["loss/d"] == {1000: 9.0, 2000: 9.0}
+    assert repr(verdict) == f"Verdict({verdict.line!r})"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """``gan.load``, ``gan.sample``, ``gan.evaluate`` and ``gan.train``, as users call them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -34,6 +35,10 @@ def run_dir(tmp_path_factory):
     settings = {"steps": 4, "evaluate_every": 2, "steps_per_call": 2, "jit_compile": False}
     summary = gan.train(run_dir, generator=generator, discriminator=discriminator, **settings)
     assert (summary["status"], summary["step"]) == ("completed", 4)
+    start = f"Summary(completed at step 4 after {summary['seconds']:.0f} s, loss/d "
+    assert repr(summary).startswith(start)
+    assert f"loss/g {summary['loss/g']:.3f}; keys: status, " in repr(summary)
+    assert json.loads(json.dumps(summary)) == summary
     return run_dir
 
 
@@ -60,6 +65,8 @@ def test_images_and_generators_are_evaluated(run_dir):
     assert set(record["metrics"]) == set(record["floors"]) == {"fcd", "classes"}
     assert record["num_images"] == 2000  # whose floors come with the package
     assert record["metrics"]["fcd"] > 100 * record["floors"]["fcd"]["mean"]
+    value, floor = record["metrics"]["fcd"], record["floors"]["fcd"]["mean"]
+    assert f"fcd {value:.4g} (real images: {floor:.4g}), classes " in repr(record)
     same = gan.evaluate(gan.sample(generator, range(2000)), names=("fcd",))
     assert same["metrics"]["fcd"] == pytest.approx(record["metrics"]["fcd"])
 

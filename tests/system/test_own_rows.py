@@ -245,3 +245,48 @@ def test_help_says_it(monkeypatch, capsys):
     for command in (train, sweep, sample, export, evaluate, report):
         assert status_of(monkeypatch, command, "--help") == 0
         assert "  --import (default: empty)\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flag", "row", "message"),
+    [
+        ("dataset", lambda data_dir, print_fn: None, "function, must be of type DataSource"),
+        ("generator", lambda spec: None, "function, must be of type Network"),
+        ("loss", (abs, abs), "tuple, must be of type Loss"),
+        ("penalty", 3, "int, must be a function"),
+        ("augment", abs, "builtin_function_or_method, must be of type tuple"),
+        ("optimizer", "adam", "str, must be of type Optimizer"),
+        ("auxiliary", abs, "builtin_function_or_method, must be of type Auxiliary"),
+        ("g_learning_rate_decay", None, "NoneType, must be a function"),
+    ],
+)
+def test_a_row_of_another_kind_is_refused(flag, row, message, tmp_path):
+    TABLES[flag]["mine"] = row
+    with pytest.raises(gan.errors.UserError, match=f"^{flag}=mine: its row is {message}$"):
+        gan.train(tmp_path / "run", "tiny", **{flag: "mine"})
+    assert not (tmp_path / "run").exists()
+    if flag == "dataset":
+        with pytest.raises(gan.errors.UserError, match="its row is function, must be of type"):
+            gan.load_dataset("mine", "", print)
+
+
+CHANGED = "another file than the run was trained with"
+
+
+def test_whatever_is_made_of_own_rows_says_that_their_file_is_another_one(
+    mine, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    usual = (f"--import={mine}", "--preset=mine", "--steps=4", "--checkpoint_every=2",
+             "--posthoc_averages", "--run_dir=run")  # fmt: skip
+    assert status_of(monkeypatch, train, *usual) == 0
+    mine.write_text(MINE + "\n# changed\n")
+    for flags in (["--checkpoint=latest"], ["--ema_sigma=0.1"]):
+        capsys.readouterr()
+        imports.IMPORTED.clear()
+        for table in (gan.LOSSES, gan.GENERATORS, gan.PRESETS):
+            table.pop("margin", None), table.pop("narrow", None), table.pop("mine", None)
+        assert status_of(monkeypatch, sample, "run", *flags) == 2
+        assert f"the run was trained with --import={mine}" in capsys.readouterr().err
+        assert status_of(monkeypatch, sample, "run", f"--import={mine}", *flags) == 0
+        assert CHANGED in capsys.readouterr().err

@@ -1003,3 +1003,27 @@ def test_several_runs_in_a_process_are_no_retracing(tiny_config, monkeypatch, ca
         steps((tf.zeros([2]),), 0, 1)
         assert steps.experimental_get_tracing_count() == 1
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"seed": 5}, "holds a run of another configuration .*seed"),
+     ({}, "was trained on other data")],
+)  # fmt: skip
+def test_a_run_that_began_meanwhile_is_not_gone_on_with_by_another_command(
+    changes, message, tiny_config, synthetic, tmp_path, monkeypatch
+):
+    """Data may take hours to read, and nothing is locked so long."""
+    config = tiny_config(dataset="slow", steps=4)
+
+    def load(data_dir, print_fn):
+        train(config, tmp_path / "run", data=synthetic, quiet=True)
+        before.update(snapshot(tmp_path / "run"))
+        images = synthetic.train_images
+        return synthetic if changes else synthetic._replace(train_images=images[::-1].copy())
+
+    before = {}
+    monkeypatch.setitem(datasets.DATASETS, "slow", datasets.DataSource(load))
+    with pytest.raises(UserError, match=message):
+        train(dataclasses.replace(config, **changes), tmp_path / "run", quiet=True)
+    assert snapshot(tmp_path / "run") == before

@@ -126,3 +126,26 @@ def test_directories_without_images_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", denied)  # chmod does not stop root
     with pytest.raises(UserError, match=f"^{flag}{tmp_path}: cannot read .*: Permission denied"):
         find_images(tmp_path)
+
+
+def test_runs_in_a_folder_are_no_images(tmp_path):
+    """A run's pictures would be learned by the next one, and its own data would grow."""
+    make(tmp_path, "a/1.png", "b/1.png", "runs/tiny/samples/reals.png", "c/2.png", "c/deep/3.png")
+    (tmp_path / "runs/tiny/config.json").write_text('{"config": {"seed": 0}}')
+    (tmp_path / "c/config.json").write_text('{"hidden_size": 3}')  # of another program
+    said = []
+    found = find_images(tmp_path, said.append)
+    assert found.classes == ["a", "b", "c"]
+    assert relative(found.paths, tmp_path) == ["a/1.png", "b/1.png", "c/2.png", "c/deep/3.png"]
+    run = tmp_path / "runs/tiny"
+    assert f"left out {run}, a run, whose pictures are not data" in said
+    assert relative(find_images(run).paths, run) == ["samples/reals.png"]  # asked for by name
+
+
+def test_names_of_classes_are_text_that_a_file_can_hold(tmp_path):
+    for name in (b"a", b"caf\xe9"):
+        folder = os.path.join(os.fsencode(tmp_path), name)
+        os.mkdir(folder)
+        with open(os.path.join(folder, b"1.png"), "wb"):
+            pass
+    assert find_images(tmp_path).classes == ["a", r"caf\xe9"]
