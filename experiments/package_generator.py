@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from absl.flags import FlagValues
@@ -20,12 +20,15 @@ from gan.cli import command, flags
 from gan.errors import UserError
 from gan.models import keras_files
 from gan.run.atomic_files import replacing, write_json
+from gan.run.config import Config
 from gan.run.fields import option
 
 if TYPE_CHECKING:
     import keras
 
 WEIGHTS = "model.weights.h5"  # in a Keras file
+JUDGED = ("fcd", "precision", "recall", "coverage", "classes")
+NUM_IMAGES = 10_000
 
 
 def define(values: FlagValues) -> None:
@@ -43,7 +46,6 @@ def main(values: FlagValues) -> int:
     flag = {key: values[key].value for key in values}
     run_dir, out = Path(flag["run_dir"]), Path(flag["out"])
     with command.silenced():
-        from gan import api
         from gan.run import saved_config
         from gan.run.data_facts import read_data_facts
         from gan.sampling import generators, posthoc_averages
@@ -62,21 +64,37 @@ def main(values: FlagValues) -> int:
         out.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_bytes(in_half_precision(generator))
-        # What the file draws is judged, not what it was made of.
-        evaluation = api.evaluate(generators.read_generator(path), config.dataset)
-        record = {
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "dataset": config.dataset,
-            "class_names": list(facts.class_names) if facts else [],
-            "config": dataclasses.asdict(config),
-            **{key: value for key, value in which.items() if value},
-            "evaluation": evaluation,
-        }
+            # What the file draws is judged, not what it was made of.
+            evaluation = judge(generators.read_generator(temporary), run_dir, config)
+            record = {
+                "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
+                "dataset": config.dataset,
+                "class_names": list(facts.class_names) if facts else [],
+                "config": dataclasses.asdict(config),
+                **{key: value for key, value in which.items() if value},
+                "evaluation": evaluation,
+            }
         write_json(path.with_suffix(".json"), record)
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     command.say(f"{path}: {path.stat().st_size:,} bytes, FCD {evaluation['metrics']['fcd']:.3f}")
     return command.DONE
+
+
+def judge(generator: "keras.Model", run_dir: Path, config: Config) -> dict[str, Any]:
+    """Returns how good a generator is beside the data of its run.
+
+    Raises:
+        UserError: Those are not there, or others.
+    """
+    from gan.data.identity import data_of_run
+    from gan.evaluation import evaluate, reference
+    from gan.sampling.drawing import sample_for_evaluation
+
+    data = data_of_run(run_dir, config, command.tell)
+    real = reference.load_real_features(config.dataset, data, print_fn=command.tell)
+    images = sample_for_evaluation(generator, data, NUM_IMAGES)
+    return evaluate.evaluate(images, real.reference(count=NUM_IMAGES), JUDGED)[0]
 
 
 def in_half_precision(generator: "keras.Model") -> bytes:

@@ -20,6 +20,7 @@ from gan.run.fields import option
 from gan.run.presets import from_preset
 from gan.training.signals import catching_signals
 
+OVER = "the end of the time"
 WARM_UP = 0.2  # of the time, after which nothing may grow any more
 GROWTH = 0.02  # of the memory, which is noise
 FASTEST = {
@@ -53,7 +54,7 @@ def main(values: FlagValues) -> int:
                 rows.append({"minute": now, "step": step, **usage()})
                 print(row(rows[-1]), flush=True)
             if now >= minutes:
-                stop.signal_name = "the end of the time"
+                stop.signal_name = OVER
             return {"metrics": {}}
 
         print(
@@ -67,6 +68,8 @@ def main(values: FlagValues) -> int:
             stop=stop,
         )
     failures = growth([r for r in rows if r["minute"] >= WARM_UP * minutes])
+    if summary["signal"] != OVER:
+        failures.append(f"not all of the time: it ended by {summary['signal']}")
     if summary["traces"] != 1:
         failures.append(f"{summary['traces']} traces")
     print(f"{summary['step']:,} steps, {summary['traces']} trace; grew: {failures or 'nothing'}")
@@ -85,11 +88,13 @@ def usage() -> dict[str, float]:
 
 def growth(rows: list[dict[str, float]]) -> list[str]:
     """Returns what the second half of the rows has more of than the first: medians."""
+    if len(rows) < 2:
+        return [f"not known, of {len(rows)} rows after the warm-up"]
     first, second = rows[: len(rows) // 2], rows[len(rows) // 2 :]
     failures = []
     for name, allowed in (("memory", 1 + GROWTH), ("files", 1.0), ("threads", 1.0)):
         before, after = (float(np.median([r[name] for r in half])) for half in (first, second))
-        if first and after > allowed * before:
+        if after > allowed * before:
             failures.append(f"{name} {before:.0f} to {after:.0f}")
     return failures
 

@@ -56,7 +56,7 @@ def main(values: FlagValues) -> int:
     for status in ended.broken.values():  # a crash says nothing about the variant
         return status if status > 0 else command.FAILED
     with command.silenced():
-        from experiments.studies.evaluation import evaluate_all
+        from experiments.studies.evaluation import evaluate_all, flags_of
         from gan.training import devices
     devices.prepare()
     rows, floors = evaluate_all(study, runs)
@@ -66,7 +66,7 @@ def main(values: FlagValues) -> int:
             "run": run.directory.name,
             "variant": run.variant,
             "status": "failed",
-            **dataclasses.asdict(run.config),
+            **flags_of(dataclasses.asdict(run.config)),
         }
         for run in runs
         if run.directory.name not in done

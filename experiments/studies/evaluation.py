@@ -1,6 +1,7 @@
 """Evaluates the checkpoints that the runs of a study left."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from experiments.studies.table import Study
@@ -13,12 +14,13 @@ from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.records import evaluation_record, mode_record
 from gan.run import jsonl, layout
 from gan.run.presets import from_preset
-from gan.run.records import read_evaluations, read_metrics
+from gan.run.records import DURING_TRAINING, read_evaluations, read_metrics
 from gan.run.streams import tell
 from gan.sampling import drawing, generators
 from gan.sweeps.runs import COMPLETED, Run, state_of
 from gan.training import collapse
 from gan.training.checks import has_log_odds
+from gan.version import __version__
 
 WEIGHTS = ("raw", "ema")
 
@@ -73,6 +75,7 @@ def found_record(
             {name: record.get(name) for name in about} == about
             and record["features"] == features
             and record["num_images"] == count
+            and record.get("tapegan") == __version__  # another one may compute otherwise
             and set(names) <= set(record["metrics"])
         ):
             return record
@@ -90,8 +93,32 @@ def about_run(run: Run, weights: str, records: list[dict[str, Any]]) -> dict[str
         "seconds": records[-1]["seconds"],
         "steps_done": int(records[-1]["step"]),
         "device": "; ".join(saved["environment"]["device"]),
-        **saved["config"],
+        **flags_of(saved["config"]),
     }
+
+
+def flags_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of a configuration, under another name where a metric has the same."""
+    return {f"flag_{n}" if n in METRICS else n: value for n, value in config.items()}
+
+
+def signs_of(
+    run: Run, weights: str, records: list[dict[str, Any]], curve: list[dict[str, Any]]
+) -> str:
+    """Returns the signs of collapse of a run, "-" if no rule could look at it.
+
+    `curve` are the study's light evaluations; where it has none, those of training count.
+    """
+    path = run.directory / layout.EVALUATIONS_FILE
+    trained = [
+        record
+        for record in read_evaluations(path)
+        if record.get("source") == DURING_TRAINING and record.get("weights") == weights
+    ]
+    light, log_odds = curve or trained, has_log_odds(run.config)
+    if not log_odds and len(light) <= collapse.LEAST_EVALUATIONS:
+        return "-"
+    return " ".join(collapse.first_signs(records, light, log_odds))
 
 
 def judge_images(
@@ -160,10 +187,9 @@ def judge_images(
                 if study.folder_set
                 else {}
             )
-            signs = collapse.first_signs(records, curve, has_log_odds(run.config))
             rows.append({
                 **about_run(run, weights, records),
-                "collapse": " ".join(signs),
+                "collapse": signs_of(run, weights, records, curve),
                 **full["metrics"],
                 "kid_standard_error": full["kid_standard_error"],
                 "fcd_b": other["metrics"]["fcd"],

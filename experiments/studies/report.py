@@ -47,7 +47,7 @@ MORE: tuple[Column, ...] = (
 
 def write_csv(path: Path, rows: list[Row]) -> None:
     """Writes every configuration value and every metric, one line a row."""
-    names = [name for name in rows[0] if name != "curve"] if rows else []
+    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "curve"]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, names, extrasaction="ignore")
         writer.writeheader()

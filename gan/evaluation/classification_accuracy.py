@@ -32,20 +32,19 @@ def classification_accuracy(
 
     A score is the accuracy 0..1 on the test images of a new classifier of the feature network's
     kind. "samples" learned from `count` samples of a conditional generator, "real" from as many
-    training images. "real_and_samples" learned from both together, "real_alone" from the training
-    images in twice the epochs, so that what samples add is not what more steps add. "steps" says
-    how many each had. `seed` is that of the noise.
+    training images of the same classes. "real_and_samples" learned from both together, "real_alone"
+    from the training images in twice the epochs, so that what samples add is not what more steps
+    add. "steps" says how many each had. `seed` is that of the noise.
     """
     classes = classes_of(generator)
     if not classes:
         raise UserError("--classification_accuracy: needs a run with --conditional")
     data = labelled(real)
     real.print_fn(f"training a classifier on {count:,} samples")
-    known = np.unique(data.train_labels)  # it has learned no others
-    labels = known[np.arange(count) % len(known)]
+    chosen = real.order[:count]
+    labels = np.resize(data.train_labels[chosen], count)  # of classes as frequent as real ones
     images = sample(generator, range(count), labels, noise_seed=seed)
     accuracy = train_and_test(images, labels, data, RECIPE)
-    chosen = real.order[:count]
     real.print_fn(f"training a classifier on {len(chosen):,} real images and {count:,} samples")
     accuracy_of_both = train_and_test(
         np.concatenate([data.train_images[chosen], images]),

@@ -149,6 +149,9 @@ CLASS_COUNTS = {
         c.samples.probabilities, known(c.reference.data.train_labels)
     ).tolist(),
     "real_classes": lambda c: len(np.unique(known(c.reference.data.train_labels))),
+    "expected_classes": lambda c: expected_classes(
+        known(c.reference.data.train_labels), len(c.images)
+    ),
 }
 
 METRICS: dict[str, Metric] = {
@@ -543,6 +546,15 @@ def class_metrics(probabilities: np.ndarray, training_labels: np.ndarray) -> dic
         "classes": float(np.sum(shares[real] >= PRESENT_SHARE * expected[real])),
         "class_kl": float(plug_in - (seen.sum() - 1) / (2 * counts.sum())),
     }
+
+
+def expected_classes(training_labels: np.ndarray, count: int) -> float:
+    """Returns how many classes are present, in the mean, among `count` real images.
+
+    A class is, with one image if it should have ten at most. Of more it has nearly always enough.
+    """
+    shares = np.bincount(training_labels) / len(training_labels)
+    return float(np.sum(1 - (1 - shares) ** count))
 
 
 def class_counts(probabilities: np.ndarray, training_labels: np.ndarray) -> np.ndarray:

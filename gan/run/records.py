@@ -81,6 +81,7 @@ METRICS = {"step": COUNT, "kimg": AMOUNT, "seconds": AMOUNT}
 EVALUATION = {"step": COUNT, "metrics": NUMBERS}
 OF_EVALUATION = {
     "kimg": AMOUNT, "seconds": AMOUNT, "floors": FLOORS, "class_counts": LIST,
+    "real_classes": AMOUNT, "expected_classes": AMOUNT,
     "condition_alignment": ALIGNMENT, "class_diversity": DIVERSITY,
 }  # fmt: skip
 SUMMARY = {"step": COUNT, "status": STATUS}

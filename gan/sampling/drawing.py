@@ -92,10 +92,13 @@ def sample_for_evaluation(
 def labels_for_evaluation(
     generator: keras.Model, data: Dataset, count: int, noise_seed: int = 0
 ) -> np.ndarray:
-    """Returns the labels [count] integers of `sample_for_evaluation`, 0 if not conditional."""
+    """Returns the labels [count] integers of `sample_for_evaluation`, 0 if not conditional.
+
+    As frequent as in all data, with which metrics compare; a choice of few images is balanced.
+    """
     classes = classes_of(generator)
     if classes == data.classes > 0:
-        return data.random_labels(count, noise_seed)
+        return (data.whole or data).random_labels(count, noise_seed)
     return np.arange(count) % max(1, classes)
 
 

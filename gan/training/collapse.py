@@ -22,9 +22,10 @@ WON_ACCURACY, WON_GAP = 0.99, 6.0  # on both kinds of images; mean real minus me
 DEAD_ACCURACY, DEAD_GAP = 0.52, 0.05  # over both kinds of images
 D_METRICS = ("accuracy/real", "accuracy/fake", "logits/real", "logits/fake")
 MODE_METRICS = ("fcd", "coverage")  # and classes, of data that have some
+LEAST_EVALUATIONS = 2  # two in a row, and one before them
 NAMED = 5  # classes in a message
 LOW_COVERAGE = 0.1  # real images get 0.95
-LOW_CLASSES = 0.5  # of all classes
+LOW_CLASSES = 0.5  # of those that as many real images have
 LOW_DIVERSITY = 0.2  # within a class; real images get 1, see gan/evaluation/class_diversity.py
 IMPROVEMENT = 0.95  # an FCD below this part of the best one before is progress
 
@@ -60,7 +61,7 @@ def collapse_signs(
                 f"logit gap at most {max(gaps):.2f}), so G learns nothing from it"
             )
     complete = [e for e in evaluations if tells_modes(e)]
-    if len(complete) > 2:
+    if len(complete) > LEAST_EVALUATIONS:
         *before, last_but_one, last = complete
         progress = min(fcd(last_but_one), fcd(last)) <= IMPROVEMENT * min(map(fcd, before))
         if few_modes(last_but_one) and few_modes(last) and not progress:
@@ -111,7 +112,9 @@ def few_modes(evaluation: Record) -> bool:
     if metrics["coverage"] < LOW_COVERAGE or not has_classes(evaluation):
         return bool(metrics["coverage"] < LOW_COVERAGE)
     counts = evaluation["class_counts"]
-    classes = evaluation.get("real_classes", len(counts))  # of the training images; not in old ones
+    # What as many real images have; older evaluations do not say it.
+    known = [evaluation.get(name) for name in ("expected_classes", "real_classes")]
+    classes = next((float(number) for number in known if number is not None), len(counts))
     return bool(metrics["classes"] <= LOW_CLASSES * classes)
 
 

@@ -34,13 +34,16 @@ def made(tmp_path_factory):
     train(config, place / "run", data=DATA, quiet=True)
     judged = []
 
-    def evaluate(generator, dataset):
-        judged.append((generator, dataset))
+    def judge(generator, run_dir, config):
+        judged.append((generator, config.dataset))
         return {"metrics": {"fcd": 1.5}, "floors": {"fcd": {"mean": 0.5, "sd": 0.1}}}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gan.api, "evaluate", evaluate)
         flags = (f"--run_dir={place / 'run'}", "--name=ants", f"--out={place / 'weights'}")
+        # Not of MNIST's own images: it is not judged beside those, and nothing is left.
+        assert status_of(patch, package_generator, *flags) == 2
+        assert list((place / "weights").iterdir()) == []
+        patch.setattr(package_generator, "judge", judge)
         assert status_of(patch, package_generator, *flags) == 0
     ((generator, dataset),) = judged
     assert dataset == "mnist"
