@@ -149,8 +149,8 @@ def evaluate(
         if METRICS[name].suspicious(record["metrics"][name], *floor)
     ]  # fmt: skip
     # A network that tells rotations has four classes too, of its own.
-    tells_classes = asked is not None and reference.real.has_classes
-    if tells_classes and (test_labels := known_labels(comparison)) is not None:
+    test_labels = known_labels(comparison) if reference.real.has_classes else None
+    if asked is not None and test_labels is not None:
         record["condition_alignment"] = condition_alignment(
             comparison.samples,
             asked,

@@ -16,7 +16,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan.cli import evaluate as command_line
-from gan.data.datasets import Dataset, load_dataset
+from gan.data.datasets import Dataset, load_dataset, with_train_images
 from gan.errors import UserError
 from gan.evaluation import (
     evaluate,
@@ -29,7 +29,9 @@ from gan.evaluation import (
     reference,
     samples,
 )
+from gan.models.build import build_generator
 from gan.run import jsonl, scalars
+from gan.run.config import Config
 from gan.sampling import drawing, generators
 from gan.sampling.latents import latents_of
 from gan.training.checkpoints import checkpoint_manager, restore
@@ -556,3 +558,17 @@ finally:
     )
     assert result.returncode == 0, result.stderr
     assert f"must be one of {', '.join(feature_networks.NETWORKS)}" in result.stdout
+
+
+def test_labels_for_evaluation_are_as_frequent_as_in_all_data_where_few_are_learned():
+    """A choice of few images is balanced; what metrics compare with is not."""
+    labels = np.repeat([0, 1], [900, 100])
+    data = Dataset(np.zeros([1000, 8, 8, 1], np.uint8), labels)
+    few = with_train_images("mine", data, 100)
+    assert np.bincount(few.train_labels).tolist() == [50, 50]
+    generator = build_generator(
+        Config(generator="tiny", conditional=True, latent_dim=4), (8, 8, 1), 2
+    )
+    for some in (data, few):
+        asked = drawing.labels_for_evaluation(generator, some, 2000)
+        assert np.bincount(asked)[1] == pytest.approx(200, abs=50)

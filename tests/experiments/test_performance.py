@@ -6,6 +6,7 @@ import re
 import pytest
 import tensorflow as tf
 
+from experiments import soak
 from gan.data.input_pipeline import Batch
 from gan.run.config import Config
 from gan.training import devices, trainer
@@ -73,3 +74,12 @@ def test_python_is_entered_once_for_each_call_of_many_steps(tiny_config, tmp_pat
     default = {name: getattr(Config(), name) for name in cadences}
     train(tiny_config(steps=1000, batch_size=2, **default), tmp_path, quiet=True)
     assert calls == [50] * 20  # 1,000 steps
+
+
+def test_a_soak_that_measured_nothing_has_not_passed():
+    row = {"memory": 100.0, "files": 9.0, "threads": 9.0}
+    assert soak.growth([row, row]) == []
+    assert soak.growth([row, {**row, "files": 10.0}]) == ["files 9 to 10"]
+    for rows in ([], [row]):
+        (line,) = soak.growth(rows)
+        assert line == f"not known, of {len(rows)} rows after the warm-up"

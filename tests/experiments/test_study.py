@@ -10,6 +10,7 @@ import platformdirs
 import pytest
 import tensorflow as tf
 
+import gan
 from experiments import study as study_command
 from experiments.studies import evaluation, report, table
 from gan.cli import command
@@ -19,11 +20,12 @@ from gan.errors import UserError
 from gan.evaluation import own_features, reference
 from gan.evaluation.metrics import METRICS
 from gan.evaluation.reference import RealFeatures
+from gan.run import jsonl
 from gan.run.config import Config
 from gan.run.presets import from_preset
 from gan.run.records import read_evaluations
 from gan.run.saved_config import write_config
-from gan.sweeps.runs import refuse_another_run, state_of
+from gan.sweeps.runs import Run, refuse_another_run, state_of
 from gan.training.trainer import train
 from support import ROOT
 
@@ -286,3 +288,55 @@ def test_a_study_of_a_folder_without_classes(tmp_path, monkeypatch, capsys):
     assert "KID (Inception)" not in text  # without a floor nothing says what is good
     assert evaluation.evaluate_all(study, [run]) == (rows, floors)
     assert len(asked) == 2
+
+
+def test_evaluations_of_another_version_are_repeated(tmp_path):
+    run = Run(tmp_path, "tiny", {}, "a")
+    about, features = {"source": "study", "step": 1}, {"name": "cnn-a"}
+    for version, found in (("0.0.1", False), (gan.__version__, True)):
+        record = {**about, "features": features, "num_images": 9, "tapegan": version,
+                  "metrics": {"fcd": 1.0}}  # fmt: skip
+        jsonl.write_records(tmp_path / "evaluations.jsonl", [record])
+        assert (evaluation.found_record(run, about, features, 9, ("fcd",)) is not None) == found
+
+
+def test_no_rule_is_no_sign(tmp_path):
+    """Logits that are no log-odds, and no light evaluations: nothing could be found."""
+    changes = {"steps": 100, "evaluate_every": 0}
+    records = [{"step": 100, "kimg": 6.4, "seconds": 1.0}]
+    for loss, said in (("relativistic", "-"), ("non_saturating", "")):
+        run = Run(tmp_path / loss, "tiny", {**changes, "loss": loss}, loss)
+        write_config(run.directory, run.config, {}, {})
+        assert evaluation.signs_of(run, "ema", records, []) == said
+    light = [
+        {"step": i, "kimg": i, "seconds": 1, "source": "training", "weights": "ema",
+         "metrics": {"fcd": 9.0, "coverage": 0.01}}
+        for i in (1, 2, 3)
+    ]  # fmt: skip
+    run = Run(tmp_path / "relativistic", "tiny", {**changes, "loss": "relativistic"}, "a")
+    jsonl.write_records(run.directory / "evaluations.jsonl", light)
+    assert (
+        evaluation.signs_of(run, "ema", records, []) == "mode_collapse"
+    )  # which training has found
+    assert evaluation.signs_of(run, "raw", records, []) == "-"
+    row = {"variant": "a", "weights": "ema", "seconds": 1.0, "fcd": 1.0, "collapse": "-"}
+    lines = report.table(report.TABLE[:1], {("a", "ema"): [row]}, 1, {"fcd": {"mean": 1, "sd": 0}})
+    assert lines[-1].endswith("| - |")
+
+
+def test_the_csv_of_a_study_has_flags_and_metrics_of_one_name(tmp_path):
+    done = {
+        "run": "a",
+        **evaluation.flags_of({"precision": "float32", "seed": 0}),
+        "precision": 0.8,
+    }
+    failed = {
+        "run": "b",
+        "status": "failed",
+        **evaluation.flags_of({"precision": "mixed_bfloat16"}),
+    }
+    report.write_csv(tmp_path / "r.csv", [failed, done])
+    with (tmp_path / "r.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["flag_precision"] for row in rows] == ["mixed_bfloat16", "float32"]
+    assert [row["precision"] for row in rows] == ["", "0.8"]

@@ -3,8 +3,10 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
+from gan.evaluation.metrics import expected_classes
 from gan.run import advice, jsonl
 from gan.run.config import Config
 from gan.training import collapse
@@ -96,6 +98,18 @@ def test_few_classes_are_few_of_those_that_the_data_have():
     assert "mode_collapse" in collapse.collapse_signs(span(), all_of_two)
     all_of_two = [e | {"real_classes": 2} for e in all_of_two]
     assert "mode_collapse" not in collapse.collapse_signs(span(), all_of_two)
+
+
+def test_few_classes_are_few_of_those_that_as_many_real_images_have():
+    """3,000 classes of 20 images: 2,000 real images have 1,460 of them."""
+    labels = np.repeat(np.arange(3000), 20)
+    expected = expected_classes(labels, 2000)
+    drawn = np.random.default_rng(0).choice(labels, (200, 2000))
+    assert expected == pytest.approx(np.mean([len(np.unique(some)) for some in drawn]), rel=2e-3)
+    about = {"real_classes": 3000, "expected_classes": expected, "class_counts": [1] * 3000}
+    for found, flagged in ((1460, False), (740, False), (720, True)):
+        evaluations = [{**evaluation(i, 9.0, 0.9, found), **about} for i in range(1, 4)]
+        assert ("mode_collapse" in collapse.collapse_signs([], evaluations)) == flagged
 
 
 def test_data_without_classes_are_judged_by_coverage():
