@@ -32,7 +32,8 @@ def statistics_inputs(latent_dim: int, classes: int) -> list[list[np.ndarray]]:
 def measure_statistics(generator: keras.Model, inputs: list[list[np.ndarray]]) -> None:
     """Gives BatchNorm layers the means over batches of the means and variances they see.
 
-    Changes nothing else, and nothing where there is no such layer. Runs in every replica.
+    Changes nothing else: not where there is no such layer, or where it is frozen or called in
+    inference mode, and so sees nothing. Runs in every replica.
 
     References:
         Brock et al. 2019, arXiv:1809.11096, section 3 and appendix A ("standing statistics").
@@ -51,13 +52,18 @@ def measure_statistics(generator: keras.Model, inputs: list[list[np.ndarray]]) -
             for before, after in scope.of(variable):
                 sums[index] += (after - momentum * before) / (1.0 - momentum)
                 calls[index] += 1
-    means = collectives.mean([s / max(1, count) for s, count in zip(sums, calls, strict=True)])
-    for (variable, _), value in zip(kept, means, strict=True):
-        variable.assign(value)
+    moved = [index for index, count in enumerate(calls) if count]
+    means = collectives.mean([sums[index] / calls[index] for index in moved])
+    for index, value in zip(moved, means, strict=True):
+        kept[index][0].assign(value)
 
 
 class Moves(keras.StatelessScope):
-    """Keeps every value that a variable gets, not only the last: a layer may be called twice."""
+    """Keeps every value that a variable gets, not only the last: a layer may be called twice.
+
+    But not of kernels, which SpectralNormalization divides by their norm in training mode: the
+    statistics are for those that inference has.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,6 +72,8 @@ class Moves(keras.StatelessScope):
     def add_update(self, update: tuple[keras.Variable, Any]) -> None:
         """Is told by Keras of an assignment in this scope."""
         variable, _ = update
+        if variable.trainable:
+            return
         before = variable.value  # as this scope has it
         super().add_update(update)
         self.moves.setdefault(id(variable), []).append((before, variable.value))

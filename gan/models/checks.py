@@ -122,9 +122,36 @@ def check_trainable(name: str, network: keras.Model) -> None:
         )
 
 
+def check_precision(name: str, network: keras.Model, precision: str) -> None:
+    """Refuses a network that computes in another half precision than a run, which scales losses."""
+    half = {layer.compute_dtype for layer in all_layers(network)} & {"float16", "bfloat16"}
+    if other := sorted(half - {precision.removeprefix("mixed_")}):
+        raise UserError(
+            f"{name}: computes in {other[0]} with --precision={precision}, must be "
+            f"mixed_{other[0]}, or the network in float32"
+        )
+
+
+def check_apart(generator: keras.Model, discriminator: keras.Model) -> None:
+    """Refuses players that share weights, where an update of one would change the other."""
+    of_generator = {id(variable) for variable in generator.variables}
+    if shared := [v.path for v in discriminator.variables if id(v) in of_generator]:
+        raise UserError(
+            f"generator, discriminator: share the weights {shared[0]}, each must have its own"
+        )
+
+
 def doubts_about_frozen_layers(name: str, network: keras.Model) -> list[str]:
     """Returns a sentence if some of the layers of a network are frozen."""
     frozen = [layer.name for layer in all_layers(network) if not layer.trainable and layer.weights]
+    learning = {id(variable) for variable in network.trainable_variables}
+    frozen += [
+        variable.path  # frozen alone
+        for layer in all_layers(network)
+        if layer.trainable
+        for variable in layer._trainable_variables
+        if id(variable) not in learning
+    ]
     if not frozen:
         return []
     return [f"{name}: the weights of {', '.join(frozen)} are frozen, they do not learn"]
@@ -200,6 +227,11 @@ def check_saving(name: str, network: keras.Model) -> None:
             again = keras.models.load_model(path, compile=False, safe_mode=True)
         if len(again.weights) != len(network.weights):
             raise ValueError(f"it has {len(again.weights)} of {len(network.weights)} weights")
+        inputs = probe(network)
+        before, after, once_more = (call(one, inputs) for one in (network, again, network))
+        # What draws random numbers in inference mode too cannot be compared.
+        if np.array_equal(before, once_more) and not np.allclose(before, after, 1e-3, 1e-5):
+            raise ValueError("it computes something else: get_config must have all arguments")
     except UserError:  # there is no directory for temporary files
         raise
     except OSError as error:
@@ -212,8 +244,11 @@ def check_saving(name: str, network: keras.Model) -> None:
         ) from None
 
 
-def doubts_about_resuming(name: str, network: keras.Model) -> list[str]:
-    """Returns a sentence about random numbers that a checkpoint does not keep."""
+def check_variables(name: str, network: keras.Model) -> list[str]:
+    """Refuses variables that Keras does not know, and so neither trains nor saves.
+
+    Returns a sentence about random numbers that a checkpoint does not keep.
+    """
     inputs = [tf.TensorSpec((2, *tensor.shape[1:]), tensor.dtype) for tensor in network.inputs]
 
     @tf.function(autograph=False)
@@ -225,7 +260,13 @@ def doubts_about_resuming(name: str, network: keras.Model) -> list[str]:
     stateful = {op.type for op in traced.graph.get_operations() if op.op_def.is_stateful}
     drawn = sorted(kind for kind in stateful if "Random" in kind or "Multinomial" in kind)
     kept = {id(variable.value) for variable in network.variables}
-    foreign = [v.name for v in traced.graph.variables if id(v) not in kept]
+    others = [v for v in traced.graph.variables if id(v) not in kept]
+    if weights := [v.name for v in others if v.dtype.is_floating]:
+        raise UserError(
+            f"{name}: has the tf.Variable {weights[0]}, which Keras neither trains nor saves; its "
+            "layer must make it by add_weight"
+        )
+    foreign = [v.name for v in others]
     if not drawn and not any("seed" in variable for variable in foreign):
         return []
     return [

@@ -25,8 +25,12 @@ SNAPSHOT = re.compile(r"step_(\d{1,12})\.npz")
 POOR = 0.1  # error of a profile from which on it is another one
 
 
-def write_snapshot(run_dir: Path, step: int, averages: Sequence[keras.Model]) -> None:
+def write_snapshot(
+    run_dir: Path, step: int, averages: Sequence[keras.Model], generator: keras.Model
+) -> None:
     """Writes the kept averages of a step: their trainable weights, float32, uncompressed.
+
+    And what of G no average is made of: statistics, and what layers of one's own count.
 
     Raises:
         NotFinite: A weight is not finite; nothing was written.
@@ -38,6 +42,8 @@ def write_snapshot(run_dir: Path, step: int, averages: Sequence[keras.Model]) ->
             if not np.isfinite(array).all():
                 raise NotFinite(f"average: {variable.path} is not finite at step {step}")
             arrays[name_of(number, place)] = array
+    for place, variable in enumerate(generator.non_trainable_weights):
+        arrays[name_of_other(place)] = variable.numpy()
     directory = run_dir / layout.AVERAGES_DIR
     directory.mkdir(exist_ok=True)
     with replacing(directory / f"step_{step:08d}.npz") as temporary:
@@ -47,6 +53,11 @@ def write_snapshot(run_dir: Path, step: int, averages: Sequence[keras.Model]) ->
 def name_of(number: int, place: int) -> str:
     """Returns the name of an array of a snapshot: of an average, the weight at a place."""
     return f"average_{number}_{place:03d}"
+
+
+def name_of_other(place: int) -> str:
+    """Returns the name of an array of a snapshot: the weight at a place that is not trained."""
+    return f"other_{place:03d}"
 
 
 def snapshots(run_dir: Path) -> dict[int, Path]:
@@ -150,10 +161,16 @@ def load_any_with_step(
 
 
 def combine(generator: keras.Model, paths: Sequence[Path], made: Fit) -> None:
-    """Gives a generator the sum of the averages in snapshots, each times its share, in float64."""
+    """Gives a generator the sum of the averages in snapshots, each times its share, in float64.
+
+    Weights that are not trained are those of the last one; files of older versions lack them.
+    """
+    others = list(generator.non_trainable_weights)
+    last: list[Any] = []
     shapes = [tuple(variable.shape) for variable in generator.trainable_variables]
     sums = [np.zeros(shape) for shape in shapes]
     most = 2**20 + sum(8 * total.size for total in sums)
+    most += sum(other.value.dtype.size * int(np.prod(other.shape)) for other in others)
     for path, shares in zip(paths, made.shares.reshape(-1, len(WIDTHS)), strict=True):
         try:
             with open_npz(path, most) as file:
@@ -165,9 +182,16 @@ def combine(generator: keras.Model, paths: Sequence[Path], made: Fit) -> None:
                         if array.shape != total.shape or array.dtype != np.float32:
                             raise ValueError(f"{name_of(number, place)} is of another network")
                         total += share * array
+                if path == paths[-1] and others and name_of_other(0) in file.files:
+                    last = [file[name_of_other(place)] for place in range(len(others))]
+                    for other, array in zip(others, last, strict=True):
+                        if array.shape != tuple(other.shape) or array.dtype != other.dtype:
+                            raise ValueError(f"{other.path} is of another network")
         except Exception as error:  # damage has many faces, see zipfile and numpy
             said = (isinstance(error, OSError) and error.strerror) or str(error)
             reason = " ".join(said.split())[:200]
             raise UserError(f"{path}: must be averages of this run ({reason})") from None
     for variable, total in zip(generator.trainable_variables, sums, strict=True):
         variable.assign(total)
+    for other, array in zip(others if last else [], last, strict=True):
+        other.assign(array)

@@ -29,6 +29,10 @@ from gan.sampling.discriminators import build_or_load
 
 KEY = "init_from"  # of config.json: what `start_from` returns
 
+# Of layers: what their function depends on besides kind, sizes and weights; and what adds nothing.
+OF_FUNCTION = ("activation", "strides", "padding", "pool_size", "size", "negative_slope")
+PASSING = ("InputLayer", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout")
+
 CHECKPOINT = re.compile(r"step-(\d+)(\.index|\.data-\d+-of-\d+)?")
 
 # Fields that a network's layers depend on.
@@ -189,19 +193,24 @@ def layers_of(network: keras.Model) -> list[list[Any]]:
     return list(layers.values())
 
 
+def kind_of(step: keras.Operation) -> list[str]:
+    """Returns what tells the function of a layer or an operation from others, but for its sizes."""
+    values = [getattr(step, name, "") for name in OF_FUNCTION]
+    return [type(step).__name__, *[getattr(value, "__name__", str(value)) for value in values]]
+
+
 def check_layers(
     config: Config, there: Config, player: str, source: keras.Model, target: keras.Model
 ) -> None:
     """Refuses a network that has other kinds of layers than the one that starts from it.
 
-    Or other operations between them: the same weights in another function are worth nothing.
+    Or others in what they compute: the same weights in another function are worth nothing.
     """
 
     def kinds(network: keras.Model) -> list[Any]:
         names = [[w.path.rpartition("/")[2] for w in layer] for layer in layers_of(network)]
-        layers = [layer for layer in all_layers(network) if layer.weights]
-        steps = [*layers, *operations_of(network)]
-        return [names, [type(step).__name__ for step in steps]]
+        steps = [*all_layers(network), *operations_of(network)]
+        return [names, [kind_of(step) for step in steps if type(step).__name__ not in PASSING]]
 
     if kinds(source) == kinds(target):
         return

@@ -218,7 +218,7 @@ def write_averages(run: Run) -> None:
     ended = run.step == run.config.steps
     if run.state.averages and run.replicas.chief and (ended or run.is_due("checkpoint_every")):
         with run.task("checkpoints"):
-            write_snapshot(run.run_dir, run.step, run.state.averages)
+            write_snapshot(run.run_dir, run.step, run.state.averages, run.state.generator)
 
 
 def react_to_collapse(run: Run) -> None:

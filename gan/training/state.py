@@ -54,6 +54,7 @@ def build_state(
             "none"
         )
     check_discriminator("discriminator", discriminator, config, seen_shape, classes)
+    checks.check_apart(generator, discriminator)
     for network in (generator, discriminator):
         for layer in batch_norm_layers(network):
             layer.synchronized = config.sync_batch_norm
@@ -68,6 +69,8 @@ def build_state(
     ema_generator, *averages = (keras.models.clone_model(generator) for _ in range(1 + kept))
     for average in (ema_generator, *averages):
         average.set_weights(generator.get_weights())
+        for copy, weight in zip(average.weights, generator.weights, strict=True):
+            copy.trainable = weight.trainable  # which one may lack alone, and no clone knows
 
     d_updates = config.d_steps * (2 if config.schedule == "classic" else 1)
     # G's first update comes after the warm-up, and its last one at the same step as D's.
@@ -114,6 +117,7 @@ def check_players(
     for name in unknown:
         network = players[name]
         checks.check_trainable(name, network)
+        checks.check_precision(name, network, config.precision)
         if len(network.inputs) == 2:
             doubts += checks.check_labels(name, network, data.classes)
         if config.sync_batch_norm and replicas > 1 and checks.adds_losses(network):
@@ -124,7 +128,7 @@ def check_players(
         if name in own_networks:
             doubts += checks.doubts_about_frozen_layers(name, network)
         if replicas == 1:
-            doubts += checks.doubts_about_resuming(name, network)
+            doubts += checks.check_variables(name, network)
     if "generator" in unknown:
         checks.classes_of(state.generator)
         if len(data.shape) == 3:

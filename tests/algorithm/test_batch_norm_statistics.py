@@ -70,6 +70,47 @@ def test_nothing_else_changes(momentum, count):
     assert sum(changed) == count
 
 
+@keras.saving.register_keras_serializable("test_statistics")
+class AsInInference(layers.Layer):
+    """Normalises by the moving statistics, in training too."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = layers.BatchNormalization()
+
+    def call(self, inputs):
+        return self.norm(inputs, training=False)
+
+
+def test_statistics_that_no_call_moves_stay():
+    frozen, inner = layers.BatchNormalization(), AsInInference()
+    inputs = keras.Input((3,))
+    network = keras.Model(inputs, layers.BatchNormalization()(inner(frozen(inputs))))
+    frozen.trainable = False
+    for norm, value in ((frozen, 2.0), (inner.norm, 3.0)):
+        norm.moving_mean.assign([value] * 3)
+        norm.moving_variance.assign([value] * 3)
+    measure_statistics(network, [[np.ones([8, 3], np.float32)]])
+    for norm, value in ((frozen, 2.0), (inner.norm, 3.0)):
+        assert norm.moving_mean.numpy().tolist() == [value] * 3
+        assert norm.moving_variance.numpy().tolist() == [value] * 3
+    assert network.layers[-1].moving_mean.numpy()[0] != 0.0
+
+
+def test_statistics_are_of_kernels_as_they_are_in_inference():
+    """In training mode SpectralNormalization would make the norm 1 of what is 0.5 or 3 here."""
+    inputs, batch = keras.Input((3,)), np.random.default_rng(0).normal(size=[512, 3])
+    for norm in (0.5, 3.0):
+        dense = layers.SpectralNormalization(layers.Dense(4))
+        last = layers.BatchNormalization()
+        network = keras.Model(inputs, last(dense(inputs)))
+        kernel = dense.layer.kernel
+        kernel.assign(norm * kernel / np.linalg.norm(kernel.numpy(), 2))
+        measure_statistics(network, [[batch.astype(np.float32)]])
+        seen = batch @ kernel.numpy()
+        np.testing.assert_allclose(last.moving_variance.numpy(), seen.var(0), rtol=1e-3)
+
+
 def test_what_is_measured_with_is_normal_and_has_every_class():
     inputs = statistics_inputs(7, 10)
     latents = np.concatenate([batch[0] for batch in inputs])

@@ -301,6 +301,29 @@ def test_frozen_networks_and_layers_are_named():
         checks.check_trainable("discriminator", network)
 
 
+@keras.saving.register_keras_serializable("test_checks")
+class Factor(layers.Layer):
+    """Forgets its factor when it is saved."""
+
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+@keras.saving.register_keras_serializable("test_checks")
+class Unknown(layers.Layer):
+    """Has a variable that Keras does not track."""
+
+    def build(self, shape):
+        self.mine = tf.Variable(1.0, name="mine")
+
+    def call(self, inputs):
+        return inputs * self.mine
+
+
 def test_frozen_layers_of_submodels_are_named():
     first = layers.Conv2D(2, 3, name="first")
     network = discriminator(keras.Sequential([first, layers.Conv2D(2, 3)]))
@@ -319,6 +342,7 @@ def test_frozen_layers_of_submodels_are_named():
          "Lambda layer inner"),
         (lambda: generator(lambda x: ops.tanh(x)), "could not be loaded again"),
         (lambda: generator("linear", Forgetful(scaled=True)), "it has 2 of 3 weights"),
+        (lambda: generator("linear", Factor(5.0)), "it computes something else: get_config must"),
     ],
 )  # fmt: skip
 def test_what_could_not_be_loaded_again_is_refused(network, named):
@@ -340,13 +364,13 @@ def test_what_can_be_loaded_again_is_not():
     ],
 )
 def test_random_numbers_that_do_not_resume_are_named(draw, named):
-    (doubt,) = checks.doubts_about_resuming("discriminator", discriminator(Drawing(draw)))
+    (doubt,) = checks.check_variables("discriminator", discriminator(Drawing(draw)))
     assert named in doubt
     assert "SeedGenerator" in doubt
 
 
 def test_random_numbers_of_training_alone_are_named_too():
-    (doubt,) = checks.doubts_about_resuming("generator", generator("tanh", DrawingInTraining()))
+    (doubt,) = checks.check_variables("generator", generator("tanh", DrawingInTraining()))
     assert "RandomStandardNormal" in doubt
 
 
@@ -354,7 +378,41 @@ def test_random_numbers_that_resume_are_not():
     network = discriminator(
         Drawing(), layers.Dropout(0.5), layers.GaussianNoise(0.1), layers.RandomFlip()
     )
-    assert checks.doubts_about_resuming("discriminator", network) == []
+    assert checks.check_variables("discriminator", network) == []
+
+
+@pytest.mark.parametrize("build", [discriminator, lambda layer: generator("tanh", layer)])
+def test_variables_that_keras_does_not_know_are_refused(build):
+    with pytest.raises(UserError, match=r"has the tf\.Variable mine:0, which Keras neither trains"):
+        checks.check_variables("network", build(Unknown()))
+
+
+def test_a_network_of_another_half_precision_is_refused():
+    half = discriminator(layers.Conv2D(2, 3, dtype="mixed_float16"))
+    checks.check_precision("discriminator", half, "mixed_float16")
+    for precision in ("float32", "mixed_bfloat16"):
+        with pytest.raises(UserError, match=r"computes in float16 .*must be mixed_float16, or"):
+            checks.check_precision("discriminator", half, precision)
+    checks.check_precision("discriminator", discriminator(), "float32")
+
+
+def test_players_that_share_weights_are_refused():
+    shared = keras.Sequential([layers.Dense(4)])
+    one, other = (
+        keras.Model(x := keras.Input((n,)), layers.Dense(n)(shared(layers.Dense(3)(x))))
+        for n in (5, 6)
+    )
+    with pytest.raises(UserError, match=r"share the weights .*/kernel, each must have its own"):
+        checks.check_apart(one, other)
+    checks.check_apart(one, keras.models.clone_model(one))
+
+
+def test_a_weight_that_is_frozen_alone_is_named():
+    network = discriminator(dense := layers.Dense(4))
+    assert checks.doubts_about_frozen_layers("discriminator", network) == []
+    dense.bias.trainable = False
+    (doubt,) = checks.doubts_about_frozen_layers("discriminator", network)
+    assert f"the weights of {dense.bias.path} are frozen" in doubt
 
 
 def test_losses_of_calls_are_found():
@@ -378,7 +436,7 @@ def test_the_networks_of_the_package_raise_no_doubt(name, classes):
     for network in (g, d):
         checks.check_trainable("network", network)
         doubts += checks.doubts_about_frozen_layers("network", network)
-        doubts += checks.doubts_about_resuming("network", network)
+        doubts += checks.check_variables("network", network)
         doubts += checks.check_labels("network", network, classes) if classes else []
     assert doubts == []
     assert checks.classes_of(g) == classes

@@ -14,6 +14,7 @@ from gan.algorithm.power_averages import WIDTHS, exponent_of
 from gan.cli import evaluate, export, sample
 from gan.errors import UserError
 from gan.evaluation import samples
+from gan.models.registry import GENERATORS, Network
 from gan.run.data_facts import read_data_facts
 from gan.run.saved_config import read_config
 from gan.sampling import generators, posthoc_averages
@@ -193,3 +194,42 @@ def test_few_snapshots_give_a_warning(run_dir, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: --ema_sigma=0.25: the snapshots of ")
     assert "with an error of " in line
+
+
+@keras.saving.register_keras_serializable("test_posthoc")
+class Counting(keras.layers.Layer):
+    """Has a weight that training moves without a gradient."""
+
+    def build(self, shape):
+        self.calls = self.add_weight(shape=(), trainable=False, initializer="zeros")
+
+    def call(self, inputs, training=False):
+        if training:
+            self.calls.assign(self.calls + 1.0)
+        return inputs
+
+
+def test_weights_without_a_gradient_are_those_of_the_step(config, tmp_path, monkeypatch):
+    tiny = GENERATORS["tiny"]
+
+    def build(spec):
+        network = tiny.build(spec)
+        return keras.Model(network.inputs, Counting()(network.outputs[0]))
+
+    monkeypatch.setitem(GENERATORS, "counting", Network(build))
+    own = dataclasses.replace(config, generator="counting", ema_half_life=0)
+    train(own, tmp_path / "run", quiet=True)
+    data = read_data_facts(tmp_path / "run")
+    for step in (3, STEPS):
+        saved, _ = generators.restore_generator(tmp_path / "run", data, "raw", str(step))
+        made, _ = posthoc_averages.averaged_generator(tmp_path / "run", data, 0.1, str(step))
+        calls = saved.layers[-1].calls.numpy()
+        assert calls == made.layers[-1].calls.numpy() >= step
+    # Files of older versions lack it.
+    path = posthoc_averages.snapshots(tmp_path / "run")[STEPS]
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if not name.startswith("other")}
+    assert len(arrays) < len(np.load(path).files)
+    np.savez(path, **arrays)
+    made, _ = posthoc_averages.averaged_generator(tmp_path / "run", data, 0.1)
+    assert made.layers[-1].calls.numpy() == 0

@@ -332,3 +332,28 @@ def test_the_run_itself_and_another_origin_are_refused(source, tiny_config):
             UserError, match=r"holds a run of another configuration \(init_from:  ->"
         ):
             train(config, source, quiet=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"activation": "tanh"}, {"between": keras.layers.LeakyReLU(0.3)}, {"negative_slope": 0.4}],
+)
+def test_the_same_weights_with_another_activation_are_refused(change, tiny_config, tmp_path):
+    def generator(activation="relu", between=None, negative_slope=0.2):
+        steps = [
+            keras.Input([8]),
+            keras.layers.Dense(16, activation),
+            keras.layers.LeakyReLU(negative_slope),
+            *([between] if between else []),
+            keras.layers.Dense(784, "tanh"),
+            keras.layers.Reshape([28, 28, 1]),
+        ]
+        return keras.Sequential(steps)
+
+    config = tiny_config(steps=2, latent_dim=8)
+    train(config, tmp_path / "a", generator=generator(), quiet=True)
+    started = dataclasses.replace(config, init_from=str(tmp_path / "a"))
+    with pytest.raises(UserError, match="its generator has other layers"):
+        train(started, tmp_path / "b", generator=generator(**change), quiet=True)
+    assert not (tmp_path / "b").exists()
+    train(started, tmp_path / "c", generator=generator(), quiet=True)

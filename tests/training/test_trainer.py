@@ -1027,3 +1027,16 @@ def test_a_run_that_began_meanwhile_is_not_gone_on_with_by_another_command(
     with pytest.raises(UserError, match=message):
         train(dataclasses.replace(config, **changes), tmp_path / "run", quiet=True)
     assert snapshot(tmp_path / "run") == before
+
+
+def test_a_weight_of_an_own_generator_may_be_frozen_alone(tiny_config, tmp_path):
+    layers = [keras.layers.Dense(16), keras.layers.Dense(784, "tanh")]
+    generator = keras.Sequential([keras.Input([8]), *layers, keras.layers.Reshape([28, 28, 1])])
+    layers[0].bias.assign(np.full(16, 0.3))
+    layers[0].bias.trainable = False
+    config = tiny_config(steps=4, latent_dim=8, posthoc_averages=True)
+    train(config, tmp_path / "run", generator=generator, quiet=True)
+    saved = keras.models.load_model(tmp_path / "run/generator.keras")
+    for network in (generator, saved):
+        assert network.layers[0].bias.numpy().tolist() == [np.float32(0.3)] * 16
+        assert not np.array_equal(network.layers[1].bias.numpy(), np.zeros(784))
