@@ -257,7 +257,7 @@ def test_a_run_that_is_shorter_than_a_bin_is_a_point(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["losses", "fcd"])
 def test_a_run_without_a_point_is_named_and_nothing_is_written(name, tmp_path, monkeypatch, capsys):
     whole = make_run(tmp_path / "whole", [1.0, 2.0], [3.0, 2.0])
-    empty = make_run(tmp_path / "empty", [None, None], [None, None])
+    empty = make_run(tmp_path / "empty", [None, None], [None, None], seed=1)
     out = tmp_path / "figure.pdf"
     for runs in ((whole, empty), (empty,)):
         assert call(monkeypatch, *runs, f"--figure={name}", f"--out={out}") == 2

@@ -260,15 +260,22 @@ def test_where_the_users_cache_cannot_be_written_one_process_has_its_own(
     many, tmp_path, monkeypatch, reads
 ):
     (tmp_path / "file").write_text("mine")
-    said = []
+    said, at_end = [], []
     monkeypatch.setattr(image_cache, "cache_directory", lambda: tmp_path / "file")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(atexit, "register", lambda function, *where, **how: said.append(where[0]))
+    monkeypatch.setattr(atexit, "register", at_end.append)
+    image_cache.own_directory.cache_clear()
     found = cached_pixels(many, SETTINGS, "", False, said.append)
     assert levels(found) == levels(cached(many, tmp_path))
-    place, warning = said
-    assert Path(found.images.filename).parent.parent == Path(place)
-    assert Path(place).parent == tmp_path
+    place = Path(found.images.filename).parent.parent
+    assert place.parent == tmp_path
+    before = len(reads)
+    cached_pixels(many, SETTINGS, "", False, said.append)  # in the same place
+    assert len(reads) == before
+    (end,), (warning, _) = at_end, said
+    end()
+    assert not place.exists()
+    image_cache.own_directory.cache_clear()
     assert warning == (
         f"warning: {tmp_path}/file/folders: cannot be written (Not a directory), so images are "
         "read again in each process; --data_cache=DIR names a place that keeps them"
@@ -287,3 +294,21 @@ def test_names_that_are_not_unicode(tmp_path):
     Image.new("L", (8, 8), 7).save(tmp_path / "a.png")
     os.rename(tmp_path / "a.png", name)
     assert levels(cached([os.fsdecode(name)], tmp_path)) == [7]
+
+
+def test_what_pillow_can_read_is_part_of_the_key(many, monkeypatch):
+    def key():
+        return image_cache.key_of(many, [(1, 2)] * len(many), SETTINGS)
+
+    usual = key()
+    assert key() == usual
+    monkeypatch.setattr(image_cache.ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    lenient = key()
+    monkeypatch.setattr(image_cache, "readable", lambda: ["PNG"])
+    assert len({usual, lenient, key()}) == 3
+
+
+def test_a_bad_file_that_is_right_by_now_is_named_with_a_reason(monkeypatch):
+    monkeypatch.setattr(image_cache, "flaw_of", lambda path: "")
+    with pytest.raises(UserError, match=r"^a\.png: could not be read when the folder was; touch"):
+        image_cache.tell_bad(["a.png"], 1, 3, False, print)
