@@ -123,6 +123,8 @@ def check_class_names(what: str, names: Any) -> tuple[str, ...]:
     right = isinstance(names, list | tuple | np.ndarray) and all(isinstance(n, str) for n in names)
     if not right or not all(is_utf8(name) for name in names):
         raise UserError(f"{what} class_names are {names!r}, must be a tuple of UTF-8 text")
+    if type(names) is tuple and all(type(name) is str for name in names):
+        return names
     return tuple(str.__str__(name) for name in names)
 
 

@@ -36,6 +36,10 @@ def some(count):
     return settings(max_examples=count, deadline=None, derandomize=True, database=None)
 
 
+TEXTS = st.characters(codec="utf-8", exclude_characters="\0")  # of fields
+TEXT = st.text(TEXTS)
+
+
 def values_of(field):
     """Valid values of a field."""
     kind, meta = fields.kind_of(field), field.metadata
@@ -44,8 +48,8 @@ def values_of(field):
     if kind is str:
         choices = TABLES.get(field.name) or meta["choices"]
         if not choices:
-            return st.text()
-        folders = st.text(min_size=1).map(config.FOLDER.__add__)
+            return TEXT
+        folders = st.text(TEXTS, min_size=1).map(config.FOLDER.__add__)
         names = st.sampled_from(list(choices))
         return names | folders if field.name == "dataset" else names
     low = meta["low"] if meta["above"] is None else meta["above"]

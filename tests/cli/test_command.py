@@ -365,7 +365,7 @@ def test_matplotlib_keeps_its_place_where_it_has_one(given, writable, expected, 
 @pytest.mark.parametrize(
     ("begins", "module"),
     [("tapegan.main()", "gan.cli.main"), ("tapegan.main()", "gan"),
-     ("runpy.run_module('gan', run_name='__main__')", "gan.cli.main")],
+     ("runpy.run_path('gan/__main__.py', run_name='__main__')", "gan.cli.main")],
 )  # fmt: skip
 def test_ctrl_c_while_the_command_itself_is_imported(begins, module):
     code = f"""

@@ -567,7 +567,7 @@ def test_labels_for_evaluation_are_as_frequent_as_in_all_data_where_few_are_lear
     few = with_train_images("mine", data, 100)
     assert np.bincount(few.train_labels).tolist() == [50, 50]
     generator = build_generator(
-        Config(generator="tiny", conditional=True, latent_dim=4), (8, 8, 1), 2
+        Config(generator="tiny", conditional=True, latent_dim=4, precision="float32"), (8, 8, 1), 2
     )
     for some in (data, few):
         asked = drawing.labels_for_evaluation(generator, some, 2000)

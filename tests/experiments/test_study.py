@@ -261,6 +261,7 @@ def test_a_study_of_a_folder_without_classes(tmp_path, monkeypatch, capsys):
         names = [f"{name}_inception_180" for name in names]
         floors = {names[0]: {"mean": 20.0, "sd": 1.5}}
         return {"features": Network.provenance, "num_images": 180, "floors": floors,
+                "tapegan": gan.__version__,
                 "metrics": dict(zip(names, (321.0, 0.25), strict=True))}  # fmt: skip
 
     monkeypatch.setattr(evaluation.inception, "load_extractor", lambda print_fn: Network)

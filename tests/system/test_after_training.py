@@ -55,7 +55,7 @@ def test_exports_of_a_run_say_where_they_come_from(run, tmp_path):
     facts = FORMATS["keras"].read_facts(tmp_path / "out/generator.keras")
     about = {"run": "run", "weights": "ema", "step": 2, "dataset": "mnist", "latent_dim": 8}
     assert facts.items() >= about.items()
-    assert "| run | run |" in (tmp_path / "out/README.md").read_text()
+    assert "`run`, trained" in (tmp_path / "out/README.md").read_text()
     gan.export(gan.load(run), tmp_path / "loaded", "keras")  # which does not know it
     assert "run" not in FORMATS["keras"].read_facts(tmp_path / "loaded/generator.keras")
     assert not (tmp_path / "loaded/README.md").exists()

@@ -1017,10 +1017,9 @@ def test_a_run_that_began_meanwhile_is_not_gone_on_with_by_another_command(
     config = tiny_config(dataset="slow", steps=4)
 
     def load(data_dir, print_fn):
-        train(config, tmp_path / "run", data=synthetic, quiet=True)
+        train(config, tmp_path / "run", data=datasets.Dataset(synthetic), quiet=True)
         before.update(snapshot(tmp_path / "run"))
-        images = synthetic.train_images
-        return synthetic if changes else synthetic._replace(train_images=images[::-1].copy())
+        return datasets.Dataset(synthetic if changes else synthetic[::-1].copy())
 
     before = {}
     monkeypatch.setitem(datasets.DATASETS, "slow", datasets.DataSource(load))
