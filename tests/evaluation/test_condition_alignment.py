@@ -60,7 +60,7 @@ def test_of_many_classes_the_table_has_the_worst():
     assert [line.split(" | ")[0] for line in lines[3:]] == [f"| {i}" for i in range(20)]
 
 
-def test_real_digits_are_what_their_labels_say():
+def test_real_digits_are_what_their_labels_say(monkeypatch):
     data = load_dataset("mnist", "", print)
     real = reference.load_real_features("mnist", data)
     images, labels = data.train_images[:2000], data.train_labels[:2000].astype(np.int64)
@@ -78,6 +78,12 @@ def test_real_digits_are_what_their_labels_say():
     assert 0 <= shifted["condition_alignment"]["samples"] < 0.005
     without, _ = evaluate.evaluate(images, *arguments)
     assert "condition_alignment" not in without
+    # A network that tells rotations knows no classes, also where the data have four too.
+    monkeypatch.setattr(reference.RealFeatures, "has_classes", False)
+    rotations, _ = evaluate.evaluate(
+        images, arguments[0], ["coverage"], arguments[2], labels, names
+    )
+    assert "condition_alignment" not in rotations
 
 
 def test_a_network_of_other_classes_judges_none():

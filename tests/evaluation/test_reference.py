@@ -80,9 +80,10 @@ def test_every_metric_is_computed_and_named_once(seen):
     assert list(values) == list(metrics.METRICS)
     details = metrics.details(comparison, metrics.METRICS)
     assert list(details) == [
-        "kid_standard_error", "class_counts", "real_classes", "spectrum_ratios",
+        "kid_standard_error", "class_counts", "real_classes", "expected_classes", "spectrum_ratios",
     ]  # fmt: skip
     assert details["real_classes"] == 3
+    assert details["expected_classes"] == pytest.approx(3)
     assert details["class_counts"] == np.bincount(images[:, 0, 0, 0] % 3).tolist()
     fake = seen.extractor(images).features
     assert values["fcd"] == metrics.frechet_distance(against.features.features, fake)
@@ -95,7 +96,8 @@ def test_every_metric_is_computed_and_named_once(seen):
     assert set(vars(comparison)) == {"reference", "samples", "images", "neighbours"}
     assert metrics.details(comparison, ["coverage", "fcd"]) == {}
     for name in ("classifier_score", "classes", "class_kl"):
-        assert list(metrics.details(comparison, [name])) == ["class_counts", "real_classes"]
+        counted = list(metrics.details(comparison, [name]))
+        assert counted == ["class_counts", "real_classes", "expected_classes"]
 
 
 def test_copies_are_looked_for_among_the_images_that_were_learned(seen):

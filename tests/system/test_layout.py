@@ -9,7 +9,7 @@ from support import ROOT
 
 # Each package uses its own files and packages of lower levels; none of the same level.
 LEVELS = {
-    "version": 0, "errors": 0, "lazy": 0, "rng": 1, "run": 2, "data": 3, "models": 4,
+    "version": 0, "errors": 0, "results": 0, "lazy": 0, "rng": 1, "run": 2, "data": 3, "models": 4,
     "algorithm": 4, "sampling": 5, "training": 6, "evaluation": 6, "reports": 7, "sweeps": 7,
     "api": 7, "after_training": 8, "cli": 9, "__main__": 10,
 }  # fmt: skip
