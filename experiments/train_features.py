@@ -10,6 +10,7 @@ from absl.flags import FlagValues
 
 from gan.cli import command, flags
 from gan.data.datasets import DATASETS, Parts, load_dataset
+from gan.data.digests import array_digest
 from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.metrics import METRICS
@@ -44,6 +45,9 @@ def main(values: FlagValues) -> int:
     data = load_dataset(dataset, values["data_dir"].value, print).labelled
     if data is None:
         raise UserError(f"--dataset={dataset}: must have labels and test images")
+    digest = array_digest(*data)
+    if weights.exists() and constants.read_table(floors).get("data", digest) != digest:
+        raise UserError(f"--out={out}: {floors.name} is of other data, must be another directory")
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not weights.exists():
@@ -55,7 +59,7 @@ def main(values: FlagValues) -> int:
         real = reference.RealFeatures(dataset, Parts(*data), extractor, print)
         table: dict[str, Any] = constants.read_table(floors)
         if table.get("sha256") != extractor.provenance["sha256"]:  # none, or of other weights
-            table = {"sha256": extractor.provenance["sha256"]}
+            table = {"sha256": extractor.provenance["sha256"], "data": digest}
         if "thresholds" not in table:
             table["thresholds"] = reference.compute_thresholds(real)
         for count in (10_000, LIGHT_IMAGES):

@@ -7,8 +7,11 @@ class Summary(dict[str, Any]):
     """What summary.json of a run holds."""
 
     def __repr__(self) -> str:
-        told = [f"{self['status']} at step {self['step']:,} after {self['seconds']:.0f} s"]
-        told += [f"{name} {self[name]:.3f}" for name in ("loss/d", "loss/g") if self.get(name)]
+        told = [f"{self['status']} at step {self['step']:,}"]
+        if "seconds" in self:  # not of older versions
+            told[0] += f" after {self['seconds']:.0f} s"
+        losses = {name: self.get(name) for name in ("loss/d", "loss/g")}
+        told += [f"{name} {loss:.3f}" for name, loss in losses.items() if loss is not None]
         return f"Summary({', '.join(told)}; keys: {', '.join(self)})"
 
 

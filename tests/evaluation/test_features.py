@@ -7,10 +7,13 @@ import numpy as np
 import platformdirs
 import pytest
 import tensorflow as tf
+from absl.flags import FlagValues
 
+from experiments import train_features
 from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
 from gan.evaluation import features
+from gan.run.atomic_files import write_json
 
 # name -> (data set, network, test accuracy it must have)
 PACKAGED = {
@@ -209,3 +212,19 @@ def test_a_weight_file_cannot_run_code(tmp_path):
     np.savez(tmp_path / "x.npz", about=np.array(about), weight_00=np.array([{}], object))
     with pytest.raises(UserError, match="allow_pickle=False"):
         features.read_weights(tmp_path / "x.npz", "x", "cnn-a", False)
+
+
+def test_weights_of_other_data_are_not_measured_beside_these(tmp_path, monkeypatch):
+    images, labels = np.zeros([4, 28, 28, 1], np.uint8), np.array([0, 1, 0, 1])
+    images[1::2] = 255
+    data = Dataset(images, labels, images, labels)
+    monkeypatch.setattr(train_features, "load_dataset", lambda *where: data)
+    (tmp_path / "mnist-cnn-a-v1.npz").write_bytes(b"of A")
+    write_json(table := tmp_path / "mnist-cnn-a-v1.floors.json", {"sha256": "5", "data": "of A"})
+    before = table.read_bytes()
+    values = FlagValues()
+    train_features.define(values)
+    values(["train_features", f"--out={tmp_path}"])
+    with pytest.raises(UserError, match=r"floors\.json is of other data, must be another direct"):
+        train_features.main(values)
+    assert table.read_bytes() == before

@@ -14,6 +14,7 @@ import pytest
 import gan
 from gan.errors import UserError
 from gan.evaluation import evaluate as evaluation
+from gan.results import Summary
 from gan.run import forks
 from gan.run.saved_config import read_config
 from gan.training import devices, loop, setup, trainer
@@ -40,6 +41,14 @@ def run_dir(tmp_path_factory):
     assert f"loss/g {summary['loss/g']:.3f}; keys: status, " in repr(summary)
     assert json.loads(json.dumps(summary)) == summary
     return run_dir
+
+
+def test_a_summary_of_an_older_version_is_shown_too():
+    assert repr(Summary(status="completed", step=30000)) == (
+        "Summary(completed at step 30,000; keys: status, step)"
+    )
+    stopped = Summary({"status": "stopped", "step": 9, "loss/d": None, "loss/g": 0.0})
+    assert repr(stopped).startswith("Summary(stopped at step 9, loss/g 0.000; keys: ")
 
 
 def test_training_evaluates(run_dir):
