@@ -185,8 +185,9 @@ class LayerBuilder:
     def latents(self) -> tuple[Any, Any]:
         """Returns the inputs of a generator and what its first layer sees.
 
-        A label becomes as many numbers as a latent vector has, of the same size at first. Entries
-        that are a category become a one-hot code, so that latents of any kind are ~ N(0, 1).
+        A label becomes as many numbers as a latent vector has, which at first are together as
+        long as a one-hot code. Entries that are a category become such a code, so that latents of
+        any kind are ~ N(0, 1).
 
         Returns:
             latents [batch, latent_dim] and itself; with classes, latents and labels [batch] int32,
@@ -203,7 +204,10 @@ class LayerBuilder:
         if not self.spec.classes:
             return latents, latents
         labels = keras.Input([], dtype="int32", name="labels")
-        initial = keras.initializers.RandomNormal(stddev=1.0, seed=next(self.seeds))
+        # BatchNorm needs something to vary within a batch. Where classes vary as much as latents
+        # that is enough for it, and G learns one image of each class.
+        length_one = latent_dim**-0.5
+        initial = keras.initializers.RandomNormal(stddev=length_one, seed=next(self.seeds))
         embedded = keras.layers.Embedding(
             self.spec.classes, latent_dim, embeddings_initializer=initial, dtype=self.policy
         )(labels)

@@ -519,10 +519,20 @@ def test_initial_weights_are_those_of_the_papers(name, player, norm):
         assert abs(kernel.mean()) < 5 * expected / kernel.size**0.5
 
 
-def test_embeddings_are_those_of_the_papers():
-    """As wide as latents in G; by Glorot in D, as other layers of a projection."""
-    for name in ("mlp", "dcgan"):
-        g = GENERATORS[name].build(NetworkSpec((28, 28, 1), classes=200))
-        (embedding,) = [x for x in g.layers if isinstance(x, keras.layers.Embedding)]
-        assert embedding.embeddings.shape == (200, 100)
-        assert embedding.embeddings.numpy().std() == pytest.approx(1.0, rel=0.03)
+@pytest.mark.parametrize("name", ["mlp", "dcgan"])
+@pytest.mark.parametrize(("latent_dim", "std"), [(100, 0.1), (25, 0.2)])
+def test_labels_are_as_long_as_a_one_hot_code_at_first(name, latent_dim, std):
+    g = GENERATORS[name].build(NetworkSpec((28, 28, 1), latent_dim, classes=800))
+    (embedding,) = [x for x in g.layers if isinstance(x, keras.layers.Embedding)]
+    assert embedding.embeddings.shape == (800, latent_dim)
+    assert embedding.embeddings.numpy().std() == pytest.approx(std, rel=0.03)
+
+
+@pytest.mark.parametrize("name", ["mlp", "dcgan", "dcgan_dense", "resnet"])
+def test_at_first_images_differ_by_latents_more_than_by_labels(name):
+    """Where labels are enough to vary a batch, G learns one image of each class."""
+    g = GENERATORS[name].build(NetworkSpec((28, 28, 1), 32, classes=10))
+    latents, labels = numbers(200, 32), np.arange(200, dtype=np.int32) % 10
+    images = g([latents, labels], training=True).numpy().reshape(20, 10, -1)
+    between = (images.mean(0).var(0) - images.var(0).mean(0) / 20).mean()
+    assert 0 < between < 0.1 * images.var(0).mean()
