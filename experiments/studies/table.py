@@ -27,9 +27,8 @@ LAST_ONLY = {"evaluate_every": 0}
 USUAL = {"evaluate_every": 1000, "checkpoint_every": 10_000}
 USUAL_START = {**USUAL, "steps": 5000}  # convolutions are slow on CPUs
 FIVE = tuple(range(5))
-# Batches near those of the papers, about 100: a quarter of the hours of the presets' 30,000 steps
-# of 256, for almost as many updates.
-SHORT = {"batch_size": 64, "steps": 20_000}
+# Batches near those of the papers, about 100; a tenth of the hours of 30,000 steps of 256.
+SHORT = {"batch_size": 64, "steps": 10_000}
 CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
 FASTER = {name: PRESETS["mlp_r3"][name] for name in ("d_learning_rate", "g_learning_rate")}
 
@@ -101,21 +100,24 @@ STUDIES: dict[str, Study] = {
         common={"dataset": "fashion_mnist", **LAST_ONLY},
     ),
     "infogan": Study(
-        "infogan", seeds=(0, 1, 2), variants={"infogan": {}}, common={**SHORT, **LAST_ONLY}
+        "infogan",
+        seeds=(0, 1, 2),
+        variants={"infogan": {}},
+        common={**SHORT, **LAST_ONLY},
     ),
     # The same class labels, named by D or told to it.
     "acgan": Study(
         "acgan",
         seeds=(0, 1, 2),
         variants={"acgan": {}, "cgan": {"auxiliary": "none"}},
-        common={**SHORT, "evaluate_every": 5000},
+        common={**SHORT, "evaluate_every": 2500},
     ),
     # The accuracy of D's head is in evaluations.jsonl of each run.
     "sgan": Study(
         "sgan",
         seeds=(0, 1, 2),
         variants={name: {"labelled_images": name} for name in ("100", "1000", "all")},
-        common={**SHORT, "steps": 10_000, "evaluate_every": 2500},
+        common={**SHORT, "evaluate_every": 2500},
     ),
     "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
     # What augmentation is worth where images are few; its loss has logits with a sign, for ADA.
@@ -127,7 +129,7 @@ STUDIES: dict[str, Study] = {
             for count in (1000, 5000)
             for name, augmented in AUGMENTED.items()
         },
-        common={**SHORT, "steps": 10_000, **LAST_ONLY},  # 640 passes over 1,000 images
+        common={**SHORT, **LAST_ONLY},  # 640 passes over 1,000 images
     ),
     # What runs of a preset look like, for ``tapegan compare``; see experiments/reference.py.
     "usual_mlp": Study("mlp", seeds=FIVE, variants={"mlp": {}}, common=USUAL),

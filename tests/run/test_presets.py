@@ -108,7 +108,10 @@ LITERAL = {
         **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
         "augment": "brightness_translation_cutout", "image_size": 64,
     },
-    "infogan": {"auxiliary": "infogan", "latent_dim": 74, "g_learning_rate": 1e-3},
+    "infogan": {
+        **R3, "penalty_decay_steps": 15_000, "auxiliary": "infogan", "auxiliary_weight": 0.1,
+        "latent_dim": 74, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3,
+    },
     "acgan": {"auxiliary": "acgan", "conditional": True},
     "sgan": {"auxiliary": "sgan", "labelled_images": "100"},
     "tiny": {"generator": "tiny", "discriminator": "tiny", "steps": 2000},

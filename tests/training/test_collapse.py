@@ -169,6 +169,20 @@ def test_a_real_collapse_stops_the_run(sign, tmp_path, monkeypatch, capsys):
     assert (last["step"], last["collapse/signs"]) == (summary["step"], 1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["cgan", "acgan"])
+def test_presets_with_labels_keep_classes_diverse(preset, tmp_path, monkeypatch):
+    """Not below 0.1, as with embeddings of labels that are as long as latents at first."""
+    run_dir = tmp_path / "run"
+    status = call(
+        monkeypatch, f"--preset={preset}", "--batch_size=64", "--steps=500",
+        "--evaluate_every=500", "--sample_every=500", f"--run_dir={run_dir}",
+    )  # fmt: skip
+    assert status == 0
+    (record,) = jsonl.read_records(run_dir / "evaluations.jsonl")
+    assert 0.4 < record["metrics"]["class_diversity"] < 1.2
+
+
 def test_the_rules_on_d_are_for_logits_that_are_log_odds():
     """A healthy relativistic run under R1 and R2 has tiny logits and an accuracy of one half."""
     dead, won = ({"real": r, "fake": r, "gap": g} for r, g in ((0.5, 0.02), (1.0, 8.0)))
