@@ -117,7 +117,7 @@ STUDIES: dict[str, Study] = {
         "sgan",
         seeds=(0, 1, 2),
         variants={name: {"labelled_images": name} for name in ("100", "1000", "all")},
-        common={**SHORT, "evaluate_every": 2500},
+        common={**SHORT, "steps": 5000, "evaluate_every": 1000},
     ),
     "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
     # What augmentation is worth where images are few; its loss has logits with a sign, for ADA.
