@@ -27,7 +27,7 @@ LAST_ONLY = {"evaluate_every": 0}
 USUAL = {"evaluate_every": 1000, "checkpoint_every": 10_000}
 USUAL_START = {**USUAL, "steps": 5000}  # convolutions are slow on CPUs
 FIVE = tuple(range(5))
-# Batches near those of the papers, about 100; a tenth of the hours of 30,000 steps of 256.
+# Batches near those of the papers, about 100, and fewer: days of a CPU become hours.
 SHORT = {"batch_size": 64, "steps": 10_000}
 CURVE = (2000, 4000, 8000, 14_000, 20_000, 30_000)
 FASTER = {name: PRESETS["mlp_r3"][name] for name in ("d_learning_rate", "g_learning_rate")}

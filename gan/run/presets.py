@@ -103,7 +103,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "images64": {**IMAGES, "image_size": 64},
     # A second output of D, on the networks of the script, see docs/algorithm.md. Chen et al. 2016,
     # arXiv:1606.03657, appendix C.1: 62 entries of noise, 12 of codes. With the paper's loss and
-    # weight G draws by codes alone, see docs/results.md.
+    # weight G draws nearly by codes alone, see docs/results.md.
     "infogan": {**MLP_R3, "auxiliary": "infogan", "auxiliary_weight": 0.1, "latent_dim": 74},
     # Odena et al. 2017, arXiv:1610.09585.
     "acgan": {"auxiliary": "acgan", "conditional": True},
