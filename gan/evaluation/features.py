@@ -29,7 +29,7 @@ from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.metrics import Features
 from gan.run.atomic_files import replacing
 from gan.run.cache import cache_directory
-from gan.run.files import read_bytes
+from gan.run.files import sha256
 
 VERSION = 1  # of networks and recipe; a change of either makes all numbers incomparable
 
@@ -324,8 +324,3 @@ def read_weights(path: Path, name: str, network: str, packaged: bool) -> Extract
     if "task" in about:
         provenance["task"] = str(about["task"])
     return Extractor(name, model, provenance)
-
-
-def sha256(path: Path) -> str:
-    """Returns the digest of a file."""
-    return hashlib.sha256(read_bytes(path)).hexdigest()

@@ -5,6 +5,7 @@ may unpack to more than the machine has.
 """
 
 import errno
+import hashlib
 import os
 import stat
 from typing import BinaryIO, Protocol, TypeAlias
@@ -103,3 +104,8 @@ def read_text(path: AnyPath, most: int = MOST_TEXT) -> str:
         UnicodeDecodeError: It is not in UTF-8; else as `read_bytes`.
     """
     return read_bytes(path, most).decode("utf-8-sig")  # some editors begin a file with a mark
+
+
+def sha256(path: AnyPath) -> str:
+    """Returns the SHA-256 digest of a regular file, see `read_bytes`."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()

@@ -10,7 +10,7 @@ from gan.errors import UserError
 from gan.run import layout, run_directory, saved_config
 from gan.run.advice import explained
 from gan.run.config import Config
-from gan.run.files import open_file
+from gan.run.files import open_file, sha256
 from gan.run.records import read_evaluations, read_metrics, read_summary
 
 Record = Mapping[str, Any]
@@ -139,6 +139,21 @@ def check_checkpoints(run_dir: Path, steps: int) -> None:
             f"--run_dir={run_dir}: has done {step} steps and its checkpoints are gone, must have "
             "them to go on, or be a new directory"
         )
+
+
+def summary_of_generator(run_dir: Path) -> dict[str, Any]:
+    """Returns the summary of the end that a run's generator.keras is of, {} if that is not known.
+
+    Its process may have died between the two files, or the run stopped after another end. Runs of
+    older versions have no digest of the file; their summary counts.
+    """
+    try:
+        summary = read_summary(run_dir / layout.SUMMARY_FILE)
+        digest = sha256(run_dir / layout.GENERATOR_FILE)
+    except (OSError, UserError):  # damaged ones: nobody needs them to draw
+        return {}
+    same = summary.get("generator_sha256", digest) == digest
+    return summary if same and summary.get("status") != "stopped" else {}
 
 
 def reached(run_dir: Path) -> int:

@@ -18,9 +18,9 @@ from gan.lazy import keras
 from gan.run import data_facts, saved_config
 from gan.run.config import FOLDER, Config
 from gan.run.files import MOST_TEXT, AtMost, open_file, read_bytes, read_text
-from gan.run.layout import METRICS_FILE, SUMMARY_FILE
-from gan.run.reader import is_of_the_end
-from gan.run.records import read_metrics, read_summary
+from gan.run.layout import METRICS_FILE
+from gan.run.reader import is_of_the_end, summary_of_generator
+from gan.run.records import read_metrics
 from gan.run.streams import printable
 from gan.sampling import packaged
 from gan.version import __version__
@@ -113,8 +113,8 @@ def weights_at_end(run_dir: Path, config: Config) -> str:
 
     --sample_weights may change when a run goes on, and that file only when it ends again.
     """
+    summary = summary_of_generator(run_dir)
     try:
-        summary = read_summary(run_dir / SUMMARY_FILE)
         metrics = read_metrics(run_dir / METRICS_FILE)
     except UserError:
         return ""

@@ -13,7 +13,7 @@ from gan.data.datasets import DATASETS, Dataset, dataset_from_config
 from gan.errors import UserError
 from gan.models.build import build_generator
 from gan.models.checks import check_network
-from gan.run import imports, layout, records, run_directory, saved_config
+from gan.run import imports, layout, reader, run_directory, saved_config
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.files import MOST_BYTES, open_file
@@ -148,15 +148,13 @@ def load_with_step(
 def ended_at(path: Path) -> int | None:
     """Returns the step of the generator.keras of a run, or of one that comes with the package.
 
-    None if that is not known: of a file, and of a run that failed after it had been written.
+    None if that is not known: of a file, of a run that failed after it had been written, and of one
+    whose process ended between that file and its summary.
     """
     if packaged.is_packaged(path):
         return int(packaged.record_of(str(path))["config"]["steps"])
-    try:
-        summary = {} if path.is_file() else records.read_summary(path / layout.SUMMARY_FILE)
-    except UserError:  # a damaged one: nobody needs it to draw
-        return None
-    return summary["step"] if summary and summary["status"] != "stopped" else None
+    summary = {} if path.is_file() else reader.summary_of_generator(path)
+    return summary["step"] if summary else None
 
 
 def load_saved_generator(run_dir: Path) -> keras.Model:

@@ -26,6 +26,7 @@ from gan.models.checks import check_saving
 from gan.run.advice import explained
 from gan.run.atomic_files import replacing, write_json
 from gan.run.config import Config
+from gan.run.files import sha256
 from gan.run.layout import (
     CHECKPOINTS_DIR,
     DISCRIMINATOR_FILE,
@@ -264,6 +265,7 @@ def run_to_end(
                 keras_files.save(run.sampled_generator, temporary)
             write_discriminator(run, setup)
             summary["weights"] = run.config.sample_weights  # in generator.keras
+            summary["generator_sha256"] = sha256(run.run_dir / GENERATOR_FILE)
             write_json(run.run_dir / SUMMARY_FILE, summary)
     except CannotWrite as error:  # nothing is wrong with the run
         run.console.write_log(f"error: {error}")

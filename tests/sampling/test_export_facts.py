@@ -1,5 +1,6 @@
 """What exports say of themselves, read by the tools that users have."""
 
+import dataclasses
 import json
 import zipfile
 
@@ -159,6 +160,21 @@ def test_facts_of_runs_and_of_what_is_none(tiny_config, tmp_path, monkeypatch):
     for text in (json.dumps(failed), "damaged"):  # the generator may be older than that
         (run / "summary.json").write_text(text)
         assert not {"step", "weights"} & facts().keys()
+
+
+def test_a_process_that_died_between_the_generator_and_its_summary(tiny_config, tmp_path):
+    config = tiny_config(sample_weights="raw")
+    train(config, tmp_path, quiet=True)
+    before = (tmp_path / "summary.json").read_bytes()
+    train(dataclasses.replace(config, steps=14, sample_weights="ema"), tmp_path, quiet=True)
+    about = {"run": tmp_path.name, "weights": "ema", "step": 14, "dataset": "synthetic"}
+
+    def facts():
+        return export_facts.facts_of_run(tmp_path, generators.load_with_step(tmp_path)[1])
+
+    assert facts() == about
+    (tmp_path / "summary.json").write_bytes(before)  # of step 12
+    assert facts() == {"run": tmp_path.name, "dataset": "synthetic"}
 
 
 def test_facts_of_a_generator_that_comes_with_the_package():
