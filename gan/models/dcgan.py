@@ -3,6 +3,7 @@
 References:
     Radford et al. 2016, arXiv:1511.06434, section 3.
     Chen et al. 2016, arXiv:1606.03657, appendix C.1, for the hidden dense layers (`dcgan_dense`).
+    Miyato et al. 2018, arXiv:1802.05957, table 3, for G's 3x3 convolution (`sndcgan_dense`).
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ WIDTHS = (48, 96, 192, 384)  # channels double with each halving, and end at 8 t
 
 
 def dcgan_generator(
-    spec: NetworkSpec, widths: Sequence[int] = WIDTHS, hidden: int = 0
+    spec: NetworkSpec, widths: Sequence[int] = WIDTHS, hidden: int = 0, last: int = 0
 ) -> keras.Model:
     """Returns a generator of transposed convolutions of 4x4 and stride 2; BatchNorm.
 
     They double a map of 4 to 7 pixels to the images, or as `spec` says. `widths` are the channels
     at H/2, H/4 and so on, the last also further on; `hidden` the units of a dense layer before the
-    others, if it is not 0.
+    others, if it is not 0. If `last` is not 0, so many channels at H become images by a 3x3
+    convolution. Without it neighbouring pixels share no weights of the layer that draws them.
     """
     norm = spec.resolved_norm("batch")
     make = LayerBuilder(spec, GENERATOR_STREAM, norm, kernels(norm))
     times, height, width, channels = spec.halved()
     first, *others = reversed(widths_of(widths, times))
+    if last:
+        others.append(last)
     inputs, x = make.latents()
     if hidden:
         x = make.relu(make.batch_norm(make.dense(x, hidden)))
@@ -37,8 +41,8 @@ def dcgan_generator(
     x = make.relu(make.batch_norm(x))
     for filters in others:
         x = make.relu(make.batch_norm(make.conv_transpose(x, filters, 4, 2)))
-    images = make.tanh_images(make.conv_transpose(x, channels, 4, 2))
-    return make.model(inputs, images, "generator")
+    x = make.conv(x, channels, 3) if last else make.conv_transpose(x, channels, 4, 2)
+    return make.model(inputs, make.tanh_images(x), "generator")
 
 
 def dcgan_discriminator(

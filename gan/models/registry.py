@@ -32,6 +32,10 @@ GENERATORS: dict[str, Network] = {
     "dcgan_tiny": Network(partial(dcgan_generator, widths=(8, 16)), halves=True),
     "dcgan_dense": Network(partial(dcgan_generator, hidden=448), halves=True),
     "dcgan_dense_tiny": Network(partial(dcgan_generator, widths=(8, 16), hidden=32), halves=True),
+    "sndcgan_dense": Network(partial(dcgan_generator, hidden=448, last=24), halves=True),
+    "sndcgan_dense_tiny": Network(
+        partial(dcgan_generator, widths=(8, 16), hidden=32, last=4), halves=True
+    ),
     "resnet": Network(resnet_generator, halves=True),
     "resnet_tiny": Network(partial(resnet_generator, widths=(8, 8, 16)), halves=True),
     "toy": Network(toy_generator, dense=True, points=True),

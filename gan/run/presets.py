@@ -97,7 +97,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Three digits as channels, 1,000 modes.
     "stacked": {"dataset": "stacked_mnist", **DENSE},
     # Good images from few parameters: labels and faster players, see docs/results.md.
-    "small": {**FAST, "conditional": True, "latent_dim": 32},
+    "small": {**FAST, "generator": "sndcgan_dense", "conditional": True, "latent_dim": 32},
     # Your own images; `of_folder` chooses one by their side.
     "images32": {**IMAGES, "image_size": 32},
     "images64": {**IMAGES, "image_size": 64},

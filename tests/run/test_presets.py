@@ -97,8 +97,8 @@ LITERAL = {
     },
     "stacked": {**DENSE, "dataset": "stacked_mnist"},
     "small": {
-        **DENSE, "conditional": True, "latent_dim": 32, "d_learning_rate": 4e-4,
-        "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+        **DENSE, "generator": "sndcgan_dense", "conditional": True, "latent_dim": 32,
+        "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
     },
     "images32": {
         **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
