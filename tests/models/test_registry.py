@@ -192,6 +192,41 @@ def test_categories_that_cannot_be(latent_dim, classes, message):
         GENERATORS["toy_categorical"].build(NetworkSpec((2,), latent_dim, classes))
 
 
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    # Weights, biases and BatchNorm's four numbers a channel: Dense 448 and 7x7x96, transposed
+    # convolutions to 48 and 24, then 9 * 24 weights and a bias for each colour.
+    [((28, 28, 1), 47_040 + 2_112_480 + 73_968 + 18_552 + 217), ((28, 28, 3), 2_252_040 + 651)],
+)
+def test_a_convolution_at_full_resolution_draws_the_images(shape, count):
+    g = GENERATORS["sndcgan_dense"].build(NetworkSpec(shape, policy="mixed_bfloat16"))
+    assert g.count_params() == count
+    hidden = ["BatchNormalization", "ReLU"]
+    assert [type(layer).__name__ for layer in g.layers] == [
+        "InputLayer", "Dense", *hidden, "Dense", "Reshape", *hidden, "Conv2DTranspose", *hidden,
+        "Conv2DTranspose", *hidden, "Conv2D", "Activation",
+    ]  # fmt: skip
+    convolutions = [layer for layer in g.layers if hasattr(layer, "kernel_size")]
+    assert [(x.kernel_size, x.strides, x.filters) for x in convolutions] == [
+        ((4, 4), (2, 2), 48), ((4, 4), (2, 2), 24), ((3, 3), (1, 1), shape[-1]),
+    ]  # fmt: skip
+    images = g(numbers(4, 100), training=True)
+    assert (images.shape, images.dtype) == ((4, *shape), "float32")
+
+
+def test_neighbouring_pixels_are_drawn_by_the_same_weights():
+    """A transposed convolution of stride 2 draws checkerboards of maps that are all alike."""
+    drawn = {}
+    for name in ("dcgan_dense_tiny", "sndcgan_dense_tiny"):
+        g = GENERATORS[name].build(NetworkSpec((16, 16, 1), 8, seed=1))
+        x = keras.Input(g.layers[-2].input.shape[1:])
+        images = g.layers[-1](g.layers[-2](x))
+        flat = np.full((1, *x.shape[1:]), 10.0, np.float32)
+        drawn[name] = np.ptp(keras.Model(x, images)(flat).numpy()[0, 4:-4, 4:-4])
+    assert drawn["dcgan_dense_tiny"] > 0.1
+    assert drawn["sndcgan_dense_tiny"] < 1e-6
+
+
 HALVING = ("dcgan_tiny", "dcgan_dense_tiny", "resnet_tiny")
 # 4 to 7 pixels, doubled once to six times.
 SIDES = (
@@ -215,6 +250,8 @@ def test_networks_halve_until_4_to_7_pixels_are_left(side):
         g, d = GENERATORS[name].build(spec), DISCRIMINATORS[name].build(spec)
         assert left_of(g) == left_of(d) == ((left, left), times + 1)
         assert (g.output_shape, d.output_shape) == ((None, side, side, 3), (None, 1))
+    g = GENERATORS["sndcgan_dense_tiny"].build(spec)
+    assert (left_of(g), g.output_shape) == (((left, left), times + 1), (None, side, side, 3))
 
 
 def test_sides_of_other_shapes_halve_by_the_shorter_one():
@@ -501,6 +538,7 @@ INITIAL = {
     ("dcgan", "discriminator", "batch"): [0.02, 0.02, 0.02],
     ("dcgan", "discriminator", "none"): [(2 / 16) ** 0.5, (2 / 768) ** 0.5, (2 / 4704) ** 0.5],
     ("dcgan_dense", "generator", "batch"): [0.02, 0.02, 0.02, 0.02],
+    ("sndcgan_dense", "generator", "batch"): [0.02, 0.02, 0.02, 0.02, 0.02],
     ("dcgan_dense", "discriminator", "none"): [
         (2 / 16) ** 0.5, (2 / 768) ** 0.5, (2 / 4704) ** 0.5, (2 / 448) ** 0.5,
     ],
@@ -528,7 +566,7 @@ def test_labels_are_as_long_as_a_one_hot_code_at_first(name, latent_dim, std):
     assert embedding.embeddings.numpy().std() == pytest.approx(std, rel=0.03)
 
 
-@pytest.mark.parametrize("name", ["mlp", "dcgan", "dcgan_dense", "resnet"])
+@pytest.mark.parametrize("name", ["mlp", "dcgan", "sndcgan_dense", "resnet"])
 def test_at_first_images_differ_by_latents_more_than_by_labels(name):
     """Where labels are enough to vary a batch, G learns one image of each class."""
     g = GENERATORS[name].build(NetworkSpec((28, 28, 1), 32, classes=10))

@@ -88,7 +88,7 @@ def test_other_first_layers_are_refused_in_a_line():
         directions.directions_of(nothing)
 
 
-@pytest.mark.parametrize("generator", ["tiny", "dcgan_tiny", "dcgan_dense_tiny", "resnet_tiny"])
+@pytest.mark.parametrize("generator", ["tiny", "dcgan_tiny", "sndcgan_dense_tiny", "resnet_tiny"])
 def test_the_networks_of_the_package_have_directions(generator):
     config = Config(generator=generator, conditional=True, latent_dim=6, precision="float32")
     vectors, values = directions.directions_of(build_generator(config, (28, 28, 1), 10))

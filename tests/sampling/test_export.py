@@ -52,7 +52,7 @@ EXPORTED = (
     ("tiny", {"classes": 3}, MADE_ALIKE[1:]),
     ("tiny", {"categories": 3}, MADE_ALIKE),  # of an InfoGAN
     ("tiny", {"policy": "mixed_bfloat16"}, ()),
-    ("dcgan_dense_tiny", {}, MADE_ALIKE[:1]),
+    ("sndcgan_dense_tiny", {}, MADE_ALIKE[:1]),
     ("resnet_tiny", {}, MADE_ALIKE),
     ("toy_tiny", {}, MADE_ALIKE),
     ("anonymous", {}, MADE_ALIKE[1:]),
