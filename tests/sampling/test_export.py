@@ -52,7 +52,8 @@ EXPORTED = (
     ("tiny", {"classes": 3}, MADE_ALIKE[1:]),
     ("tiny", {"categories": 3}, MADE_ALIKE),  # of an InfoGAN
     ("tiny", {"policy": "mixed_bfloat16"}, ()),
-    ("sndcgan_dense_tiny", {}, MADE_ALIKE[:1]),
+    ("dcgan_dense_tiny", {}, MADE_ALIKE[:1]),
+    ("sndcgan_dense_tiny", {}, MADE_ALIKE),
     ("resnet_tiny", {}, MADE_ALIKE),
     ("toy_tiny", {}, MADE_ALIKE),
     ("anonymous", {}, MADE_ALIKE[1:]),
