@@ -54,7 +54,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     assert len(weights) == 6  # three networks and their floors
     page = {f"reports/templates/{path.name}" for path in (ROOT / "gan/reports/templates").iterdir()}
     curves = {f"reports/curves/{preset}.json" for preset in ("mlp", "dcgan", "r3gan")}
-    drawing = {f"sampling/weights/mnist.{suffix}" for suffix in ("keras", "json")}
+    drawing = {
+        f"sampling/weights/{name}.{suffix}"
+        for name in ("mnist", "fashion_mnist")
+        for suffix in ("keras", "json")
+    }
     files = modules | weights | page | curves | drawing | {"py.typed"}
     assert packaged == {f"gan/{name}" for name in files}
     (metadata,) = [n for n in names if n.endswith("METADATA")]
