@@ -5,13 +5,13 @@ it, a record: its digest, the run that it is from, and how good it is. experimen
 writes both.
 """
 
-import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from gan.errors import UserError
+from gan.run.files import sha256
 
 DIRECTORY = Path(__file__).parent / "weights"
 
@@ -42,7 +42,7 @@ def file_of(path: Path) -> Path:
     if not is_packaged(path):
         return path
     file = DIRECTORY / f"{path}.keras"
-    whole = file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest()
+    whole = file.is_file() and sha256(file)
     if whole != record_of(str(path))["sha256"]:
         raise UserError(f"{file}: is damaged, install the package again")
     return file
