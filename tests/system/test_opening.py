@@ -13,7 +13,6 @@ OTHERS = {
     ("gan/sampling/export_facts.py", "zipfile.ZipFile(path)"): "just written",
     ("gan/reports/explorer.py", "path.read_bytes"): "just written",
     ("gan/reports/reference_curves.py", "file.read_text"): "comes with the package",
-    ("gan/sampling/packaged.py", "file.read_bytes"): "comes with the package",
     ("gan/sampling/packaged.py", "DIRECTORY.read_text"): "comes with the package",
     ("gan/sweeps/training.py", "log_of.read_text"): "written by the process itself",
     ("gan/training/devices.py", "Path.read_text"): "of the system",
