@@ -42,6 +42,7 @@ def main(values: FlagValues, train_flags: Sequence[str] = ()) -> int:
     import_rows(train_flags)
     of_training = FlagValues()
     train.define(of_training)
+    flags.define_import(of_training)
     if extra := of_training(["train", *train_flags])[1:]:
         raise UserError(f"{extra[0]}: is not a flag, flags are --name=value")
     flags.config_from_flags(of_training)  # once, instead of the same line from each worker

@@ -9,7 +9,7 @@ from gan.data.datasets import Dataset, dataset_from_config, with_train_images
 from gan.evaluation import evaluate, reference
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.inception import evaluate as inception
-from gan.evaluation.metrics import METRICS, applicable
+from gan.evaluation.metrics import METRICS, Floor, applicable
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.records import evaluation_record, mode_record
 from gan.run import jsonl, layout
@@ -149,7 +149,9 @@ def judge_images(
     ) -> dict[str, Any]:
         against = references[network, run.config.train_images, count]
         about = {"source": "study", "step": step, "weights": weights, "seed": 0}
-        record = found_record(run, about, against.real.extractor.provenance, count, names)
+        with_labels = run.config.conditional and network == "cnn-a"
+        needed = (*names, "class_diversity") if with_labels else names
+        record = found_record(run, about, against.real.extractor.provenance, count, needed)
         if record is not None:
             return record
         tell(f"evaluating {run.directory.name}, step {step}, {weights}, {network}")
@@ -157,6 +159,9 @@ def judge_images(
         images = drawing.sample_for_evaluation(generator, data, count)
         comparison = against.compare(images)
         record = {**about, **evaluation_record(against, comparison, names)}
+        if with_labels:
+            asked = drawing.labels_for_evaluation(generator, data, count)
+            evaluate.add_class_diversity(record, comparison, against.real, asked, data.class_names)
         jsonl.append_record(run.directory / layout.EVALUATIONS_FILE, record)
         return record
 
@@ -169,6 +174,8 @@ def judge_images(
     }
     other_floors = reference.floors(references["cnn-b", 0, full_count], full_count)
     floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
+    if all(run.config.conditional for run in runs):
+        floors["full"]["class_diversity"] = Floor(1.0, 0.0)._asdict()  # by definition
     rows = []
     for run in completed(runs):
         records = read_metrics(run.directory / layout.METRICS_FILE)

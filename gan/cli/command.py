@@ -14,6 +14,7 @@ from typing import NoReturn
 from absl import flags
 
 from gan import lazy
+from gan.cli.flags import define_import
 from gan.cli.help import help_lines, unknown_flag
 from gan.errors import UserError
 from gan.run import streams
@@ -59,6 +60,7 @@ def run(
     try:
         import_rows(sys.argv[1:])
         define_flags(values)
+        define_import(values)
         flags.DEFINE_boolean("help", False, "show this", short_name="h", flag_values=values)
         extra = values(sys.argv)[1:]
         if values["help"].value:

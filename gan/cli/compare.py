@@ -14,7 +14,6 @@ USAGE = "Says whether runs look like reference runs of their preset, and since w
 
 def define(values: FlagValues) -> None:
     """Defines the flags."""
-    flags.define_import(values)
     flags.define(
         values,
         runs=option("runs/mlp", "a run, or several separated by commas; also as plain arguments"),

@@ -42,7 +42,6 @@ MOST_IMAGES = 30_000  # half of MNIST's training images; more have no floors
 
 def define(values: FlagValues) -> None:
     """Defines the flags."""
-    flags.define_import(values)
     fields = {field.name: field for field in dataclasses.fields(Config)}
     fields["dataset"] = option(
         "mnist",
@@ -137,8 +136,7 @@ def main(values: FlagValues) -> int:
 
     record, lines = {**drawn.origin, "source": "evaluate", **result}, []
     if drawn.head_accuracy is not None:
-        record["head_accuracy"] = drawn.head_accuracy
-        lines.append(f"D's head names the class of {drawn.head_accuracy:.2%} of the test images")
+        record["metrics"]["head_accuracy"] = drawn.head_accuracy
     if alignment := record.get("condition_alignment"):
         lines += ["", *condition_alignment.lines_of(alignment), ""]
     if rows := record.get("class_diversity"):
@@ -166,7 +164,8 @@ def main(values: FlagValues) -> int:
 def check_flags(values: FlagValues) -> None:
     """Refuses flags that are for something else than what is evaluated."""
     place = values["samples"].value
-    kind = RUN if not place else GENERATOR if place.endswith(".keras") else FILES
+    draws = place.endswith(".keras") or packaged.is_packaged(Path(place))
+    kind = RUN if not place else GENERATOR if draws else FILES
     for name, kinds in MEANT_FOR.items():
         if values[name].present and kind not in kinds:
             right = f"{' and '.join(kinds)}, not for --samples" if RUN in kinds else "--samples"
@@ -207,8 +206,11 @@ def check_samples(values: FlagValues) -> Config:
 
     That is the part of a configuration which says what the data are.
     """
-    compared = Config(**{name: values[name].value for name in OF_DATA})
-    out, dataset, place = (values[name].value for name in ("out", "dataset", "data"))
+    samples, of_data = Path(values["samples"].value), {n: values[n].value for n in OF_DATA}
+    if packaged.is_packaged(samples) and not values["dataset"].present:
+        of_data["dataset"] = packaged.record_of(str(samples))["dataset"]
+    compared, dataset = Config(**of_data), of_data["dataset"]
+    out, place = values["out"].value, values["data"].value
     if dataset.startswith(FOLDER) and place:
         raise UserError(f"--data={place}: is not for --dataset={dataset}, which says where it is")
     if out:

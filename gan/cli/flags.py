@@ -48,7 +48,6 @@ def define_config_flags(values: flags.FlagValues) -> None:
         default, text = fields[name].default, fields[name].metadata["help"]
         fields[name] = option(default, text, choices=names, own_rows=True)
     define(values, **fields)
-    define_import(values)
 
 
 def define(values: flags.FlagValues, **fields: Any) -> None:
@@ -154,7 +153,6 @@ def define_generator(values: flags.FlagValues) -> None:
         weights=option("", "of the checkpoint: ema or raw; empty: what the run itself draws from"),
         ema_sigma=EMA_SIGMA,
     )
-    define_import(values)
 
 
 def paths(values: flags.FlagValues, name: str) -> list[Path]:

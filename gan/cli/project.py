@@ -107,6 +107,8 @@ def main(values: FlagValues) -> int:
     if own:
         check_size(own, shape)
     data, judge = None, projection.Judge()
+    if packaged.is_packaged(run_dir) and not flag["dataset"]:
+        flag["dataset"] = packaged.record_of(str(run_dir))["dataset"]
     if flag["compare"] or flag["test"]:
         data = load_data(run_dir, config, flag, shape)
     if data is not None:

@@ -18,7 +18,6 @@ EXPLORER = ".explorer/node_modules/onnxruntime-web/dist"  # where `make explorer
 
 def define(values: FlagValues) -> None:
     """Defines the flags."""
-    flags.define_import(values)
     flags.define(
         values,
         runs=option("runs/mlp", "a run, or several separated by commas; also as plain arguments"),

@@ -17,10 +17,19 @@ from gan.errors import UserError
 from gan.run import saved_config
 from gan.run.config import Config
 from gan.run.fields import INT32, option
-from gan.sweeps.runs import COMPLETED, STOPPED, Run, combinations, other_runs, refuse_another_run
+from gan.sweeps.runs import (
+    COMPLETED,
+    NEW,
+    STOPPED,
+    Run,
+    combinations,
+    other_runs,
+    refuse_another_run,
+)
 from gan.sweeps.runs import state_of as state_in
 from gan.sweeps.training import Ended, last_error, train_all
 from gan.training.checks import check_image_size, check_rows
+from gan.training.memory import check_memory
 
 USAGE = "Trains every combination of values: flags of train, with several separated by commas."
 
@@ -143,7 +152,18 @@ def check(runs: list[Run], out: Path) -> None:
         config = run.config
         check_rows(config)
         check_image_size(config)
+        check_memory(config, ())
         refuse_another_run(run)
+    if begun := {run.config.init_from for run in runs if needs_source(run)}:
+        with command.importing():
+            from gan.training.init_from import find_source
+        for place in sorted(begun):
+            find_source(Path(place))
+
+
+def needs_source(run: Run) -> bool:
+    """Tells whether a run will begin from another one."""
+    return bool(run.config.init_from) and state_in(run.directory, run.config.steps) == NEW
 
 
 def report(out: Path, runs: list[Run], ended: Ended) -> int:

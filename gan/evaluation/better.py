@@ -6,7 +6,11 @@ from typing import Any
 
 from gan.evaluation.metrics import row_of
 
-BETTER = {"modes": "higher", "high_quality": "higher", "reverse_kl": "lower", "sd_ratio": "real"}
+# Of metrics that have no row in `METRICS`.
+BETTER = {
+    "modes": "higher", "high_quality": "higher", "reverse_kl": "lower", "sd_ratio": "real",
+    "class_diversity": "real", "head_accuracy": "higher",
+}  # fmt: skip
 ARROWS = {"lower": "↓", "higher": "↑", "real": "", "": ""}
 
 # What says what a number is of; numbers of records that differ in one of these are not compared.

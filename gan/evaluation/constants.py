@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan.evaluation import features
+from gan.evaluation import feature_networks
 from gan.evaluation.metrics import Floor
 from gan.run.atomic_files import write_json
 from gan.run.cache import cache_directory
@@ -58,7 +58,7 @@ class Constants(NamedTuple):
 
 def packaged_table(name: str) -> Path:
     """Returns the package's table for a feature network."""
-    return features.PACKAGED / f"{name}.floors.json"
+    return feature_networks.PACKAGED / f"{name}.floors.json"
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -82,8 +82,14 @@ def floors_key(num_images: object, real_images: object, split: object) -> str:
 
 
 def floors_of_record(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns what real images get in an evaluation: as its record says, or else the package."""
-    return record.get("floors") or packaged_floors(record)
+    """Returns what real images get in an evaluation: as its record says, or else the package.
+
+    Their diversity within classes is 1 by definition.
+    """
+    floors = dict(record.get("floors") or packaged_floors(record))
+    if "class_diversity" in record.get("metrics", {}):
+        floors["class_diversity"] = Floor(1.0, 0.0)._asdict()
+    return floors
 
 
 def packaged_floors(record: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -94,8 +94,6 @@ def evaluators(
         if config.conditional:
             asked = labels_for_evaluation(generator, data, count)
             add_class_diversity(record, comparison, real, asked, data.class_names)
-            if rows := record.get("class_diversity"):
-                record["metrics"]["class_diversity"] = min(row["samples"] for row in rows)
         print_fn(f"{step} {in_short(record, floors_of_record(record))}")
         return record
 
@@ -172,7 +170,10 @@ def add_class_diversity(
     asked: np.ndarray,
     class_names: Sequence[str],
 ) -> None:
-    """Adds the diversity within classes to a record, where the test images have classes."""
+    """Adds the diversity within classes to a record, where the test images have classes.
+
+    That of the least diverse class is a metric.
+    """
     if real.data.test_labels is None:
         return
     rows = class_diversity(
@@ -180,6 +181,7 @@ def add_class_diversity(
     )
     if rows:
         record["class_diversity"] = rows
+        record["metrics"]["class_diversity"] = min(row["samples"] for row in rows)
 
 
 def known_labels(comparison: Comparison) -> np.ndarray | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from gan.lazy import keras
 
 FEATURE_DIM = 128
 SMALL_SIDE, LARGE_SIDE = 40, 64  # pixels
+PACKAGED = Path(__file__).parent / "weights"  # with tables of floors beside them
 
 
 def cnn(

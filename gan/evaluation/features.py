@@ -25,6 +25,7 @@ from gan.data.formats import NAMES, open_npz
 from gan.data.images import to_float
 from gan.data.sources import one_line
 from gan.errors import UserError
+from gan.evaluation import feature_networks
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.metrics import Features
 from gan.run.atomic_files import replacing
@@ -56,7 +57,6 @@ LEARNED = 1 / 3  # of the way from guessing to knowing all; below it a network h
 MOST_WEIGHTS = 2**28  # bytes of a network's weights; ours have a few MB
 EXTRACT_BATCH = 250  # images at once; what a feature is does not depend on it
 
-PACKAGED = Path(__file__).parent / "weights"
 # SHA-256 of the weight files in the package.
 DIGESTS: dict[str, str] = {
     "mnist-cnn-a-v1": "558764ea985b459e0141afd046fdae88096fb4023c7f6f9b6dd9e4f3fce20191",
@@ -118,7 +118,7 @@ def load_extractor(
         )
     name = versioned_name(dataset, network)
     if name in DIGESTS and is_original(dataset, labelled):
-        path = PACKAGED / f"{name}.npz"
+        path = feature_networks.PACKAGED / f"{name}.npz"
         if not path.exists() or sha256(path) != DIGESTS[name]:
             raise UserError(f"{path}: is missing or damaged, install tapegan again")
         return read_weights(path, name, network, packaged=True)

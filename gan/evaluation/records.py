@@ -12,6 +12,7 @@ from gan.data.images import write_png
 from gan.errors import UserError
 from gan.evaluation import metrics
 from gan.evaluation.better import ARROWS, better
+from gan.evaluation.constants import floors_of_record
 from gan.evaluation.metrics import Comparison
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.reference import Reference
@@ -72,14 +73,15 @@ def now() -> str:
 def markdown_table(result: dict[str, Any]) -> str:
     """Returns the metrics of a record as a Markdown table with floors and ideals."""
     lines = ["| metric | value | real images (sd) | ideal | |", "| --- | --- | --- | --- | --- |"]
+    floors = floors_of_record(result)
     for name, value in result["metrics"].items():
-        floor, ideal = result["floors"].get(name), result["ideals"][name]
+        floor, ideal = floors.get(name), result["ideals"].get(name)
         error = result.get("kid_standard_error") if name.startswith("kid") else None
         cells = [
             f"{name} {ARROWS[better(name)]}".strip(),
             format_number(value) + (f" ± {format_number(error)}" if error is not None else ""),
             f"{format_number(floor['mean'])} ({format_number(floor['sd'])})" if floor else "-",
-            format_number(ideal),
+            "-" if ideal is None else format_number(ideal),
             "suspicious" if name in result["suspicious"] else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")

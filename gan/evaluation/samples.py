@@ -87,8 +87,9 @@ def draw_from_run(
     if ema_sigma:
         origin["ema_sigma"] = ema_sigma
     asked = labels if config.conditional else None
+    # A post-hoc average is G's; the checkpoint that D had then may be gone.
     of_d = checkpoint if checkpoint == "best" else str(step)
-    found = accuracy_of_head(run_dir, config, data, of_d)
+    found = None if ema_sigma else accuracy_of_head(run_dir, config, data, of_d)
     return Samples(images, config.dataset, data, origin, generator, asked, found)
 
 

@@ -35,9 +35,15 @@ CHARTS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("mean logits", {"logits/real": "of real images", "logits/fake": "of fakes"}),
     ("gradient norms", {"grads/d_norm": "of D", "grads/g_norm": "of G"}),
     ("penalty", {"loss/penalty": ""}),
+    ("loss of the head", {"loss/d_auxiliary": "of D", "loss/g_auxiliary": "of G"}),
+    ("accuracy of the head", {"accuracy/auxiliary": ""}),
+    ("probability of augmentations", {"augment/probability": ""}),
 )
 # Of the light evaluation, as far as it has them.
-LIGHT = ("fcd", "coverage", "classes", "modes", "reverse_kl", "high_quality", "sd_ratio")
+LIGHT = (
+    "fcd", "coverage", "classes", "class_diversity", "head_accuracy", "modes", "reverse_kl",
+    "high_quality", "sd_ratio",
+)  # fmt: skip
 FALLING = ("fcd", "reverse_kl")  # by orders of magnitude
 
 

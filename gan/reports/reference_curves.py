@@ -32,7 +32,7 @@ class ComparedMetric(NamedTuple):
     of_level: bool = False  # whether it tells the level of logits, not only their differences
 
 
-D_WINS = "D wins: its learning rate is too high for G's, or G cannot follow"
+D_WINS = "D wins: its learning rate is too high for G's, its images are few, or G cannot follow"
 D_TOO_SURE = "D grows too sure: a penalty or a lower learning rate of D calms it"
 D_LESS_SURE = "D is less sure than in reference runs, or drifts"
 

@@ -146,7 +146,8 @@ def of_folder(image_size: int) -> str:
 def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> Config:
     """Returns the configuration of a preset with some fields changed.
 
-    The side of images in a preset is for folders; other data sets have their own.
+    The side of images in a preset is for folders; other data sets have their own. Its betas are for
+    its optimizer; another one has the defaults.
 
     Raises:
         UserError: Unknown preset, unknown field or invalid value.
@@ -157,6 +158,9 @@ def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> Config
     changes, preset = dict(overrides or {}), dict(PRESETS[name])
     if not str(changes.get("dataset", "")).startswith(FOLDER):
         preset.pop("image_size", None)
+    if changes.get("optimizer", (own := preset.get("optimizer", Config.optimizer))) != own:
+        preset.pop("beta_1", None)
+        preset.pop("beta_2", None)
     return checked(from_dict({**preset, **changes}))
 
 

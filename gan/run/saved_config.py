@@ -24,6 +24,7 @@ from gan.run.streams import printable
 
 # What a configuration leaves to the machine, and how it says so.
 AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None, "halvings": 0}
+PACKAGED = ("fashion_mnist", "mnist")  # generators that are no runs, see gan/sampling/packaged.py
 HALVINGS_BEFORE = 2  # of images, by the networks of versions that did not look at their side
 
 
@@ -124,7 +125,7 @@ def what_is_there(directory: Path) -> str:
     """Returns what helps where there should be a run, "" if nothing does."""
     if not directory.exists():
         return "; nothing is there: tapegan train makes runs, tapegan sample mnist needs none"
-    if directory.name == "mnist":
+    if directory.name in PACKAGED:
         return "; it hides the generator of that name, which comes with the package"
     found = [path.parent for path in sorted(directory.glob(f"*/{CONFIG_FILE}"))]
     run = next((path for path in found if is_run(path)), None)

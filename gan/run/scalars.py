@@ -44,7 +44,7 @@ METRICS: Mapping[str, str] = {
     "classes": "number of classes among the samples; higher is better",
     "class_kl": "KL divergence of the samples' classes from the data's, nats; lower is better",
     "class_diversity": "how far samples of the least diverse class are apart, relative to real "
-    "images: about 1; higher is better",
+    "images, which have 1; as real images is best",
     "memorised_features": "share of samples that nearly are training images, by features, 0 to 1; "
     "as real images is best",
     "memorised_pixels": "share of samples that nearly are training images, by pixels, 0 to 1; as "

@@ -12,6 +12,7 @@ from gan.run import layout, saved_config
 from gan.run.config import Config
 from gan.run.data_facts import DataFacts, read_data_facts
 from gan.run.streams import tell
+from gan.sampling import packaged
 from gan.sampling.generators import (
     find_checkpoint,
     from_rows,
@@ -37,6 +38,8 @@ def load_discriminator(path: Path, checkpoint: str = "", weights: str = "") -> k
         raise UserError(f"--checkpoint={checkpoint}: is for runs, {path} is a file")
     if path.is_file():
         return read_discriminator(path)
+    if packaged.is_packaged(path):
+        raise UserError(f"--run_dir={path}: comes with the package, without a discriminator")
     config = saved_config.read_config(path)
     if checkpoint:
         find_checkpoint(path, checkpoint)  # found missing before data are loaded

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.evaluation.better import better, kind_of, weights_of
+from gan.evaluation.constants import floors_of_record
 from gan.run import saved_config, seeds
 from gan.run.reader import History, read_history
 from gan.sweeps.intervals import Mean, mean_of, overlap
@@ -142,7 +143,7 @@ def kinds_of(groups: Sequence[Group], step: int | None = None) -> list[Kind]:
                 before = evaluated[number].get(run.path, {"metrics": {}})
                 # One after the other, as --metrics asked for them; the last one counts.
                 metrics = {**before["metrics"], **record["metrics"]}
-                real = {**before.get("floors", {}), **record.get("floors", {})}
+                real = {**before.get("floors", {}), **floors_of_record(record)}
                 evaluated[number][run.path] = {**record, "metrics": metrics, "floors": real}
     kinds = []
     for record, evaluated in found.values():

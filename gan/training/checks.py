@@ -17,6 +17,7 @@ from gan.errors import UserError
 from gan.models.registry import DISCRIMINATORS, GENERATORS, Network
 from gan.run.config import FOLDER, Config
 from gan.run.fields import OWN_ROWS, lookup, matches
+from gan.run.heads import HEADS
 from gan.run.sides import halvings_of, nearest_sides
 
 # The tables that fields of a configuration name a row of.
@@ -106,6 +107,8 @@ def check_row(flag: str, name: str, row: Any) -> None:
     if not right:
         must = "a function" if kind is None else f"of type {kind.__name__}"
         raise UserError(f"--{flag}={name}: its row is {type(row).__name__}, must be {must}")
+    if isinstance(row, Auxiliary) and HEADS.get(name) != row.head:
+        raise UserError(f"--{flag}={name}: its head must be the row {name} of gan.run.heads.HEADS")
 
 
 def check_kind_of_data(config: Config, points: bool, has_modes: bool) -> None:

@@ -179,7 +179,9 @@ def read_networks(source: Source, config: Config) -> tuple[dict[str, keras.Model
         networks[name] = (
             generators.load_saved_generator(run_dir)
             if own
-            else build_generator(config, data.shape, data.classes)
+            else generators.from_rows(
+                run_dir, lambda: build_generator(config, data.shape, data.classes)
+            )
         )
     networks["discriminator"] = build_or_load(run_dir, config, data)
     return networks, generators.restore_networks(run_dir, networks, checkpoint, "networks")

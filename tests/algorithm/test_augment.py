@@ -176,6 +176,27 @@ def test_gradients_flow_to_the_pixels_that_are_seen(name):
     assert seen > 0.5
 
 
+@pytest.mark.parametrize("change", [saturation, contrast])
+def test_gradients_flow_through_colours_as_differences_say(change):
+    """The pixel itself, and the grey or the mean that it is a part of."""
+    given = images(4, side=8, channels=3)
+    weights = tf.constant(RNG.uniform(0.5, 1.5, given.shape), tf.float32)
+
+    def total(x):
+        return tf.reduce_sum(weights * change(x, KEY))
+
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        value = total(given)
+    slopes = tape.gradient(value, given).numpy()
+    for place in ((0, 0, 0, 0), (1, 5, 6, 1), (3, 7, 2, 2)):
+        moved = np.zeros(given.shape, np.float32)
+        moved[place] = 0.05
+        difference = (total(given + moved) - total(given - moved)) / 0.1
+        assert slopes[place] == pytest.approx(float(difference), abs=5e-3)
+    assert np.abs(slopes / weights.numpy() - 1).mean() > 0.02  # not those of the identity
+
+
 def test_each_augmentation_of_a_policy_has_its_own_numbers():
     seen = []
 

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan.cli import evaluate as evaluate_command
 from gan.cli import report as report_command
@@ -140,15 +142,23 @@ def test_a_conditional_run_gets_it_in_its_record_and_on_its_page(
     network = keras.models.load_model(tmp_path / "run/discriminator.keras")
     _, head = network.predict(digits.test_images / 127.5 - 1, batch_size=1000, verbose=0)
     share = np.mean(head.argmax(1) == digits.test_labels)
-    assert record["head_accuracy"] == pytest.approx(share, abs=1e-4)
-    assert f"D's head names the class of {share:.2%} of the test images" in said
+    assert record["metrics"]["head_accuracy"] == pytest.approx(share, abs=1e-4)
+    assert f"| head_accuracy ↑ | {record['metrics']['head_accuracy']:.4g} | - | - |  |" in said
+    least = min(row["samples"] for row in diversity)
+    assert record["metrics"]["class_diversity"] == least
+    assert f"| class_diversity | {least:.4g} | 1 (0) | - |  |" in said
+    board = EventAccumulator(str(tmp_path / "run/tensorboard"), {"tensors": 0})
+    board.Reload()
+    (event,) = board.Tensors("eval/2000_class_diversity")
+    assert tf.make_ndarray(event.tensor_proto).item() == pytest.approx(least)
 
 
 def test_another_run_gets_none_of_it(tiny_config, tmp_path, monkeypatch, capsys):
     config = tiny_config(dataset="mnist", steps=4)
     record, said, page = judged(tmp_path / "run", config, monkeypatch, capsys)
-    assert not {"condition_alignment", "class_diversity", "head_accuracy"} & set(record)
-    for words in ("alignment", "diversity", "head names"):
+    assert not {"condition_alignment", "class_diversity"} & set(record)
+    assert set(record["metrics"]) == {"classes"}
+    for words in ("alignment", "diversity", "head_accuracy"):
         assert words not in said.lower()
     assert "Condition alignment" not in page
     assert "Diversity within classes" not in page

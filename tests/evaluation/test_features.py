@@ -12,7 +12,7 @@ from absl.flags import FlagValues
 from experiments import train_features
 from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
-from gan.evaluation import features
+from gan.evaluation import feature_networks, features
 from gan.run.atomic_files import write_json
 
 # name -> (data set, network, test accuracy it must have)
@@ -44,7 +44,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", features.DIGESTS)
 def test_packaged_weights_are_small_and_have_their_digest(name):
-    path = features.PACKAGED / f"{name}.npz"
+    path = feature_networks.PACKAGED / f"{name}.npz"
     assert path.stat().st_size < 2e6
     assert hashlib.sha256(path.read_bytes()).hexdigest() == features.DIGESTS[name]
     with np.load(path, allow_pickle=False) as file:
@@ -54,7 +54,8 @@ def test_packaged_weights_are_small_and_have_their_digest(name):
 
 def test_the_package_ships_what_it_should():
     assert set(features.DIGESTS) == set(PACKAGED)
-    assert {p.name.removesuffix(".npz") for p in features.PACKAGED.glob("*.npz")} == set(PACKAGED)
+    weights = feature_networks.PACKAGED.glob("*.npz")
+    assert {path.name.removesuffix(".npz") for path in weights} == set(PACKAGED)
 
 
 @pytest.mark.parametrize("name", PACKAGED)
@@ -110,7 +111,7 @@ def test_features_do_not_depend_on_the_batch(monkeypatch):
 
 
 def test_damaged_package_weights_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "PACKAGED", tmp_path)
+    monkeypatch.setattr(feature_networks, "PACKAGED", tmp_path)
     (tmp_path / "mnist-cnn-a-v1.npz").write_bytes(b"other weights")
     data = load_dataset("mnist", "", print)
     with pytest.raises(UserError, match=r"mnist-cnn-a-v1\.npz: is missing or damaged, install"):

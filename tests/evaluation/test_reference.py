@@ -12,6 +12,7 @@ from gan.errors import UserError
 from gan.evaluation import (
     classification_accuracy,
     evaluate,
+    feature_networks,
     features,
     metrics,
     records,
@@ -265,7 +266,7 @@ def test_floors_are_computed_of_the_metrics_that_are_asked_for(seen, monkeypatch
 def test_floors_of_the_package_need_none_of_the_user(seen, tmp_path, monkeypatch):
     """What the package's table lacks is measured and kept beside it."""
     seen.extractor.provenance["packaged"] = True
-    monkeypatch.setattr(features, "PACKAGED", tmp_path)
+    monkeypatch.setattr(feature_networks, "PACKAGED", tmp_path)
     shipped = {"floors of 400 against 400 test": {"fcd": [3.0, 4.0]}, "sha256": "0" * 64}
     (tmp_path / "noise-v1.floors.json").write_text(json.dumps(shipped))
     assert reference.floors(seen.reference(), COUNT, ["fcd"]) == {"fcd": (3.0, 4.0)}
@@ -283,7 +284,7 @@ def test_constants_in_the_package_are_those_of_its_weights(
     seen, digest, used, tmp_path, monkeypatch
 ):
     seen.extractor.provenance["packaged"] = True
-    monkeypatch.setattr(features, "PACKAGED", tmp_path)
+    monkeypatch.setattr(feature_networks, "PACKAGED", tmp_path)
     shipped = {"features": 7.0, "pixels": 8.0}
     (tmp_path / "noise-v1.floors.json").write_text(
         json.dumps({"sha256": digest, "thresholds": shipped})
@@ -414,7 +415,7 @@ def mnist():
 
 def test_the_packaged_floors_are_those_of_mnist(mnist):
     """The light table whole, the large one where it is quick."""
-    table = json.loads((features.PACKAGED / "mnist-cnn-a-v1.floors.json").read_text())
+    table = json.loads((feature_networks.PACKAGED / "mnist-cnn-a-v1.floors.json").read_text())
     light, large = mnist.reference(count=2000), mnist.reference(count=10_000)
     for against, count, names in (
         (light, 2000, tuple(metrics.METRICS)),
@@ -439,7 +440,7 @@ def test_the_packaged_floors_are_those_of_mnist(mnist):
 
 @pytest.mark.parametrize("name", features.DIGESTS)
 def test_every_packaged_network_has_floors(name):
-    table = json.loads((features.PACKAGED / f"{name}.floors.json").read_text())
+    table = json.loads((feature_networks.PACKAGED / f"{name}.floors.json").read_text())
     assert table["sha256"] == features.DIGESTS[name]  # not those of older weights
     assert set(table) == {
         "sha256", "thresholds", "floors of 10000 against 10000 test",

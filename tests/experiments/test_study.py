@@ -74,9 +74,9 @@ def test_the_study_of_few_images_compares_augmentations_at_both_sizes(tmp_path):
 def test_runs_that_learned_few_images_are_judged_by_these(tmp_path, monkeypatch):
     """Copies are looked for among them; the feature network and the floors are the usual ones."""
     changes = {"steps": 2, "evaluate_every": 0, "jit_compile": False, "precision": "float32"}
-    study = table.Study(
-        "tiny", (0,), {"few": {"train_images": 1000}, "all": {}}, changes, num_images=2000
-    )
+    labels = {"conditional": True}
+    variants = {"few": {"train_images": 1000, **labels}, "all": labels}
+    study = table.Study("tiny", (0,), variants, changes, num_images=2000)
     monkeypatch.setattr(evaluation, "METRICS", ("fcd", "kid", "memorised_pixels"))
     monkeypatch.setattr(evaluation, "WEIGHTS", ("raw",))
     runs = table.runs_of(study, tmp_path)
@@ -85,6 +85,9 @@ def test_runs_that_learned_few_images_are_judged_by_these(tmp_path, monkeypatch)
     rows, floors = evaluation.evaluate_all(study, runs)
     assert [row["train_images"] for row in rows] == [1000, 0]
     assert floors["full"]["fcd"]["mean"] < 5
+    # With labels also how diverse each class is, which `report` has a column for.
+    assert floors["full"]["class_diversity"] == {"mean": 1.0, "sd": 0.0}
+    assert all(0 <= row["class_diversity"] < 1 for row in rows)
     found = [read_evaluations(run.directory / "evaluations.jsonl") for run in runs]
     assert [[r["reference"].get("learned") for r in records] for records in found] == [
         [1000, 1000], [None, None],

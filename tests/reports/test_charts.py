@@ -104,6 +104,25 @@ def test_a_penalty_has_a_chart_where_there_is_one(tmp_path):
     assert list(charts_of(write_run(tmp_path / "b", rows, penalty="r1"))) == ["penalty"]
 
 
+def test_heads_augmentations_and_classes_have_charts_where_they_are_logged(tmp_path):
+    logged = {"loss/d_auxiliary": 2.3, "loss/g_auxiliary": 2.1, "accuracy/auxiliary": 0.25,
+              "augment/probability": 0.1}  # fmt: skip
+    light = [
+        {"step": step, "source": "training", "metrics": {"class_diversity": 0.5 * step,
+         "head_accuracy": 0.9}}
+        for step in (1, 2)
+    ]  # fmt: skip
+    found = charts_of(
+        write_run(tmp_path / "run", [{**record, **logged} for record in RECORDS], light)
+    )
+    assert values_of(found["loss of the head"]) == [[2.3] * 3, [2.1] * 3]
+    assert values_of(found["accuracy of the head"]) == [[0.25] * 3]
+    assert values_of(found["probability of augmentations"]) == [[0.1] * 3]
+    assert values_of(found["class_diversity of the light evaluation"]) == [[0.5, 1.0]]
+    assert found["class_diversity of the light evaluation"]["level"] == 1.0
+    assert values_of(found["head_accuracy of the light evaluation"]) == [[0.9, 0.9]]
+
+
 def test_of_a_long_line_no_spike_is_lost():
     values = np.zeros(4799)
     values[[2015, 2403, 4798]] = 5.0, -3.0, 7.0

@@ -3,8 +3,10 @@
 import pytest
 
 from gan.data.datasets import dataset_from_config
+from gan.errors import UserError
 from gan.run.presets import PRESETS, from_preset
 from gan.training import trainer
+from gan.training.checks import check_rows
 from gan.training.state import build_state
 from support import call, weights_of
 
@@ -116,6 +118,19 @@ LITERAL = {
     "sgan": {"auxiliary": "sgan", "labelled_images": "100"},
     "tiny": {"generator": "tiny", "discriminator": "tiny", "steps": 2000},
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [n for n, row in LITERAL.items() if "beta_1" in row])
+def test_its_betas_are_for_its_optimizer(name):
+    for optimizer in ("adam", "rmsprop", "sgd"):
+        config = from_preset(name, {"optimizer": optimizer})
+        check_rows(config)
+        expected = (0.0, LITERAL[name]["beta_2"]) if optimizer == "adam" else (0.5, 0.999)
+        assert (config.beta_1, config.beta_2) == expected
+    given = from_preset(name, {"optimizer": "rmsprop", "beta_2": 0.9})
+    assert (given.beta_1, given.beta_2) == (0.5, 0.9)
+    with pytest.raises(UserError, match=r"^--beta_1=0.1: --optimizer=sgd does not read it"):
+        check_rows(from_preset(name, {"optimizer": "sgd", "beta_1": 0.1}))
 
 
 def test_presets_are_those_that_are_written_here():

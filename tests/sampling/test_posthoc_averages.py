@@ -15,6 +15,7 @@ from gan.cli import evaluate, export, sample
 from gan.errors import UserError
 from gan.evaluation import samples
 from gan.models.registry import GENERATORS, Network
+from gan.run import jsonl
 from gan.run.data_facts import read_data_facts
 from gan.run.saved_config import read_config
 from gan.sampling import generators, posthoc_averages
@@ -156,6 +157,21 @@ def test_evaluations_say_which_average_it_was(run_dir, monkeypatch):
     assert drawn.origin["step"] == STEPS
     expected = gan.sample(gan.load(run_dir, ema_sigma=0.15), range(10))
     assert np.array_equal(drawn.images, expected)
+
+
+def test_an_evaluation_needs_no_checkpoint(tiny_config, tmp_path, monkeypatch):
+    """Also where D has a head, whose accuracy is no property of an average of G."""
+    config = tiny_config(
+        dataset="mnist", auxiliary="acgan", conditional=True, posthoc_averages=True,
+        checkpoint_every=2, keep_checkpoints=1, steps=4,
+    )  # fmt: skip
+    train(config, tmp_path / "run", quiet=True)
+    assert not list((tmp_path / "run/checkpoints").glob("step-2.*"))
+    flags = ("--ema_sigma=0.1", "--checkpoint=2", "--num_images=1000", "--metrics=classes")
+    assert status_of(monkeypatch, evaluate, tmp_path / "run", *flags) == 0
+    record = jsonl.read_records(tmp_path / "run/evaluations.jsonl")[-1]
+    assert (record["step"], record["weights"]) == (2, "posthoc")
+    assert set(record["metrics"]) == {"classes", "class_diversity"}
 
 
 def test_what_there_is_not_is_refused(run_dir):

@@ -99,6 +99,29 @@ def test_a_direction_is_that_of_the_metric(runs):
     assert kind.best("fcd") is None
 
 
+def test_light_evaluations_are_beside_real_images_too(runs, monkeypatch, capsys):
+    """Their floors come with the package; diversity within classes is 1 by definition."""
+    digest = "558764ea985b459e0141afd046fdae88096fb4023c7f6f9b6dd9e4f3fce20191"
+    about = {
+        "num_images": 2000, "reference": {**TEST, "num_images": 2000},
+        "features": {"name": "mnist-cnn-a-v1", "sha256": digest}, "source": "training",
+    }  # fmt: skip
+    for seed in range(3):
+        for rate, diversity in ((2e-4, 1.4), (1e-3, 0.8)):
+            (runs / f"{rate}-{seed}/summary.json").write_text('{"step": 9, "status": "completed"}')
+            metrics = {"fcd": 0.5, "class_diversity": diversity + seed * 1e-3, "head_accuracy": 0.9}
+            evaluated(runs / f"{rate}-{seed}", metrics, **about)
+    kind = next(k for k in kinds_of(group_runs(find_runs([runs]))) if "2000" in k.title)
+    assert kind.floors["fcd"] == pytest.approx({"mean": 0.4115, "sd": 0.0710}, abs=1e-4)
+    assert kind.floors["class_diversity"] == {"mean": 1.0, "sd": 0.0}
+    assert "head_accuracy" not in kind.floors
+    assert kind.best("class_diversity") == 1  # above 1 is no merit
+    lines = table(monkeypatch, capsys, "runs", "--metrics=class_diversity,head_accuracy").out
+    assert "class_diversity" in lines
+    assert "head_accuracy ↑" in lines
+    assert re.search(r"(?m)^real images +1 \(0\)", lines)
+
+
 def test_values_on_both_sides_of_the_floor_are_as_good_if_they_are_as_far(runs):
     for seed, away in enumerate((-2e-5, 0, 2e-5)):
         for rate, value in ((2e-4, 0.0080), (1e-3, 0.01209)):

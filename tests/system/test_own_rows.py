@@ -7,14 +7,15 @@ import sys
 import pytest
 
 import gan
-from gan.cli import evaluate, export, report, sample, sweep, train
+from gan.algorithm.auxiliary import AUXILIARIES
+from gan.cli import evaluate, export, main, report, sample, sweep, train
 from gan.run import imports
 from gan.run.presets import PRESETS
 from gan.run.saved_config import read_values
 from gan.sweeps import training
 from gan.training import own_rows
 from gan.training.checks import TABLES
-from support import run_module, status_of
+from support import COMMANDS, run_module, status_of
 
 MINE = """
 import gan
@@ -241,10 +242,46 @@ def test_several_workers_get_the_file(mine, tmp_path):
     assert '"loss": "margin"' in done.stdout
 
 
-def test_help_says_it(monkeypatch, capsys):
-    for command in (train, sweep, sample, export, evaluate, report):
-        assert status_of(monkeypatch, command, "--help") == 0
-        assert "  --import (default: empty)\n" in capsys.readouterr().out
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_help_says_it(name, monkeypatch, capsys):
+    assert status_of(monkeypatch, COMMANDS[name], "--help") == 0
+    assert "  --import (default: empty)\n" in capsys.readouterr().out
+
+
+def test_an_own_head_needs_its_row_too(mine, tmp_path):
+    """Which networks are made by; with both it trains."""
+    acgan = AUXILIARIES["acgan"]
+    TABLES["auxiliary"]["mine"] = acgan
+    with pytest.raises(gan.errors.UserError) as error:
+        gan.train(tmp_path / "run", "tiny", auxiliary="mine", conditional=True)
+    assert str(error.value) == (
+        "auxiliary=mine: its head must be the row mine of gan.run.heads.HEADS"
+    )
+    assert not (tmp_path / "run").exists()
+    for line in (
+        "from gan.algorithm.auxiliary import AUXILIARIES",
+        "from gan.run.heads import HEADS",
+        "HEADS['ours'] = HEADS['acgan']._replace(few_labels=True)",
+        "AUXILIARIES['ours'] = AUXILIARIES['acgan']._replace(head=HEADS['ours'])",
+    ):
+        mine.write_text(f"{mine.read_text()}\n{line}")
+    flags = ("--preset=mine", "--auxiliary=ours", "--conditional", f"--run_dir={tmp_path / 'run'}")
+    done = run_module("experiments.train", f"--import={mine}", *flags)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_that_starts_from_one_with_own_rows_says_which_file(mine, tmp_path):
+    for flags in (
+        (f"--import={mine}", "--preset=mine", f"--run_dir={tmp_path / 'source'}"),
+        ("--preset=tiny", f"--run_dir={tmp_path / 'new'}", f"--init_from={tmp_path / 'source'}"),
+    ):
+        done = run_module("experiments.train", *flags, "--steps=2", "--nojit_compile")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"error: --init_from={tmp_path / 'source'}: the run was trained with --import={mine}, must "
+        "be given again (--generator=narrow: must be one of "
+    )
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from experiments import train_features
 from gan.cli import command, evaluate, sample, train
 from gan.data import formats
 from gan.errors import UserError
-from gan.evaluation import features
+from gan.evaluation import feature_networks
 from gan.run.config import Config
 from gan.run.presets import from_preset
 from gan.sampling import drawing
@@ -183,10 +183,10 @@ def test_no_command_unpickles(world, call):
 
 def test_feature_weights_with_another_digest_are_refused(world, call, monkeypatch):
     """In the package: metrics of changed weights would look like ours."""
-    shutil.copytree(features.PACKAGED, world / "weights")
+    shutil.copytree(feature_networks.PACKAGED, world / "weights")
     path = world / "weights/mnist-cnn-a-v1.npz"
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
-    monkeypatch.setattr(features, "PACKAGED", world / "weights")
+    monkeypatch.setattr(feature_networks, "PACKAGED", world / "weights")
     result = call(evaluate, "--run_dir=a/b/run")
     assert_refused(result, "mnist-cnn-a-v1.npz: is missing or damaged, install tapegan again")
 

@@ -52,6 +52,18 @@ def test_a_resumed_run_continues_exactly(schedule, jit, tiny_config, tmp_path, m
         assert path[4 * number + 3] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
+def test_every_update_of_d_shows_it_images(schedule, tiny_config, tmp_path, monkeypatch):
+    """Three updates a step, 16 images each: a move is 4 x 3 x 16 / 1920 = 0.1."""
+    monkeypatch.setattr("gan.algorithm.ada.IMAGES", 1920)
+    config = tiny_config(
+        **ADA | {"ada_target": 1e-6}, schedule=schedule, d_steps=3, steps=8, batch_size=16,
+        d_learning_rate=0.01,
+    )  # fmt: skip
+    summary = train(config, tmp_path / "run", quiet=True)
+    assert summary["augment/probability"] == pytest.approx(0.2, abs=1e-6)
+
+
 def test_the_probability_is_logged_everywhere(tiny_config, tmp_path):
     summary = train(tiny_config(**ADA, steps=4), tmp_path / "ada", quiet=True)
     records = jsonl.read_records(tmp_path / "ada/metrics.jsonl")
