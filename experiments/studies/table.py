@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.folder_sets import PLACE, SETS
+from gan.algorithm.losses import LOSSES
 from gan.run.config import FOLDER
 from gan.run.presets import PRESETS, R3
 from gan.sweeps.runs import Run
@@ -119,6 +120,13 @@ STUDIES: dict[str, Study] = {
         seeds=(0, 1, 2),
         variants={name: {"labelled_images": name} for name in ("100", "1000", "all")},
         common={**SHORT, "steps": 5000, "evaluate_every": 1000},
+    ),
+    # The losses of --loss that need no penalty, all else alike.
+    "losses": Study(
+        "mlp",
+        seeds=(0, 1, 2),
+        variants={name: {"loss": name} for name in LOSSES if name != "wasserstein"},
+        common={**SHORT, "evaluate_every": 2500},
     ),
     "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
     # What augmentation is worth where images are few; its loss has logits with a sign, for ADA.
