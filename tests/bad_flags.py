@@ -174,7 +174,7 @@ COMBINATIONS = [
     ("train", "--penalty=r1 --on_collapse=stop --evaluate_every=0", "--on_collapse=stop: none of"),
     ("train", "--optimizer=sgd --beta_2=0.9", "--beta_2=0.9: --optimizer=sgd does not read it, on"),
     ("train", "--optimizer=rmsprop --beta_1=0", "--beta_1=0.0: --optimizer=rmsprop does not read"),
-    ("train", "--preset=wgan --optimizer=sgd", "--beta_2=0.99: --optimizer=sgd does not read it"),
+    ("train", "--preset=small --optimizer=sgd --beta_1=0", "--beta_1=0.0: --optimizer=sgd does no"),
     ("train", "--ada_target=0.6", "--ada_target=0.6: needs --augment, whose probability it is ab"),
     ("train", "--augment_probability=0.5", "--augment_probability=0.5: needs --augment, whose"),
     ("train", "--augment=translation --ada_target=0.6 --augment_probability=0.5",

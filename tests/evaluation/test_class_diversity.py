@@ -50,9 +50,10 @@ def test_real_digits_of_a_class_in_place_of_samples():
     collapsed = np.flatnonzero(labels == 3)
     images[collapsed] = images[collapsed[0]]
     comparison = real.reference(count=2000).compare(images)
-    record = {}
+    record = {"metrics": {"fcd": 1.0}}
     evaluate.add_class_diversity(record, comparison, real, labels, ())
     rows = {row["name"]: row["samples"] for row in record["class_diversity"]}
+    assert record["metrics"] == {"fcd": 1.0, "class_diversity": rows["3"]}
     assert rows.pop("3") < 1e-3
     assert len(rows) == 9
     assert min(rows.values()) > 0.8
