@@ -7,9 +7,10 @@ from typing import Any
 from experiments.studies.table import Study
 from gan.data.datasets import Dataset, dataset_from_config, with_train_images
 from gan.evaluation import evaluate, reference
+from gan.evaluation.constants import OF_DIVERSITY
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.inception import evaluate as inception
-from gan.evaluation.metrics import METRICS, Floor, applicable
+from gan.evaluation.metrics import METRICS, applicable
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.records import evaluation_record, mode_record
 from gan.run import jsonl, layout
@@ -175,7 +176,7 @@ def judge_images(
     other_floors = reference.floors(references["cnn-b", 0, full_count], full_count)
     floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
     if all(run.config.conditional for run in runs):
-        floors["full"]["class_diversity"] = Floor(1.0, 0.0)._asdict()  # by definition
+        floors["full"]["class_diversity"] = OF_DIVERSITY._asdict()
     rows = []
     for run in completed(runs):
         records = read_metrics(run.directory / layout.METRICS_FILE)

@@ -17,15 +17,7 @@ from gan.errors import UserError
 from gan.run import saved_config
 from gan.run.config import Config
 from gan.run.fields import INT32, option
-from gan.sweeps.runs import (
-    COMPLETED,
-    NEW,
-    STOPPED,
-    Run,
-    combinations,
-    other_runs,
-    refuse_another_run,
-)
+from gan.sweeps.runs import COMPLETED, STOPPED, Run, combinations, other_runs, refuse_another_run
 from gan.sweeps.runs import state_of as state_in
 from gan.sweeps.training import Ended, last_error, train_all
 from gan.training.checks import check_image_size, check_rows
@@ -154,16 +146,12 @@ def check(runs: list[Run], out: Path) -> None:
         check_image_size(config)
         check_memory(config, ())
         refuse_another_run(run)
-    if begun := {run.config.init_from for run in runs if needs_source(run)}:
+    if begun := [run for run in runs if run.config.init_from]:
         with command.importing():
-            from gan.training.init_from import find_source
-        for place in sorted(begun):
+            from gan.training.init_from import find_source, needs_source
+        needed = (run.config.init_from for run in begun if needs_source(run.directory))
+        for place in dict.fromkeys(needed):
             find_source(Path(place))
-
-
-def needs_source(run: Run) -> bool:
-    """Tells whether a run will begin from another one."""
-    return bool(run.config.init_from) and state_in(run.directory, run.config.steps) == NEW
 
 
 def report(out: Path, runs: list[Run], ended: Ended) -> int:

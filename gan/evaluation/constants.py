@@ -17,6 +17,8 @@ from gan.run.cache import cache_directory
 from gan.run.files import read_text
 from gan.version import __version__
 
+OF_DIVERSITY = Floor(1.0, 0.0)  # of real images within their classes, by definition
+
 
 class Constants(NamedTuple):
     """The tables of a feature network on some data; an entry is a name and a dict."""
@@ -84,11 +86,11 @@ def floors_key(num_images: object, real_images: object, split: object) -> str:
 def floors_of_record(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """Returns what real images get in an evaluation: as its record says, or else the package.
 
-    Their diversity within classes is 1 by definition.
+    Also their diversity within classes, where it was evaluated.
     """
     floors = dict(record.get("floors") or packaged_floors(record))
     if "class_diversity" in record.get("metrics", {}):
-        floors["class_diversity"] = Floor(1.0, 0.0)._asdict()
+        floors["class_diversity"] = OF_DIVERSITY._asdict()
     return floors
 
 

@@ -97,7 +97,7 @@ def test_folders_of_the_same_name_are_two_runs():
         ("--run_dir=x", "--run_dir: is not a flag of this command"),
         ("--out=run", "--out=run: is a run itself, must be a directory for runs"),
         ("--out=file", "--out=file: is a file, must be a directory for runs"),
-        ("--init_from=run,nothing", "--init_from=nothing: is not a run, it has no config.json"),
+        ("--init_from=nothing,run", "--init_from=nothing: is not a run, it has no config.json"),
         ("--latent_dim=8,2147483647", "--latent_dim=2147483647: is too much with "),
         ("--dataset=image_folder:x --image_size=33", "--image_size=33: --generator=dcgan_dense"),
         ("--out=mixed --steps=9 --batch_size=7", "--run_dir=mixed/seed=0: holds a run of another "
