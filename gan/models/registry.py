@@ -48,6 +48,10 @@ DISCRIMINATORS: dict[str, Network] = {
     "dcgan": Network(dcgan_discriminator, halves=True),
     "dcgan_tiny": Network(partial(dcgan_discriminator, widths=(8, 16)), halves=True),
     "dcgan_dense": Network(partial(dcgan_discriminator, hidden=448), halves=True),
+    # For images on a black background.
+    "dcgan_dense_on_black": Network(
+        partial(dcgan_discriminator, hidden=448, offset=1.0), halves=True
+    ),
     "dcgan_dense_tiny": Network(
         partial(dcgan_discriminator, widths=(8, 16), hidden=32), halves=True
     ),

@@ -214,6 +214,24 @@ def test_a_convolution_at_full_resolution_draws_the_images(shape, count):
     assert (images.shape, images.dtype) == ((4, *shape), "float32")
 
 
+@pytest.mark.parametrize(("classes", "policy"), [(0, "float32"), (10, "mixed_bfloat16")])
+def test_on_black_black_is_zero(classes, policy):
+    """At first no bias moves a logit, so that an image of zeros has 0, and only this one."""
+    spec = NetworkSpec((28, 28, 1), classes=classes, norm="none", policy=policy, seed=3)
+    on_black = DISCRIMINATORS["dcgan_dense_on_black"].build(spec)
+    usual = DISCRIMINATORS["dcgan_dense"].build(spec)
+    labels = [np.arange(4, dtype=np.int32)] if classes else []
+    images = np.full((4, 28, 28, 1), -1, np.float32)
+    images[1:, 9:19, 9:19] = [[[[-0.5]]], [[[0.0]]], [[[1.0]]]]
+    logits = on_black([images, *labels] if labels else images)
+    assert not logits[0].numpy().any()
+    assert (np.abs(logits[1:]) > 1e-3).all()
+    shifted = usual([images + 1, *labels] if labels else images + 1)
+    assert same([logits.numpy()], [shifted.numpy()])
+    assert differ_everywhere([logits.numpy()], [usual([images, *labels] if labels else images)])
+    assert on_black.count_params() == usual.count_params()
+
+
 def test_neighbouring_pixels_are_drawn_by_the_same_weights():
     """A transposed convolution of stride 2 draws checkerboards of maps that are all alike."""
     drawn = {}
