@@ -48,12 +48,12 @@ def main(values: FlagValues) -> int:
         config = saved_config.read_config(run_dir)
         steps = sorted(int(path.rpartition("-")[2]) for path in find_checkpoints(run_dir, "latest"))
         data = dataset_from_config(config, command.tell, values["data_dir"].value)
-        test = data.labelled
-        if test is None or data.stack > 1 or config.pack > 1:
-            raise UserError(f"--runs={run_dir}: must be of labelled images, one at a time")
-        inputs = [to_float(tf.constant(test.test_images[:MOST_IMAGES]))]
-        if config.conditional and config.auxiliary == "none":
-            inputs.append(tf.constant(test.test_labels[:MOST_IMAGES], tf.int32))
+        images, labels = data.test_images, data.test_labels
+        if images is None or data.stack > 1 or config.pack > 1:
+            raise UserError(f"--runs={run_dir}: must have test images, which D sees one at a time")
+        inputs = [to_float(tf.constant(images[:MOST_IMAGES]))]
+        if labels is not None and config.conditional and config.auxiliary == "none":
+            inputs.append(tf.constant(labels[:MOST_IMAGES], tf.int32))
         for step in steps:
             discriminator = restore_discriminator(run_dir, config, data, str(step))
             counts = units_of_one_sign(discriminator, inputs)

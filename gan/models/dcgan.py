@@ -4,7 +4,6 @@ References:
     Radford et al. 2016, arXiv:1511.06434, section 3.
     Chen et al. 2016, arXiv:1606.03657, appendix C.1, for the hidden dense layers (`dcgan_dense`).
     Miyato et al. 2018, arXiv:1802.05957, table 3, for G's 3x3 convolution (`sndcgan_dense`).
-    LeCun et al. 1998, Efficient BackProp, section 4.3, for inputs with a mean near 0 (`..._on_black`).
 """
 
 from __future__ import annotations
@@ -53,19 +52,14 @@ def dcgan_discriminator(
 
     8 MFLOP for an image of 28x28x1. BatchNorm by default, which the first layer never has; a
     gradient penalty needs another normalisation. `widths` and `hidden` are those of
-    `dcgan_generator`; the dense layer comes after the others. `offset` is added to images first.
-    With 1, black is 0, and so is the padding of convolutions. Where most pixels are black and count
-    as -1, each step of Adam moves what a unit gets from them by the sum of its kernel; R1 and R2
-    shrink how much units vary, not this, until each has one sign for all images and D is linear.
+    `dcgan_generator`; the dense layer comes after the others. For `offset` see
+    `LayerBuilder.images`.
     """
     norm = spec.resolved_norm("batch")
     make = LayerBuilder(spec, DISCRIMINATOR_STREAM, norm, kernels(norm))
     times = spec.halved()[0]
-    images = keras.Input(spec.image_shape, name="images")
+    images, x = make.images(offset)
     first, *others = widths_of(widths, times)
-    x = images
-    if offset:
-        x = keras.layers.Rescaling(1.0, offset=offset, dtype="float32")(x)
     x = make.leaky(make.conv(x, first, 4, 2))
     for filters in others:
         x = make.leaky(make.batch_norm(make.conv(x, filters, 4, 2)))

@@ -214,6 +214,22 @@ class LayerBuilder:
         joined = keras.layers.Concatenate(dtype=self.policy)([latents, embedded])
         return [latents, labels], joined
 
+    def images(self, offset: float = 0.0) -> tuple[Any, Any]:
+        """Returns the input of a discriminator and what its first layer sees: images plus `offset`.
+
+        With 1 black is 0, and so is the padding of convolutions. Where most pixels are black and
+        count as -1, each step of Adam moves what a unit gets from them by the sum of its kernel. R1
+        and R2 shrink how much a unit varies, not this: in the end units have one sign for all
+        images, and D is linear, see docs/results.md.
+
+        References:
+            LeCun et al. 1998, Efficient BackProp, section 4.3: inputs should have means near 0.
+        """
+        images = keras.Input(self.spec.image_shape, name="images")
+        if not offset:
+            return images, images
+        return images, keras.layers.Rescaling(1.0, offset, dtype="float32")(images)
+
     def tanh_images(self, x: Any) -> Any:
         """Returns images in -1..1, float32."""
         return keras.layers.Activation("tanh", dtype="float32", name="images")(x)

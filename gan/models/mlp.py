@@ -27,14 +27,17 @@ def mlp_generator(spec: NetworkSpec, widths: Sequence[int] = (256, 512, 1024)) -
     return make.model(inputs, images, "generator")
 
 
-def mlp_discriminator(spec: NetworkSpec, widths: Sequence[int] = (512, 256)) -> keras.Model:
+def mlp_discriminator(
+    spec: NetworkSpec, widths: Sequence[int] = (512, 256), offset: float = 0.0
+) -> keras.Model:
     """Returns the discriminator of the original script, without its sigmoid, by default plain.
 
-    Dense and LeakyReLU for each width, then Dense 1. 533,505 parameters for 28x28x1.
+    Dense and LeakyReLU for each width, then Dense 1. 533,505 parameters for 28x28x1. For `offset`
+    see `LayerBuilder.images`.
     """
     make = LayerBuilder(spec, DISCRIMINATOR_STREAM, spec.resolved_norm("none"), momentum=0.8)
-    images = keras.Input(spec.image_shape, name="images")
-    x = make.flatten(images)
+    images, x = make.images(offset)
+    x = make.flatten(x)
     for width in widths:
         x = make.batch_norm(make.leaky(make.dense(x, width)))
     return make.discriminator(images, x)

@@ -44,11 +44,12 @@ GENERATORS: dict[str, Network] = {
 }
 DISCRIMINATORS: dict[str, Network] = {
     "mlp": Network(mlp_discriminator, dense=True),
+    # For images on black, where R1 and R2 make a discriminator linear.
+    "mlp_on_black": Network(partial(mlp_discriminator, offset=1.0), dense=True),
     "tiny": Network(partial(mlp_discriminator, widths=(32,)), dense=True),
     "dcgan": Network(dcgan_discriminator, halves=True),
     "dcgan_tiny": Network(partial(dcgan_discriminator, widths=(8, 16)), halves=True),
     "dcgan_dense": Network(partial(dcgan_discriminator, hidden=448), halves=True),
-    # For images on a black background.
     "dcgan_dense_on_black": Network(
         partial(dcgan_discriminator, hidden=448, offset=1.0), halves=True
     ),

@@ -70,5 +70,5 @@ def test_what_it_cannot_look_at(tmp_path, trained_once, monkeypatch, capsys):
     assert (
         capsys.readouterr()
         .err.splitlines()[-1]
-        .endswith("must be of labelled images, one at a time")
+        .endswith("must have test images, which D sees one at a time")
     )

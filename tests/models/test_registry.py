@@ -214,12 +214,13 @@ def test_a_convolution_at_full_resolution_draws_the_images(shape, count):
     assert (images.shape, images.dtype) == ((4, *shape), "float32")
 
 
+@pytest.mark.parametrize("name", ["mlp", "dcgan_dense"])
 @pytest.mark.parametrize(("classes", "policy"), [(0, "float32"), (10, "mixed_bfloat16")])
-def test_on_black_black_is_zero(classes, policy):
+def test_on_black_black_is_zero(name, classes, policy):
     """At first no bias moves a logit, so that an image of zeros has 0, and only this one."""
     spec = NetworkSpec((28, 28, 1), classes=classes, norm="none", policy=policy, seed=3)
-    on_black = DISCRIMINATORS["dcgan_dense_on_black"].build(spec)
-    usual = DISCRIMINATORS["dcgan_dense"].build(spec)
+    on_black = DISCRIMINATORS[f"{name}_on_black"].build(spec)
+    usual = DISCRIMINATORS[name].build(spec)
     labels = [np.arange(4, dtype=np.int32)] if classes else []
     images = np.full((4, 28, 28, 1), -1, np.float32)
     images[1:, 9:19, 9:19] = [[[[-0.5]]], [[[0.0]]], [[[1.0]]]]
