@@ -37,6 +37,7 @@ OTHERS = {
     "class_diversity": "distance to the nearest sample of the same class, over that of real "
     "images; of the class where it is least",
     "head_accuracy": "share of test images whose class the discriminator's head names",
+    "linear_units": "share of units of one sign for all images, of a layer of the discriminator",
     "modes": "modes of the data that samples cover",
     "high_quality": "share of samples within 3 sd of a mode",
     "reverse_kl": "KL divergence from the uniform distribution over the modes, in nats",

@@ -41,8 +41,8 @@ CHARTS: tuple[tuple[str, Mapping[str, str]], ...] = (
 )
 # Of the light evaluation, as far as it has them.
 LIGHT = (
-    "fcd", "coverage", "classes", "class_diversity", "head_accuracy", "modes", "reverse_kl",
-    "high_quality", "sd_ratio",
+    "fcd", "coverage", "classes", "class_diversity", "head_accuracy", "linear_units", "modes",
+    "reverse_kl", "high_quality", "sd_ratio",
 )  # fmt: skip
 FALLING = ("fcd", "reverse_kl")  # by orders of magnitude
 

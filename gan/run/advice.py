@@ -26,6 +26,11 @@ FAILURES = (
         "a higher --d_learning_rate, or a smaller --penalty_weight",
     ),
     Failure(
+        "D is linear",
+        r"^collapsed at step .*\bdiscriminator_linear: ",
+        "for images on black --discriminator=dcgan_dense_on_black or mlp_on_black",
+    ),
+    Failure(
         "Mode collapse",
         r"^collapsed at step .*\b(mode|class)_collapse: ",
         "--preset=mlp_r3, --pack=2, or a lower --d_learning_rate",

@@ -13,7 +13,10 @@ from gan.run.records import is_number
 Record = dict[str, Any]  # of metrics.jsonl or evaluations.jsonl
 
 # Each has a row in gan/run/advice.py.
-SIGNS = ("discriminator_won", "discriminator_dead", "mode_collapse", "class_collapse")
+SIGNS = (
+    "discriminator_won", "discriminator_dead", "discriminator_linear", "mode_collapse",
+    "class_collapse",
+)  # fmt: skip
 
 SPAN_KIMG = 256.0  # what a rule on D looks back at: 1,000 steps of the default run
 LEAST_RECORDS = 3  # in that span
@@ -21,11 +24,13 @@ LEAST_RECORDS = 3  # in that span
 WON_ACCURACY, WON_GAP = 0.99, 6.0  # on both kinds of images; mean real minus mean fake logit
 DEAD_ACCURACY, DEAD_GAP = 0.52, 0.05  # over both kinds of images
 D_METRICS = ("accuracy/real", "accuracy/fake", "logits/real", "logits/fake")
+UNITS = ("linear_units",)
 MODE_METRICS = ("fcd", "coverage")  # and classes, of data that have some
 LEAST_EVALUATIONS = 2  # two in a row, and one before them
 NAMED = 5  # classes in a message
 LOW_COVERAGE = 0.1  # real images get 0.95
 LOW_CLASSES = 0.5  # of those that as many real images have
+LINEAR_UNITS = 0.9  # of a layer of D; healthy runs have up to a third, later a sixth
 LOW_DIVERSITY = 0.2  # within a class; real images get 1, see gan/evaluation/class_diversity.py
 IMPROVEMENT = 0.95  # an FCD below this part of the best one before is progress
 
@@ -60,6 +65,14 @@ def collapse_signs(
                 f"D does not tell real from fake for {SPAN_KIMG:.0f} kimg (accuracy {mean:.2f}, "
                 f"logit gap at most {max(gaps):.2f}), so G learns nothing from it"
             )
+    of_units = [
+        e["metrics"]["linear_units"] for e in evaluations if has_numbers(e["metrics"], UNITS)
+    ]
+    if len(of_units) > 1 and min(of_units[-2:]) >= LINEAR_UNITS:
+        signs["discriminator_linear"] = (
+            f"{min(of_units[-2:]):.0%} of the units of a layer of D have one sign for all images, "
+            "so D is nearly linear"
+        )
     complete = [e for e in evaluations if tells_modes(e)]
     if len(complete) > LEAST_EVALUATIONS:
         *before, last_but_one, last = complete

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.algorithm import linear_units
 from gan.algorithm.batch_norm_statistics import ROUGHLY, measure_statistics, statistics_inputs
 from gan.algorithm.head_accuracy import head_accuracy
 from gan.algorithm.step import GanState, finite_metrics
@@ -153,8 +154,7 @@ def evaluate(run: Run) -> None:
         with run.timer("evaluations"), run.console.working("evaluating"):
             record = evaluator(run.sampled_generator, step)
         record = {"weights": run.config.sample_weights, **record}
-        if (found := accuracy_of_head(run)) is not None:
-            record["metrics"] = {**record["metrics"], "head_accuracy": found}
+        record["metrics"] = {**record["metrics"], **metrics_of_d(run)}
         with run.task("records"):
             run.log.evaluation(step, run.kimg, run.seconds, name, record)
     devices.release_memory()
@@ -168,16 +168,24 @@ def evaluate(run: Run) -> None:
             save(run.best, run.state)
 
 
-def accuracy_of_head(run: Run) -> float | None:
-    """Returns how many test images D's head names, 0..1; None if it names none, or has none."""
-    test = run.data.labelled
-    if not names_classes(run.config.auxiliary) or test is None:
-        return None
+def metrics_of_d(run: Run) -> dict[str, float]:
+    """Returns what is known of D itself, as far as its head and its penalty ask for it.
+
+    "head_accuracy" is the share of test images whose class it names, "linear_units" that of its
+    units that have one sign.
+    """
+    found = {}
+    config, data, discriminator = run.config, run.data, run.state.discriminator
     with run.timer("evaluations"):
-        shown = slice(MOST_NAMED)
-        return head_accuracy(
-            run.state.discriminator, test.test_images[shown], test.test_labels[shown]
-        )
+        if names_classes(config.auxiliary) and (test := data.labelled):
+            shown = slice(MOST_NAMED)
+            images, labels = test.test_images[shown], test.test_labels[shown]
+            found["head_accuracy"] = head_accuracy(discriminator, images, labels)
+        if config.penalty in linear_units.PENALTIES and (
+            counts := linear_units.units_of_one_sign(discriminator, config, data)
+        ):
+            found["linear_units"] = linear_units.linear_share(counts)
+    return found
 
 
 def log_metrics(run: Run) -> None:

@@ -199,6 +199,25 @@ def test_the_rules_on_d_are_for_logits_that_are_log_odds():
         assert not has_log_odds(Config(**changes))
 
 
+def test_a_discriminator_of_linear_units():
+    """`small` had 0.98 in a run that stayed behind; runs that did not have at most a third."""
+
+    def of_units(*shares):
+        found = [evaluation(i, 5 / i, 0.9) for i in range(1, len(shares) + 1)]
+        for one, share in zip(found, shares, strict=True):
+            one["metrics"]["linear_units"] = share
+        return collapse.collapse_signs([], found, log_odds=False)
+
+    found = of_units(0.1, 0.96, 0.912)
+    assert found == {
+        "discriminator_linear": "91% of the units of a layer of D have one sign for all images, so "
+        "D is nearly linear"
+    }
+    assert list(of_units(0.96, None, 0.96)) == ["discriminator_linear"]
+    for shares in ((), (1.0,), (1.0, 0.89), (0.89, 1.0), (1.0, 1.0, 0.3), (None, 1.0)):
+        assert of_units(*shares) == {}
+
+
 def test_what_lacks_a_number_is_passed_over():
     """Of an evaluator of one's own, of a metric that was not finite, or of a run from elsewhere."""
     won = {"real": 1.0, "fake": 1.0, "gap": 9.0}
