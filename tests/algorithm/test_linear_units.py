@@ -77,12 +77,16 @@ def test_labels_are_those_of_the_images():
 
 
 def test_of_packed_and_stacked_images_it_sees_all_channels():
+    """Units of two channels: their sum and their difference. Half of the images are bright."""
     images = keras.Input([1, 1, 2])
-    model = keras.Model(images, layers.LeakyReLU()(layers.Flatten()(images)))
-    bright = Dataset(np.full([60, 1, 1, 1], 255, np.uint8))
-    assert units_of_one_sign(model, Config(pack=2), bright) == [(2, 2)]
-    stacked = grey(*[255] * 1000)._replace(stack=2)
-    assert units_of_one_sign(model, Config(), stacked) == [(0, 2)]
+    dense = layers.Dense(2)
+    x = layers.LeakyReLU()(dense(layers.Flatten()(images)))
+    model = keras.Model(images, layers.Dense(1)(x))
+    dense.set_weights([np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([0.0, 0.1])])
+    half = grey(*[255] * 1000)
+    # Packed ones are alike; channels of a stack are drawn apart, and differ in half of the cases.
+    assert units_of_one_sign(model, Config(pack=2), half) == [(1, 2)]
+    assert units_of_one_sign(model, Config(), half._replace(stack=2)) == [(0, 2)]
 
 
 def test_layers_that_tell_nothing_are_left_out():
