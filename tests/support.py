@@ -15,6 +15,7 @@ from experiments import (
     docs_site,
     folder_sets,
     launch,
+    linear_units,
     package_generator,
     reference,
     soak,
@@ -45,7 +46,7 @@ COMMANDS = {
     "launch": launch, "export": export, "report": report, "compare": compare,
     "reference": reference, "folder_sets": folder_sets, "project": project,
     "sweep": sweep, "table": table, "ls": ls, "package_generator": package_generator,
-    "docs_site": docs_site, "tensorboard": tensorboard,
+    "docs_site": docs_site, "tensorboard": tensorboard, "linear_units": linear_units,
 }  # fmt: skip
 
 

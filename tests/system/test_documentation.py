@@ -37,6 +37,7 @@ RUN_FLAG = {
     "compare": "runs",
     "table": "runs",
     "ls": "runs",
+    "linear_units": "runs",
     "tensorboard": "runs",
 }  # where RUN goes, if not to run_dir
 ONE_PLACE = (
