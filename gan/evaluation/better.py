@@ -9,7 +9,7 @@ from gan.evaluation.metrics import row_of
 # Of metrics that have no row in `METRICS`.
 BETTER = {
     "modes": "higher", "high_quality": "higher", "reverse_kl": "lower", "sd_ratio": "real",
-    "class_diversity": "real", "head_accuracy": "higher",
+    "class_diversity": "real", "head_accuracy": "higher", "linear_units": "lower",
 }  # fmt: skip
 ARROWS = {"lower": "↓", "higher": "↑", "real": "", "": ""}
 

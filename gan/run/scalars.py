@@ -53,7 +53,7 @@ METRICS: Mapping[str, str] = {
     "spectrum_distance": "mean absolute log ratio of the power spectra; lower is better",
     "head_accuracy": "share of test images whose class D's head names, 0 to 1; higher is better",
     "linear_units": "share of units of one sign for all images, 0 to 1, of D's layer with most of "
-    "them; near 1 D is linear",
+    "them; lower is better",
     "modes": "number of modes of the data that samples reach; higher is better",
     "high_quality": "share of points within 3 standard deviations of a mode; higher is better",
     "reverse_kl": "KL divergence of the samples' modes from equal shares, nats; lower is better",
