@@ -31,7 +31,7 @@ FLAGS = [
     ("train", "--g_norm=layer", "--g_norm=layer: must be one of default, none, batch, spectral"),
     ("train", "--d_norm=Batch", "--d_norm=Batch: must be one of default, none, batch, spectral"),
     ("train", "--generator=vgg", "--generator=vgg: must be one of mlp, tiny, dcgan"),
-    ("train", "--discriminator=MLP", "--discriminator=MLP: must be one of mlp, tiny, dcgan"),
+    ("train", "--discriminator=MLP", "--discriminator=MLP: must be one of mlp, mlp_on_black,"),
     ("train", "--keep_best=kid", "--keep_best=kid: must be one of none, fcd"),
     ("train", "--on_collapse=pray", "--on_collapse=pray: must be one of warn, stop"),
     ("train", "--sample_weights=avg", "--sample_weights=avg: must be one of ema, raw"),
