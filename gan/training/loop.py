@@ -181,9 +181,9 @@ def metrics_of_d(run: Run) -> dict[str, float]:
             shown = slice(MOST_NAMED)
             images, labels = test.test_images[shown], test.test_labels[shown]
             found["head_accuracy"] = head_accuracy(discriminator, images, labels)
-        if config.penalty in linear_units.PENALTIES and (
-            counts := linear_units.units_of_one_sign(discriminator, config, data)
-        ):
+        # Of points a D is often linear in its sines and cosines, and good at that.
+        watched = config.penalty in linear_units.PENALTIES and len(data.shape) == 3
+        if watched and (counts := linear_units.units_of_one_sign(discriminator, config, data)):
             found["linear_units"] = linear_units.linear_share(counts)
     return found
 

@@ -136,6 +136,14 @@ def test_it_is_evaluated_where_a_penalty_makes_it(changes, evaluated, tiny_confi
         assert record["metrics"].get("linear_units", 0.0) in [i / 10 for i in range(9)]
 
 
+def test_it_is_not_evaluated_of_points(tiny_config, tmp_path):
+    changes = {"dataset": "gaussian_ring", "generator": "toy_tiny", "discriminator": "toy_tiny"}
+    config = tiny_config(**R1, **changes, evaluate_every=6)
+    train(config, tmp_path / "run", make_evaluators=light, quiet=True)
+    records = read_records(tmp_path / "run/evaluations.jsonl")
+    assert [set(record["metrics"]) for record in records] == [{"fcd"}, {"fcd"}]
+
+
 def test_a_linear_discriminator_stops_the_run(tiny_config, tmp_path):
     config = tiny_config(**R1, steps=60, evaluate_every=8, on_collapse="stop")
     expected = (
