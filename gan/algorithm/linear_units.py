@@ -29,9 +29,9 @@ def units_of_one_sign(
 ) -> list[tuple[int, int]]:
     """Returns of each LeakyReLU and ReLU how many of its inputs have one sign, and how many it has.
 
-    One sign is that of at least `ALMOST_ALL` of a unit's inputs over training examples of each part
-    of the data. A unit of a convolution is a channel, at all places. Layers that a network calls
-    more than once are left out.
+    One sign is that of at least `ALMOST_ALL` of a unit's inputs over `EXAMPLES` training examples.
+    A unit of a convolution is a channel, at all places. Layers that a network calls more than once
+    are left out.
     """
     inputs = [layer.input for layer in discriminator.layers if is_called_once(layer)]
     if not inputs:

@@ -24,7 +24,6 @@ LEAST_RECORDS = 3  # in that span
 WON_ACCURACY, WON_GAP = 0.99, 6.0  # on both kinds of images; mean real minus mean fake logit
 DEAD_ACCURACY, DEAD_GAP = 0.52, 0.05  # over both kinds of images
 D_METRICS = ("accuracy/real", "accuracy/fake", "logits/real", "logits/fake")
-UNITS = ("linear_units",)
 MODE_METRICS = ("fcd", "coverage")  # and classes, of data that have some
 LEAST_EVALUATIONS = 2  # two in a row, and one before them
 NAMED = 5  # classes in a message
@@ -65,9 +64,8 @@ def collapse_signs(
                 f"D does not tell real from fake for {SPAN_KIMG:.0f} kimg (accuracy {mean:.2f}, "
                 f"logit gap at most {max(gaps):.2f}), so G learns nothing from it"
             )
-    of_units = [
-        e["metrics"]["linear_units"] for e in evaluations if has_numbers(e["metrics"], UNITS)
-    ]
+    of_units = [e["metrics"].get("linear_units") for e in evaluations]
+    of_units = [share for share in of_units if is_number(share)]
     if len(of_units) > 1 and min(of_units[-2:]) >= LINEAR_UNITS:
         signs["discriminator_linear"] = (
             f"{min(of_units[-2:]):.0%} of the units of a layer of D have one sign for all images, "
