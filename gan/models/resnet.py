@@ -62,8 +62,8 @@ def resnet_discriminator(
     """
     make = LayerBuilder(spec, DISCRIMINATOR_STREAM, spec.resolved_norm("none", NORMS), scaled(1.0))
     widths = widths_of(widths, spec.halved()[0] + 1)
-    images = keras.Input(spec.image_shape, name="images")
-    x = make.conv(images, widths[0], 3)
+    images, x = make.images()
+    x = make.conv(x, widths[0], 3)
     depth = blocks * len(widths)
     for i, filters in enumerate(widths):
         if i:

@@ -29,7 +29,7 @@ LEAST_EVALUATIONS = 2  # two in a row, and one before them
 NAMED = 5  # classes in a message
 LOW_COVERAGE = 0.1  # real images get 0.95
 LOW_CLASSES = 0.5  # of those that as many real images have
-LINEAR_UNITS = 0.9  # of a layer of D; healthy runs have up to a third, later a sixth
+LINEAR_UNITS = 0.9  # of a layer of D; recipes that do well have at most a third
 LOW_DIVERSITY = 0.2  # within a class; real images get 1, see gan/evaluation/class_diversity.py
 IMPROVEMENT = 0.95  # an FCD below this part of the best one before is progress
 

@@ -150,11 +150,12 @@ def measure_average(run: Run) -> None:
 def evaluate(run: Run) -> None:
     """Calls the evaluators; keeps the checkpoint if it is the best one and that is asked for."""
     step, metric = run.step, run.config.keep_best
+    of_d = metrics_of_d(run) if run.evaluators else {}  # workers but the chief have none
     for name, evaluator in run.evaluators.items():
         with run.timer("evaluations"), run.console.working("evaluating"):
             record = evaluator(run.sampled_generator, step)
         record = {"weights": run.config.sample_weights, **record}
-        record["metrics"] = {**record["metrics"], **metrics_of_d(run)}
+        record["metrics"] = {**record["metrics"], **of_d}
         with run.task("records"):
             run.log.evaluation(step, run.kimg, run.seconds, name, record)
     devices.release_memory()
