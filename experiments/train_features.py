@@ -62,11 +62,15 @@ def main(values: FlagValues) -> int:
             table = {"sha256": extractor.provenance["sha256"], "data": digest}
         if "thresholds" not in table:
             table["thresholds"] = reference.compute_thresholds(real)
+        if "dcr share" not in table:
+            table["dcr share"] = reference.compute_dcr_share(real)
         for count in (10_000, LIGHT_IMAGES):
             split = real.reference(count=count)
             key = constants.floors_key(count, split.count, split.split)
             rows = table.setdefault(key, {})
-            if new := [metric for metric in METRICS if metric not in rows]:
+            if new := [
+                name for name in METRICS if name not in rows and not METRICS[name].no_copies
+            ]:
                 rows |= reference.compute_floors(split, count, new)
         write_json(floors, table)
     except OSError as error:

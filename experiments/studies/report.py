@@ -42,6 +42,7 @@ MORE: tuple[Column, ...] = (
     ("class_kl", "class KL·10³ ↓", 1000, 1),
     ("memorised_features", "copies, features %", 100, 2),
     ("memorised_pixels", "copies, pixels %", 100, 2),
+    ("dcr_share", "nearer to training images %", 100, 1),
     ("class_diversity", "diversity", 1, 2),
 )
 

@@ -158,7 +158,7 @@ def evaluate(
         )
     if asked is not None:
         add_class_diversity(record, comparison, reference.real, asked, class_names)
-    if any(METRICS[name].finds_copies for name in names):
+    if any(METRICS[name].no_copies for name in names):
         return record, nearest_picture(comparison)
     return record, None
 

@@ -66,8 +66,16 @@ class Reference(Protocol):
         """The features of these."""
 
     @property
+    def held_out(self) -> Features:
+        """The features of all test images, which no sample can be a copy of."""
+
+    @property
     def thresholds(self) -> dict[str, float]:
         """`memorisation_threshold` in "features" and in "pixels"."""
+
+    @property
+    def dcr_share(self) -> tuple[float, int]:
+        """`dcr_share` of training images beside the others, and how many these were."""
 
     @property
     def pixels(self) -> PixelStatistics:
@@ -113,6 +121,11 @@ class Comparison:
         return nearest(self.fake, self.reference.training.features)
 
     @functools.cached_property
+    def nearest_held_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """The `nearest` test images, by their features."""
+        return nearest(self.fake, self.reference.held_out.features)
+
+    @functools.cached_property
     def nearest_in_pixels(self) -> tuple[np.ndarray, np.ndarray]:
         """The `nearest` training images, by their pixels."""
         return nearest_images(self.images, self.reference.learned)
@@ -132,7 +145,9 @@ class Metric(NamedTuple):
     compute: Callable[[Comparison], float]
     convention: str
     details: Mapping[str, Callable[[Comparison], Any]] = {}  # what else stands in the record
-    finds_copies: bool = False  # of training images, which get MEMORISED_QUANTILE by definition
+    # Set where it finds copies of training images, whose floor cannot be drawn from these: what
+    # images get that are no copies, a share 0..1, and of how many images that is known.
+    no_copies: Callable[[Reference], tuple[float, int]] | None = None
     needs_classes: bool = False  # data with labels, and a feature network that tells them
 
     def suspicious(self, value: float, mean: float, sd: float) -> bool:
@@ -211,12 +226,18 @@ METRICS: dict[str, Metric] = {
         "real", MEMORISED_QUANTILE,
         lambda c: memorised_share(c.nearest_in_features[0], c.reference.thresholds["features"]),
         "share of samples nearer to a training image, in features, than the 1 % nearest test "
-        "images", finds_copies=True,
+        "images", no_copies=lambda reference: memorised_by_definition(reference),
     ),
     "memorised_pixels": Metric(
         "real", MEMORISED_QUANTILE,
         lambda c: memorised_share(c.nearest_in_pixels[0], c.reference.thresholds["pixels"]),
-        "the same, in pixels", finds_copies=True,
+        "the same, in pixels", no_copies=lambda reference: memorised_by_definition(reference),
+    ),
+    "dcr_share": Metric(
+        "real", lambda reference, count: reference.dcr_share[0],
+        lambda c: dcr_share(c.nearest_in_features[0], c.nearest_held_out[0]),
+        "share of samples nearer to a training image, in features, than to all test images",
+        no_copies=lambda reference: reference.dcr_share,
     ),
     "histogram_distance": Metric(
         "lower", 0, lambda c: histogram_distance(c.reference.pixels, c.pixels),
@@ -293,6 +314,18 @@ def floors_of(draws: Sequence[Mapping[str, float]]) -> dict[str, Floor]:
     """Returns the floors of metrics, from their values in each draw."""
     columns = {name: [values[name] for values in draws] for name in draws[0]}
     return {n: Floor(float(np.mean(c)), float(np.std(c, ddof=1))) for n, c in columns.items()}
+
+
+def floor_without_copies(metric: Metric, reference: Reference, count: int) -> Floor | None:
+    """Returns what `count` images get that are no copies, None of a metric that finds none.
+
+    The standard deviation is that of a share of so many images beside one that is known itself from
+    a number of images.
+    """
+    if metric.no_copies is None:
+        return None
+    share, known_of = metric.no_copies(reference)
+    return Floor(share, float(np.sqrt(share * (1 - share) * (1 / count + 1 / known_of))))
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -426,10 +459,17 @@ def own_neighbours(points: np.ndarray, k: int) -> np.ndarray:
     return neighbours
 
 
-def nearest(queries: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the squared distance [Q] of each query to the nearest point, and its index [Q]."""
+def nearest(
+    queries: np.ndarray, points: np.ndarray, own: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the squared distance [Q] of each query to the nearest point, and its index [Q].
+
+    `own` [Q] says which point each query itself is; it does not count.
+    """
     minima, indices = np.empty(len(queries)), np.empty(len(queries), np.int64)
     for rows, distances in squared_distances(queries, points):
+        if own is not None:
+            distances[np.arange(len(distances)), own[rows]] = np.inf
         indices[rows] = distances.argmin(1)
         minima[rows] = distances[np.arange(len(distances)), indices[rows]]
     return minima, indices
@@ -590,6 +630,22 @@ def memorised_share(sample_distances: np.ndarray, threshold: float) -> float:
 def memorisation_threshold(test_distances: np.ndarray) -> float:
     """Returns the 1 % quantile of the distances of test images to the nearest training image."""
     return float(np.quantile(test_distances, MEMORISED_QUANTILE))
+
+
+def memorised_by_definition(reference: Reference) -> tuple[float, int]:
+    """Returns the share of test images that are below their own threshold, and their number."""
+    return MEMORISED_QUANTILE, len(reference.data.test_images)
+
+
+def dcr_share(to_training: np.ndarray, to_test: np.ndarray) -> float:
+    """Returns the share of samples that are nearer to training images than to test images.
+
+    Of distances [N] to the nearest of either; equal ones count half. Where nothing is copied it is
+    the training images' part of all images, whether samples are plain or strange, because both
+    sides are as far away. Distance to closest record: Platzer and Reutterer 2021,
+    doi:10.3389/fdata.2021.679939.
+    """
+    return float(np.mean(to_training < to_test) + np.mean(to_training == to_test) / 2)
 
 
 def flatten(images: np.ndarray) -> np.ndarray:

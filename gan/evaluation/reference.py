@@ -8,6 +8,7 @@ in the user's cache.
 import dataclasses
 import functools
 from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from gan.evaluation.constants import Constants, floors_key
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import (
     FLOOR_DRAWS,
-    MEMORISED_QUANTILE,
     METRICS,
     Comparison,
     Features,
@@ -30,7 +30,7 @@ from gan.evaluation.pixel_statistics import PixelStatistics, pixel_statistics
 
 LEAST_REAL = 100  # images to compare with; blocks of KID would have fewer than ten
 MOST_TESTS = 10_000  # images of a folder that are held out and looked at
-MOST_POOL = 60_000  # training images that floors are drawn from; all of MNIST's
+MOST_POOL = 60_000  # training images that floors are of; all of MNIST's
 AT_ONCE = 1000  # of these that are in memory at a time, of a larger folder
 
 
@@ -107,10 +107,22 @@ class RealFeatures:
 
         To one that is learned: few images lie farther from others than many do.
         """
-        key = "thresholds"
-        if self.chosen is not None:
-            key += f" of {len(self.chosen)}, {array_digest(self.chosen)[:12]}"
-        return self.constants.cached(key, lambda: compute_thresholds(self))
+        return self.constants.cached(self.key("thresholds"), lambda: compute_thresholds(self))
+
+    @functools.cached_property
+    def dcr_share(self) -> tuple[float, int]:
+        """The share of training images nearer to another one than to test images, and of how many.
+
+        Of those that are learned.
+        """
+        found = self.constants.cached(self.key("dcr share"), lambda: compute_dcr_share(self))
+        return found["share"], found["images"]
+
+    def key(self, name: str) -> str:
+        """Returns the key of a constant that depends on the images that are learned."""
+        if self.chosen is None:
+            return name
+        return f"{name} of {len(self.chosen)}, {array_digest(self.chosen)[:12]}"
 
     def reference(self, split: str = "test", count: int = 10_000) -> "Reference":
         """Returns the reference for `count` samples.
@@ -176,9 +188,19 @@ class Reference:
         return self.real.training_learned
 
     @property
+    def held_out(self) -> Features:
+        """The features of all test images."""
+        return self.real.test
+
+    @property
     def thresholds(self) -> dict[str, float]:
         """See `RealFeatures`."""
         return self.real.thresholds
+
+    @property
+    def dcr_share(self) -> tuple[float, int]:
+        """See `RealFeatures`."""
+        return self.real.dcr_share
 
     def compare(self, images: np.ndarray) -> Comparison:
         """Returns samples [N, H, W, C] uint8 beside the reference, to compute metrics of."""
@@ -281,24 +303,26 @@ def floors(reference: Reference, count: int, names: Collection[str] = METRICS) -
         )
     names = metrics.applicable(names, reference.real.has_classes)
     constants, key = reference.real.constants, floors_key(count, reference.count, reference.split)
+    drawn = [name for name in names if not METRICS[name].no_copies]
     rows = constants.find(key)
-    if new := [name for name in names if name not in rows]:
+    if new := [name for name in drawn if name not in rows]:
         rows |= constants.add(key, compute_floors(reference, count, new))
-    return {name: Floor(*rows[name]) for name in names}
+    return {
+        name: metrics.floor_without_copies(METRICS[name], reference, count) or Floor(*rows[name])
+        for name in names
+    }
 
 
 def compute_floors(
-    reference: Reference, count: int, names: Collection[str] = METRICS
+    reference: Reference, count: int, names: Collection[str]
 ) -> dict[str, list[float]]:
     """Returns [mean, sd] of metrics over `FLOOR_DRAWS` draws of `count` training images.
 
     With the split "train" the draws come from the training images outside of the reference.
-    Metrics that find copies get 1 % by definition: their threshold is that quantile of the test
-    images.
+    Metrics that find copies have other floors, see ``metrics.floor_without_copies``.
     """
     real = reference.real
     real.print_fn(f"measuring what {count:,} real images get, {FLOOR_DRAWS} draws, once")
-    drawn = [name for name in names if not METRICS[name].finds_copies]
     available = real.order[reference.count if reference.split == "train" else 0 :]
     pool = available[: max(MOST_POOL, 2 * count)]
     seen, places = real.features_of(pool)
@@ -307,11 +331,8 @@ def compute_floors(
         chosen = np.random.default_rng([1, draw]).choice(pool, count, replace=False)
         samples = Features(*(part[places[chosen]] for part in seen))
         comparison = Comparison(reference, samples, real.data.train_images[chosen])
-        draws.append(metrics.compute(comparison, drawn))
-    share, tests = MEMORISED_QUANTILE, len(real.data.test_images)
-    copies = Floor(share, float(np.sqrt(share * (1 - share) * (1 / count + 1 / tests))))
-    measured = metrics.floors_of(draws)
-    return {name: list(measured.get(name, copies)) for name in names}
+        draws.append(metrics.compute(comparison, names))
+    return {name: list(floor) for name, floor in metrics.floors_of(draws).items()}
 
 
 def compute_thresholds(real: RealFeatures) -> dict[str, float]:
@@ -323,3 +344,16 @@ def compute_thresholds(real: RealFeatures) -> dict[str, float]:
         "features": metrics.memorisation_threshold(in_features),
         "pixels": metrics.memorisation_threshold(in_pixels),
     }
+
+
+def compute_dcr_share(real: RealFeatures) -> dict[str, Any]:
+    """Returns the "share" of training images nearer to another one than to test images.
+
+    And of how many "images", a fixed draw of those that are learned.
+    """
+    real.print_fn("measuring how near training images are to the others, once")
+    training = real.training_learned.features
+    drawn = np.random.default_rng(0).permutation(len(training))[:MOST_POOL]
+    to_others, _ = metrics.nearest(training[drawn], training, drawn)
+    to_test, _ = metrics.nearest(training[drawn], real.test.features)
+    return {"share": metrics.dcr_share(to_others, to_test), "images": len(drawn)}

@@ -49,6 +49,8 @@ METRICS: Mapping[str, str] = {
     "as real images is best",
     "memorised_pixels": "share of samples that nearly are training images, by pixels, 0 to 1; as "
     "real images is best",
+    "dcr_share": "share of samples nearer to a training image than to all test images, 0 to 1; as "
+    "real images is best",
     "histogram_distance": "distance of the histograms of grey levels, 0 to 1; lower is better",
     "spectrum_distance": "mean absolute log ratio of the power spectra; lower is better",
     "head_accuracy": "share of test images whose class D's head names, 0 to 1; higher is better",

@@ -270,6 +270,30 @@ def test_memorised_shares():
     assert share(gaussians(4, 1000, 4, mean=9)) == 0
 
 
+def test_the_share_nearer_to_training_images_is_their_part_of_all_images():
+    """Where nothing is copied, even of plain samples, which look memorised; ties count half."""
+    training, test = gaussians(0, 3000, 4), gaussians(1, 1000, 4)
+    threshold = metrics.memorisation_threshold(metrics.nearest(test, training)[0])
+    plain = 0.7 * gaussians(3, 2000, 4)
+    assert metrics.memorised_share(metrics.nearest(plain, training)[0], threshold) > 0.015
+    share = lambda x: metrics.dcr_share(  # noqa: E731
+        metrics.nearest(x, training)[0], metrics.nearest(x, test)[0]
+    )
+    for samples in (gaussians(2, 2000, 4), plain, 1.5 * gaussians(4, 2000, 4)):
+        assert share(samples) == pytest.approx(0.75, abs=0.03)
+    assert share(np.concatenate([training[:400], gaussians(5, 1600, 4)])) == pytest.approx(
+        0.2 + 0.8 * 0.75, abs=0.03
+    )
+    assert metrics.dcr_share(np.array([1, 2, 3, 3]), np.array([2, 2, 1, 4])) == 0.625
+
+
+def test_a_point_is_not_its_own_neighbour():
+    points = np.array([[0.0], [1.0], [3.0], [3.5]])
+    distances, indices = metrics.nearest(points[[3, 0]], points, np.array([3, 0]))
+    assert (distances.tolist(), indices.tolist()) == ([0.25, 1.0], [2, 1])
+    assert metrics.nearest(points[[3, 0]], points)[1].tolist() == [3, 0]
+
+
 def test_suspicion_is_on_the_side_that_real_images_do_not_reach():
     suspicious = {name: metrics.METRICS[name].suspicious for name in metrics.METRICS}
     assert suspicious["fcd"](0.7, 1.0, 0.1)

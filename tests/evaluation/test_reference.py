@@ -119,7 +119,12 @@ def test_copies_are_looked_for_among_the_images_that_were_learned(seen):
     other = seen.data.train_images[300:400]
     others = reference.RealFeatures("noise", seen.data, seen.extractor, said.append, other)
     assert others.thresholds != few.thresholds  # not from the cache of those
-    assert reference.floors(few.reference(), 400) == reference.floors(seen.reference(), 400)
+    floors = [reference.floors(real.reference(), 400) for real in (few, others, seen)]
+    # 100 of 500 images, 3,000 of 3,400: as many as are nearer where none is a copy.
+    for floor, share in zip(floors, (0.2, 0.2, 3000 / 3400), strict=True):
+        assert floor.pop("dcr_share").mean == pytest.approx(share, abs=0.13)
+    assert len({real.dcr_share for real in (few, others, seen)}) == 3
+    assert floors[0] == floors[1] == floors[2]
     for split in ("test", "train"):
         ours, all_of_it = (real.reference(split).features for real in (few, seen))
         assert np.array_equal(ours.features, all_of_it.features)
@@ -140,7 +145,7 @@ def test_what_metrics_share_is_computed_once(seen, monkeypatch):
     calls.clear()
     metrics.compute(comparison, metrics.METRICS)
     metrics.details(comparison, metrics.METRICS)
-    assert calls == ["kid", "neighbour_metrics", "class_metrics", "nearest", "nearest"]
+    assert calls == ["kid", "neighbour_metrics", "class_metrics", "nearest", "nearest", "nearest"]
 
 
 def test_a_metric_is_one_function_and_one_row(seen, monkeypatch):
@@ -193,6 +198,33 @@ def test_copies_of_training_images_are_found_and_shown(seen):
     assert (distances[:20] == 0).all()
 
 
+def test_copies_are_nearer_to_training_images_than_new_images_are(seen):
+    training, test = seen.data.train_images, seen.data.test_images
+    to_others, to_test = (
+        ((training[:, None].astype(int) - others.astype(int)) ** 2).sum((2, 3, 4))
+        for others in (training, test)
+    )
+    np.fill_diagonal(to_others, 10**9)
+    floor = np.mean(to_others.min(1) < to_test.min(1))
+    assert seen.dcr_share == (pytest.approx(floor, abs=0.002), 3000)  # ties, in float32
+    found = reference.floors(seen.reference(), COUNT, ["dcr_share"])["dcr_share"]
+    deviation = np.sqrt(floor * (1 - floor) * (1 / COUNT + 1 / 3000))
+    assert found == (pytest.approx(floor, abs=0.002), pytest.approx(deviation, rel=0.01))
+    half = np.concatenate([pictures(6, 200), training[:200]])
+    values, suspicious = {}, {}
+    for name, images in {"new": pictures(5, COUNT), "half": half}.items():
+        record, picture = evaluate.evaluate(
+            images, seen.reference(), ["dcr_share", "memorised_features"]
+        )
+        values[name], suspicious[name] = record["metrics"], record["suspicious"]
+        assert record["floors"]["dcr_share"] == found._asdict()
+        assert record["ideals"]["dcr_share"] == found.mean
+        assert picture is not None
+    assert values["new"]["dcr_share"] == pytest.approx(floor, abs=3 * deviation)
+    assert values["half"]["dcr_share"] == pytest.approx(0.5 + floor / 2, abs=3 * deviation)
+    assert suspicious == {"new": [], "half": ["dcr_share", "memorised_features"]}
+
+
 def test_floors_are_what_training_images_get(seen):
     against = seen.reference()
     floors = reference.floors(against, COUNT)
@@ -232,7 +264,7 @@ def test_floors_are_computed_once(seen, tmp_path):
     assert computed() == 3
     assert set(json.loads(path.read_text())) == {
         "floors of 400 against 400 test", "floors of 200 against 200 test",
-        "floors of 200 against 200 train",
+        "floors of 200 against 200 train", "dcr share",
     }  # fmt: skip
     for damaged in ("{torn", '{"floors of 400 against 400 test": 7}'):
         path.write_text(damaged)
@@ -243,7 +275,8 @@ def test_floors_are_computed_once(seen, tmp_path):
 
 def test_floors_are_computed_of_the_metrics_that_are_asked_for(seen, monkeypatch):
     """Once each, whatever they are asked for beside; all tables say the same."""
-    everything = reference.compute_floors(seen.reference(), COUNT)
+    drawn = [name for name, row in metrics.METRICS.items() if not row.no_copies]
+    everything = reference.compute_floors(seen.reference(), COUNT, drawn)
     computed = []
 
     def compute_floors(reference, count, names):
@@ -256,10 +289,11 @@ def test_floors_are_computed_of_the_metrics_that_are_asked_for(seen, monkeypatch
     assert list(record["floors"]) == ["kid", "fcd"]
     found = reference.floors(seen.reference(), COUNT, ["fcd", "recall"])
     assert found == {"fcd": tuple(everything["fcd"]), "recall": tuple(everything["recall"])}
-    rest = [name for name in metrics.METRICS if name not in ("kid", "fcd", "recall")]
+    rest = [name for name in drawn if name not in ("kid", "fcd", "recall")]
     for _ in range(2):
         found = reference.floors(seen.reference(), COUNT)
-        assert list(found.items()) == [(name, tuple(everything[name])) for name in metrics.METRICS]
+        assert list(found) == list(metrics.METRICS)
+        assert {name: list(found[name]) for name in drawn} == everything
     assert computed == [["kid", "fcd"], ["recall"], rest]
 
 
@@ -417,12 +451,13 @@ def test_the_packaged_floors_are_those_of_mnist(mnist):
     """The light table whole, the large one where it is quick."""
     table = json.loads((feature_networks.PACKAGED / "mnist-cnn-a-v1.floors.json").read_text())
     light, large = mnist.reference(count=2000), mnist.reference(count=10_000)
+    drawn = [name for name, row in metrics.METRICS.items() if not row.no_copies]
     for against, count, names in (
-        (light, 2000, tuple(metrics.METRICS)),
+        (light, 2000, drawn),
         (large, 10_000, ("fcd", "classifier_score", "classes", "class_kl")),
     ):
         shipped = table[floors_key(count, against.count, against.split)]
-        assert list(shipped) == list(metrics.METRICS)
+        assert list(shipped) == drawn
         for name, (mean, sd) in reference.compute_floors(against, count, names).items():
             near = 0.05 * shipped[name][1] + 1e-9  # other processors round otherwise
             assert mean == pytest.approx(shipped[name][0], abs=near), name
@@ -436,6 +471,13 @@ def test_the_packaged_floors_are_those_of_mnist(mnist):
     )
     # 1 % of the test images: of these 500 about five.
     assert 0 < np.sum(distances < table["thresholds"]["pixels"]) < 15
+    # Of 600 images as of all 60,000, which take a minute.
+    some, training = mnist.training.features[::100], mnist.training.features
+    to_others = [np.partition(((one - training) ** 2).sum(1), 1)[1] for one in some]
+    to_test = [((one - mnist.test.features) ** 2).sum(1).min() for one in some]
+    share = np.mean(np.less(to_others, to_test))
+    assert table["dcr share"] == {"share": pytest.approx(share, abs=0.03), "images": 60_000}
+    assert mnist.dcr_share == (table["dcr share"]["share"], 60_000)
 
 
 @pytest.mark.parametrize("name", features.DIGESTS)
@@ -443,11 +485,13 @@ def test_every_packaged_network_has_floors(name):
     table = json.loads((feature_networks.PACKAGED / f"{name}.floors.json").read_text())
     assert table["sha256"] == features.DIGESTS[name]  # not those of older weights
     assert set(table) == {
-        "sha256", "thresholds", "floors of 10000 against 10000 test",
+        "sha256", "thresholds", "dcr share", "floors of 10000 against 10000 test",
         "floors of 2000 against 2000 test",
     }  # fmt: skip
     for key in [key for key in table if key.startswith("floors")]:
-        assert list(table[key]) == list(metrics.METRICS)
+        assert list(table[key]) == [
+            name for name, row in metrics.METRICS.items() if not row.no_copies
+        ]
 
 
 def test_mnists_ceilings(mnist):
