@@ -89,6 +89,11 @@ LITERAL = {
     "mlp_r3": {
         **R3, "penalty_decay_steps": 15_000, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3,
     },
+    "cgan_r3": {
+        **R3, "penalty_decay_steps": 7500, "d_learning_rate": 8e-4, "g_learning_rate": 2e-3,
+        "g_learning_rate_decay": "cosine", "learning_rate_decay_steps": 15_000, "steps": 15_000,
+        "discriminator": "mlp_on_black", "conditional": True, "latent_dim": 32,
+    },
     "ring": {
         **POINTS, "dataset": "gaussian_ring", "steps": 10_000, "learning_rate_decay_steps": 10_000,
         "penalty_decay_steps": 7500,
