@@ -68,9 +68,7 @@ def main(values: FlagValues) -> int:
             split = real.reference(count=count)
             key = constants.floors_key(count, split.count, split.split)
             rows = table.setdefault(key, {})
-            if new := [
-                name for name in METRICS if name not in rows and not METRICS[name].no_copies
-            ]:
+            if new := [metric for metric in METRICS if metric not in rows]:
                 rows |= reference.compute_floors(split, count, new)
         write_json(floors, table)
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from experiments.studies.table import Study
 from gan.data.datasets import Dataset, dataset_from_config, with_train_images
 from gan.evaluation import evaluate, reference
-from gan.evaluation.constants import OF_DIVERSITY
+from gan.evaluation.constants import OF_DIVERSITY, OF_LEARNED
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.inception import evaluate as inception
 from gan.evaluation.metrics import METRICS, applicable
@@ -174,6 +174,9 @@ def judge_images(
         for kind, count in (("full", full_count), ("light", light))
     }
     other_floors = reference.floors(references["cnn-b", 0, full_count], full_count)
+    if len(sizes) > 1:  # each has its own
+        for name in OF_LEARNED:
+            floors["full"].pop(name, None)
     floors["full"]["fcd_b"] = other_floors["fcd"]._asdict()
     if all(run.config.conditional for run in runs):
         floors["full"]["class_diversity"] = OF_DIVERSITY._asdict()

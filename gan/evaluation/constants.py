@@ -6,7 +6,7 @@ these are for. The user's are in the cache, by the digests of network and data.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +15,11 @@ from gan.evaluation.metrics import Floor
 from gan.run.atomic_files import write_json
 from gan.run.cache import cache_directory
 from gan.run.files import read_text
+from gan.run.records import is_number
 from gan.version import __version__
 
+# Metrics whose floor depends on which training images were learned: few are far apart.
+OF_LEARNED = ("dcr_share",)
 OF_DIVERSITY = Floor(1.0, 0.0)  # of real images within their classes, by definition
 
 
@@ -75,7 +78,14 @@ def read_table(path: Path) -> dict[str, Any]:
 def entry(table: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Returns an entry of a table, {} if there is none or it is damaged."""
     found = table.get(key)
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and all(map(is_measured, found.values())) else {}
+
+
+def is_measured(value: Any) -> bool:
+    """Tells whether a value of a table is a number, or a mean and a standard deviation."""
+    if isinstance(value, list):
+        return len(value) == 2 and all(map(is_number, value))
+    return is_number(value)
 
 
 def floors_key(num_images: object, real_images: object, split: object) -> str:
@@ -94,6 +104,23 @@ def floors_of_record(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return floors
 
 
+def common_floors(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the floors of evaluations in one table; of several of a metric the last one."""
+    floors: dict[str, Any] = {}
+    learned = set()
+    for record in records:
+        floors |= floors_of_record(record)
+        learned.add(str(learned_in(record)))
+    dropped = OF_LEARNED if len(learned) > 1 else ()
+    return {name: floor for name, floor in floors.items() if name not in dropped}
+
+
+def learned_in(record: Mapping[str, Any]) -> Any:
+    """Returns how many training images a run learned, None: all of them."""
+    reference = record.get("reference")
+    return reference.get("learned") if isinstance(reference, Mapping) else None
+
+
 def packaged_floors(record: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Returns the floors of an evaluation's metrics that come with the package, {} if none do.
 
@@ -110,4 +137,7 @@ def packaged_floors(record: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     if table.get("sha256") != about.get("sha256"):
         return {}
     key = floors_key(record.get("num_images"), reference.get("num_images"), reference.get("split"))
-    return {metric: Floor(*row)._asdict() for metric, row in entry(table, key).items()}
+    rows = entry(table, key)
+    if learned_in(record):
+        rows = {name: row for name, row in rows.items() if name not in OF_LEARNED}
+    return {metric: Floor(*row)._asdict() for metric, row in rows.items()}

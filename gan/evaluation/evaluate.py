@@ -139,9 +139,9 @@ def evaluate(
     record = evaluation_record(reference, comparison, names, advance)
     advance("floors" if has_floors else "no floors, there are too few training images to draw from")
     floors = floors_of(reference, len(images), names) if has_floors else {}
-    ideals = reference.ideals(len(images))
+    ideals = reference.ideals(len(images), names)
     record["floors"] = {name: floor._asdict() for name, floor in floors.items()}
-    record["ideals"] = {name: ideals[name] for name in names}
+    record["ideals"] = ideals
     record["suspicious"] = [
         name for name, floor in floors.items()
         if METRICS[name].suspicious(record["metrics"][name], *floor)

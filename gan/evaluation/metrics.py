@@ -226,12 +226,13 @@ METRICS: dict[str, Metric] = {
         "real", MEMORISED_QUANTILE,
         lambda c: memorised_share(c.nearest_in_features[0], c.reference.thresholds["features"]),
         "share of samples nearer to a training image, in features, than the 1 % nearest test "
-        "images", no_copies=lambda reference: memorised_by_definition(reference),
+        "images", no_copies=lambda reference: (MEMORISED_QUANTILE, len(reference.data.test_images)),
     ),
     "memorised_pixels": Metric(
         "real", MEMORISED_QUANTILE,
         lambda c: memorised_share(c.nearest_in_pixels[0], c.reference.thresholds["pixels"]),
-        "the same, in pixels", no_copies=lambda reference: memorised_by_definition(reference),
+        "the same, in pixels",
+        no_copies=lambda reference: (MEMORISED_QUANTILE, len(reference.data.test_images)),
     ),
     "dcr_share": Metric(
         "real", lambda reference, count: reference.dcr_share[0],
@@ -316,16 +317,15 @@ def floors_of(draws: Sequence[Mapping[str, float]]) -> dict[str, Floor]:
     return {n: Floor(float(np.mean(c)), float(np.std(c, ddof=1))) for n, c in columns.items()}
 
 
-def floor_without_copies(metric: Metric, reference: Reference, count: int) -> Floor | None:
-    """Returns what `count` images get that are no copies, None of a metric that finds none.
+def floor_without_copies(share: float, known_of: int, count: int) -> Floor:
+    """Returns the floor of a share of `count` images that is known from a number of images.
 
-    The standard deviation is that of a share of so many images beside one that is known itself from
-    a number of images.
+    Of a few images it may be known as 0 or 1, but not without doubt: one in n + 2 is the rule of
+    succession.
     """
-    if metric.no_copies is None:
-        return None
-    share, known_of = metric.no_copies(reference)
-    return Floor(share, float(np.sqrt(share * (1 - share) * (1 / count + 1 / known_of))))
+    doubtful = 1 / (known_of + 2)
+    p = min(max(share, doubtful), 1 - doubtful)
+    return Floor(share, float(np.sqrt(p * (1 - p) * (1 / count + 1 / known_of))))
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -630,11 +630,6 @@ def memorised_share(sample_distances: np.ndarray, threshold: float) -> float:
 def memorisation_threshold(test_distances: np.ndarray) -> float:
     """Returns the 1 % quantile of the distances of test images to the nearest training image."""
     return float(np.quantile(test_distances, MEMORISED_QUANTILE))
-
-
-def memorised_by_definition(reference: Reference) -> tuple[float, int]:
-    """Returns the share of test images that are below their own threshold, and their number."""
-    return MEMORISED_QUANTILE, len(reference.data.test_images)
 
 
 def dcr_share(to_training: np.ndarray, to_test: np.ndarray) -> float:

@@ -120,9 +120,12 @@ class RealFeatures:
 
     def key(self, name: str) -> str:
         """Returns the key of a constant that depends on the images that are learned."""
-        if self.chosen is None:
-            return name
-        return f"{name} of {len(self.chosen)}, {array_digest(self.chosen)[:12]}"
+        return name if self.chosen is None else f"{name} of {self.chosen_in_words}"
+
+    @functools.cached_property
+    def chosen_in_words(self) -> str:
+        """How many and which training images are learned, where it is not all of them."""
+        return f"{len(self.learned)}, {array_digest(self.learned)[:12]}"
 
     def reference(self, split: str = "test", count: int = 10_000) -> "Reference":
         """Returns the reference for `count` samples.
@@ -206,12 +209,15 @@ class Reference:
         """Returns samples [N, H, W, C] uint8 beside the reference, to compute metrics of."""
         return Comparison(self, self.real.extractor(images), images)
 
-    def ideals(self, count: int) -> dict[str, float]:
-        """Returns what `count` images of the same distribution get on average, or the ceiling."""
+    def ideals(self, count: int, names: Collection[str] = METRICS) -> dict[str, float]:
+        """Returns what `count` images of the same distribution get on average, or the ceiling.
+
+        Of the metrics `names`, without those that need classes where there are none.
+        """
+        rows = {name: METRICS[name] for name in metrics.applicable(names, self.real.has_classes)}
         return {
             name: metric.ideal(self, count) if callable(metric.ideal) else metric.ideal
-            for name, metric in METRICS.items()
-            if self.real.has_classes or not metric.needs_classes
+            for name, metric in rows.items()
         }
 
 
@@ -303,24 +309,35 @@ def floors(reference: Reference, count: int, names: Collection[str] = METRICS) -
         )
     names = metrics.applicable(names, reference.real.has_classes)
     constants, key = reference.real.constants, floors_key(count, reference.count, reference.split)
-    drawn = [name for name in names if not METRICS[name].no_copies]
+    # Tables are of all training images; what is no copy of a part of them is told apart.
+    apart = [] if reference.real.chosen is None else [n for n in names if METRICS[n].no_copies]
     rows = constants.find(key)
-    if new := [name for name in drawn if name not in rows]:
+    if new := [name for name in names if name not in rows and name not in apart]:
         rows |= constants.add(key, compute_floors(reference, count, new))
-    return {
-        name: metrics.floor_without_copies(METRICS[name], reference, count) or Floor(*rows[name])
-        for name in names
-    }
+    if apart:
+        rows |= compute_floors(reference, count, apart)
+    return {name: Floor(*rows[name]) for name in names}
 
 
 def compute_floors(
-    reference: Reference, count: int, names: Collection[str]
+    reference: Reference, count: int, names: Collection[str] = METRICS
 ) -> dict[str, list[float]]:
     """Returns [mean, sd] of metrics over `FLOOR_DRAWS` draws of `count` training images.
 
     With the split "train" the draws come from the training images outside of the reference.
-    Metrics that find copies have other floors, see ``metrics.floor_without_copies``.
+    Metrics that find copies have their own, see ``metrics.floor_without_copies``.
     """
+    found: dict[str, Floor] = {}
+    for name in names:
+        if no_copies := METRICS[name].no_copies:
+            found[name] = metrics.floor_without_copies(*no_copies(reference), count)
+    if drawn := [name for name in names if name not in found]:
+        found |= draw_floors(reference, count, drawn)
+    return {name: list(found[name]) for name in names}
+
+
+def draw_floors(reference: Reference, count: int, names: Collection[str]) -> dict[str, Floor]:
+    """Returns floors from `FLOOR_DRAWS` draws of `count` training images."""
     real = reference.real
     real.print_fn(f"measuring what {count:,} real images get, {FLOOR_DRAWS} draws, once")
     available = real.order[reference.count if reference.split == "train" else 0 :]
@@ -332,7 +349,7 @@ def compute_floors(
         samples = Features(*(part[places[chosen]] for part in seen))
         comparison = Comparison(reference, samples, real.data.train_images[chosen])
         draws.append(metrics.compute(comparison, names))
-    return {name: list(floor) for name, floor in metrics.floors_of(draws).items()}
+    return metrics.floors_of(draws)
 
 
 def compute_thresholds(real: RealFeatures) -> dict[str, float]:
@@ -349,11 +366,12 @@ def compute_thresholds(real: RealFeatures) -> dict[str, float]:
 def compute_dcr_share(real: RealFeatures) -> dict[str, Any]:
     """Returns the "share" of training images nearer to another one than to test images.
 
-    And of how many "images", a fixed draw of those that are learned.
+    And of how many "images": all that are learned, of a large folder a fixed draw.
     """
     real.print_fn("measuring how near training images are to the others, once")
     training = real.training_learned.features
-    drawn = np.random.default_rng(0).permutation(len(training))[:MOST_POOL]
+    most = MOST_POOL if len(training) <= MOST_POOL else MOST_TESTS
+    drawn = np.random.default_rng(0).permutation(len(training))[:most]
     to_others, _ = metrics.nearest(training[drawn], training, drawn)
     to_test, _ = metrics.nearest(training[drawn], real.test.features)
     return {"share": metrics.dcr_share(to_others, to_test), "images": len(drawn)}

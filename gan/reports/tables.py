@@ -158,7 +158,9 @@ def kinds_of(shown: Sequence[Sequence[Record]], ends: Sequence[int]) -> list[Kin
             key = kind_of(record), step
             for kind in found.setdefault(key, []):
                 if i not in kind.records and all(
-                    kind.floors.get(name, floor) == floor for name, floor in floors.items()
+                    kind.floors.get(name, floor) == floor
+                    for name, floor in floors.items()
+                    if name not in constants.OF_LEARNED
                 ):
                     break
             else:
@@ -167,7 +169,11 @@ def kinds_of(shown: Sequence[Sequence[Record]], ends: Sequence[int]) -> list[Kin
                 found[key].append(kind)
             kind.records[i] = record
             kind.floors.update(floors)
-    return [kind for kinds in found.values() for kind in kinds]
+    return [
+        kind._replace(floors=constants.common_floors(kind.records.values()))
+        for kinds in found.values()
+        for kind in kinds
+    ]
 
 
 def title_of(record: Record) -> str:

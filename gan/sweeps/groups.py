@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gan.errors import UserError
 from gan.evaluation.better import better, kind_of, weights_of
-from gan.evaluation.constants import floors_of_record
+from gan.evaluation.constants import common_floors, floors_of_record
 from gan.run import saved_config, seeds
 from gan.run.reader import History, read_history
 from gan.sweeps.intervals import Mean, mean_of, overlap
@@ -147,9 +147,7 @@ def kinds_of(groups: Sequence[Group], step: int | None = None) -> list[Kind]:
                 evaluated[number][run.path] = {**record, "metrics": metrics, "floors": real}
     kinds = []
     for record, evaluated in found.values():
-        floors: dict[str, Any] = {}
-        for one in (one for of_group in evaluated for one in of_group.values()):
-            floors |= one["floors"]
+        floors = common_floors(one for of_group in evaluated for one in of_group.values())
         kinds.append(Kind(title_of(record), evaluated, floors))
     images = [record.get("num_images", 0) for record, _ in found.values()]
     order = sorted(

@@ -33,12 +33,15 @@ def test_blocks_of_distances_change_nothing(monkeypatch):
     real, fake = gaussians(0, 300), gaussians(1, 200)
     whole = metrics.neighbour_metrics(metrics.real_neighbours(real), fake)
     nearest = metrics.nearest(fake, real)
+    own = metrics.own_neighbours(real, 1)[:, 0]
     monkeypatch.setattr(metrics, "CHUNK_BYTES", 8 * 300 * 7)  # 7 rows at a time
     assert [r.stop - r.start for r, _ in metrics.squared_distances(fake, real)][:2] == [7, 7]
     assert metrics.neighbour_metrics(metrics.real_neighbours(real), fake) == whole
     distances, indices = metrics.nearest(fake, real)
     assert distances == pytest.approx(nearest[0], rel=1e-12)
     assert np.array_equal(indices, nearest[1])
+    some = np.arange(0, 300, 3)[::-1]
+    assert metrics.nearest(real[some], real, some)[0] == pytest.approx(own[some], rel=1e-12)
 
 
 def test_one_nn_accuracy_by_hand():

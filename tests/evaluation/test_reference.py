@@ -5,6 +5,7 @@ import json
 import numpy as np
 import platformdirs
 import pytest
+from scipy.spatial.distance import cdist
 
 import gan
 from gan.data.datasets import Dataset, load_dataset
@@ -198,13 +199,13 @@ def test_copies_of_training_images_are_found_and_shown(seen):
     assert (distances[:20] == 0).all()
 
 
-def test_copies_are_nearer_to_training_images_than_new_images_are(seen):
+def test_copies_are_nearer_to_training_images_than_new_images_are(seen, monkeypatch):
+    monkeypatch.setattr(metrics, "CHUNK_BYTES", 8 * 3000 * 700)
     training, test = seen.data.train_images, seen.data.test_images
     to_others, to_test = (
-        ((training[:, None].astype(int) - others.astype(int)) ** 2).sum((2, 3, 4))
-        for others in (training, test)
+        cdist(training.reshape(3000, 6), others.reshape(-1, 6)) for others in (training, test)
     )
-    np.fill_diagonal(to_others, 10**9)
+    np.fill_diagonal(to_others, np.inf)
     floor = np.mean(to_others.min(1) < to_test.min(1))
     assert seen.dcr_share == (pytest.approx(floor, abs=0.002), 3000)  # ties, in float32
     found = reference.floors(seen.reference(), COUNT, ["dcr_share"])["dcr_share"]
@@ -223,6 +224,32 @@ def test_copies_are_nearer_to_training_images_than_new_images_are(seen):
     assert values["new"]["dcr_share"] == pytest.approx(floor, abs=3 * deviation)
     assert values["half"]["dcr_share"] == pytest.approx(0.5 + floor / 2, abs=3 * deviation)
     assert suspicious == {"new": [], "half": ["dcr_share", "memorised_features"]}
+    # All test images count, whatever the samples are compared with otherwise.
+    for against in (seen.reference(count=150), seen.reference("train")):
+        assert metrics.compute(against.compare(half), ["dcr_share"]) == {
+            "dcr_share": values["half"]["dcr_share"]
+        }
+
+
+def test_of_many_training_images_some_look_for_the_others(seen, monkeypatch):
+    monkeypatch.setattr(reference, "MOST_POOL", 1000)
+    monkeypatch.setattr(reference, "MOST_TESTS", 200)
+    found = reference.compute_dcr_share(seen)
+    assert found == {"share": pytest.approx(3000 / 3400, abs=0.07), "images": 200}
+
+
+def test_other_metrics_do_not_look_at_training_images(seen, monkeypatch):
+    reference.floors(seen.reference(), COUNT, ["fcd"])
+    del seen.training
+    monkeypatch.setattr(type(seen), "training_learned", property(lambda real: 1 / 0))
+    record, _ = evaluate.evaluate(pictures(2, COUNT), seen.reference(), ["fcd"])
+    assert list(record["ideals"]) == list(record["floors"]) == ["fcd"]
+
+
+def test_a_share_that_is_known_from_few_images_is_in_doubt():
+    assert metrics.floor_without_copies(0.0, 8, 400).sd == pytest.approx(np.sqrt(0.09 * 0.1275))
+    assert metrics.floor_without_copies(1.0, 8, 400).sd == pytest.approx(np.sqrt(0.09 * 0.1275))
+    assert metrics.floor_without_copies(0.5, 100, 100) == (0.5, pytest.approx(np.sqrt(0.005)))
 
 
 def test_floors_are_what_training_images_get(seen):
@@ -266,17 +293,20 @@ def test_floors_are_computed_once(seen, tmp_path):
         "floors of 400 against 400 test", "floors of 200 against 200 test",
         "floors of 200 against 200 train", "dcr share",
     }  # fmt: skip
-    for damaged in ("{torn", '{"floors of 400 against 400 test": 7}'):
+    key = '"floors of 400 against 400 test"'
+    for damaged in (
+        "{torn", f"{{{key}: 7}}", f'{{{key}: {{"fcd": ["x", 1]}}}}', f'{{{key}: {{"fcd": [1]}}}}',
+        '{"dcr share": {"share": "x", "images": 9}}',
+    ):  # fmt: skip
         path.write_text(damaged)
         assert reference.floors(seen.reference(), COUNT) == first
         assert reference.floors(seen.reference(), COUNT) == first
-    assert computed() == 5
+    assert computed() == 8
 
 
 def test_floors_are_computed_of_the_metrics_that_are_asked_for(seen, monkeypatch):
     """Once each, whatever they are asked for beside; all tables say the same."""
-    drawn = [name for name, row in metrics.METRICS.items() if not row.no_copies]
-    everything = reference.compute_floors(seen.reference(), COUNT, drawn)
+    everything = reference.compute_floors(seen.reference(), COUNT)
     computed = []
 
     def compute_floors(reference, count, names):
@@ -289,11 +319,10 @@ def test_floors_are_computed_of_the_metrics_that_are_asked_for(seen, monkeypatch
     assert list(record["floors"]) == ["kid", "fcd"]
     found = reference.floors(seen.reference(), COUNT, ["fcd", "recall"])
     assert found == {"fcd": tuple(everything["fcd"]), "recall": tuple(everything["recall"])}
-    rest = [name for name in drawn if name not in ("kid", "fcd", "recall")]
+    rest = [name for name in metrics.METRICS if name not in ("kid", "fcd", "recall")]
     for _ in range(2):
         found = reference.floors(seen.reference(), COUNT)
-        assert list(found) == list(metrics.METRICS)
-        assert {name: list(found[name]) for name in drawn} == everything
+        assert list(found.items()) == [(name, tuple(everything[name])) for name in metrics.METRICS]
     assert computed == [["kid", "fcd"], ["recall"], rest]
 
 
@@ -451,13 +480,12 @@ def test_the_packaged_floors_are_those_of_mnist(mnist):
     """The light table whole, the large one where it is quick."""
     table = json.loads((feature_networks.PACKAGED / "mnist-cnn-a-v1.floors.json").read_text())
     light, large = mnist.reference(count=2000), mnist.reference(count=10_000)
-    drawn = [name for name, row in metrics.METRICS.items() if not row.no_copies]
     for against, count, names in (
-        (light, 2000, drawn),
+        (light, 2000, tuple(metrics.METRICS)),
         (large, 10_000, ("fcd", "classifier_score", "classes", "class_kl")),
     ):
         shipped = table[floors_key(count, against.count, against.split)]
-        assert list(shipped) == drawn
+        assert list(shipped) == list(metrics.METRICS)
         for name, (mean, sd) in reference.compute_floors(against, count, names).items():
             near = 0.05 * shipped[name][1] + 1e-9  # other processors round otherwise
             assert mean == pytest.approx(shipped[name][0], abs=near), name
@@ -473,9 +501,8 @@ def test_the_packaged_floors_are_those_of_mnist(mnist):
     assert 0 < np.sum(distances < table["thresholds"]["pixels"]) < 15
     # Of 600 images as of all 60,000, which take a minute.
     some, training = mnist.training.features[::100], mnist.training.features
-    to_others = [np.partition(((one - training) ** 2).sum(1), 1)[1] for one in some]
-    to_test = [((one - mnist.test.features) ** 2).sum(1).min() for one in some]
-    share = np.mean(np.less(to_others, to_test))
+    to_others = np.partition(cdist(some, training), 1)[:, 1]
+    share = np.mean(to_others < cdist(some, mnist.test.features).min(1))
     assert table["dcr share"] == {"share": pytest.approx(share, abs=0.03), "images": 60_000}
     assert mnist.dcr_share == (table["dcr share"]["share"], 60_000)
 
@@ -489,9 +516,7 @@ def test_every_packaged_network_has_floors(name):
         "floors of 2000 against 2000 test",
     }  # fmt: skip
     for key in [key for key in table if key.startswith("floors")]:
-        assert list(table[key]) == [
-            name for name, row in metrics.METRICS.items() if not row.no_copies
-        ]
+        assert list(table[key]) == list(metrics.METRICS)
 
 
 def test_mnists_ceilings(mnist):

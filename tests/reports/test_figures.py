@@ -11,6 +11,7 @@ from gan.algorithm.losses import LOSSES
 from gan.cli import report
 from gan.data import figures as style
 from gan.errors import UserError
+from gan.evaluation import constants
 from gan.reports import figures
 from gan.run.presets import from_preset
 from gan.run.reader import read_history
@@ -209,6 +210,12 @@ def test_packaged_floors_are_found(tmp_path):
     (run / "evaluations.jsonl").write_text(json.dumps(line) + "\n")
     (panel,) = figures.fcd([histories(run)])
     assert panel.floor == pytest.approx((0.4115, 0.0710), abs=1e-3)
+    whole = constants.floors_of_record(line)
+    assert whole["memorised_pixels"] == pytest.approx({"mean": 0.01, "sd": 0.0024}, abs=1e-4)
+    assert whole["dcr_share"] == pytest.approx({"mean": 0.866, "sd": 0.0077}, abs=5e-4)
+    line["reference"]["learned"] = 1000  # which are farther from each other
+    del whole["dcr_share"]
+    assert constants.floors_of_record(line) == whole
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path, monkeypatch, capsys):

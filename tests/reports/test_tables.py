@@ -86,6 +86,28 @@ def test_what_cannot_be_compared_stands_apart(three, tmp_path):
     ]  # fmt: skip
 
 
+def test_runs_that_learned_other_numbers_of_images_are_one_table(tmp_path):
+    """Beside the same real images, but each with a floor of `dcr_share` of its own."""
+
+    def few(name, learned, floor):
+        copies = {"dcr_share": {"mean": floor, "sd": 0.01}}
+        one = evaluation(2.0, 1.0, reference={"split": "test", "learned": learned})
+        one = {
+            **one,
+            "metrics": {"fcd": 2.0, "dcr_share": 0.5},
+            "floors": {**one["floors"], **copies},
+        }
+        return write_run(tmp_path / name, evaluations=[one], train_images=learned)
+
+    one, other = few("a", 1000, 0.1), few("b", 5000, 0.3)
+    ((_, rows),) = metrics_of(one, other)
+    assert [row[0] for row in rows[2:]] == ["a", "b"]
+    assert rows[1][0] == "real images (sd)"
+    assert rows[1][-2:] == ["1 (0.5)", ""]
+    ((_, rows),) = metrics_of(one, one)
+    assert rows[1][-2:] == ["1 (0.5)", "0.1 (0.01)"]
+
+
 def test_only_ends_are_compared_with_one_another_and_steps_with_the_same(tmp_path):
     """Whatever the number of steps at the end; a title names a step before it."""
     runs = [

@@ -143,13 +143,22 @@ def test_runs_that_learned_other_numbers_of_images_are_compared(tmp_path, monkey
     for images in (500, 1000):
         for seed in range(2):
             run = make(tmp_path / f"runs/{images}-{seed}", train_images=images, seed=seed)
-            evaluated(run, {"fcd": images + seed}, reference={**TEST, "learned": images})
+            floors = {
+                "fcd": {"mean": 1.0, "sd": 0.1},
+                "dcr_share": {"mean": images / 2e4, "sd": 0.1},
+            }
+            values = {"fcd": images + seed, "dcr_share": 0.5}
+            evaluated(run, values, reference={**TEST, "learned": images}, floors=floors)
     lines = table(monkeypatch, capsys, "runs").out.splitlines()
     assert lines[0] == TITLE
-    assert [re.split("  +", line) for line in lines[3:5]] == [
-        ["1000", "2 of 2", "1000.5 ± 6.4"], ["500", "2 of 2", "500.5 ± 6.4 *"],
-    ]  # fmt: skip
-    assert lines[5] == ""
+    assert [re.split("  +", line) for line in lines[3:6]] == [
+        ["real images", "1 (0.1)"],  # each has its own floor of dcr_share
+        ["1000", "2 of 2", "1000.5 ± 6.4", "0.5000 ± 0.0000"],
+        ["500", "2 of 2", "500.5 ± 6.4 *", "0.5000 ± 0.0000"],
+    ]
+    groups = group_runs(find_runs([tmp_path / "runs/500-0", tmp_path / "runs/500-1"]))
+    (kind,) = kinds_of(groups)
+    assert kind.floors["dcr_share"] == {"mean": 0.025, "sd": 0.1}
 
 
 def test_a_title_says_which_average_of_the_weights_it_was(runs, monkeypatch, capsys):
