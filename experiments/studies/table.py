@@ -93,8 +93,8 @@ STUDIES: dict[str, Study] = {
     "ring_normal": Study(
         "ring", seeds=tuple(range(20)), variants={"normal": normal(40_000)}, common=LAST_ONLY
     ),
-    # Seed 0 of each comes with the package.
     "cgan_r3": Study("cgan_r3", seeds=(0, 1, 2), variants={"cgan_r3": {}}, common=LAST_ONLY),
+    # Seed 0 of each comes with the package.
     "small": Study("small", seeds=(0, 1, 2), variants={"small": {}}, common=POSTHOC),
     "small_fashion": Study(
         "small",
