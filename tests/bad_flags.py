@@ -128,6 +128,7 @@ RANGES = [
     ("package_generator", "--run_dir=@/run --name=A/b", "--name=A/b: must be of letters a-z"),
     ("folder_sets", "--set=faces", "--set=faces: must be one of emoji, clip_art"),
     ("linear_units", "--runs=@/nowhere", "--runs=@/nowhere: is not a run"),
+    ("stacked_channels", "--runs=@/nowhere", "--runs=@/nowhere: is not a run"),
     ("soak", "--minutes=0", "--minutes=0: must be a number at least 0.01"),
     ("launch", "--workers=0", "--workers=0: must be an integer at least 1"),
     ("launch", "--workers=two", "--workers=two: must be an integer at least 1"),

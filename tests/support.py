@@ -19,6 +19,7 @@ from experiments import (
     package_generator,
     reference,
     soak,
+    stacked_channels,
     study,
     train_features,
 )
@@ -47,6 +48,7 @@ COMMANDS = {
     "reference": reference, "folder_sets": folder_sets, "project": project,
     "sweep": sweep, "table": table, "ls": ls, "package_generator": package_generator,
     "docs_site": docs_site, "tensorboard": tensorboard, "linear_units": linear_units,
+    "stacked_channels": stacked_channels,
 }  # fmt: skip
 
 

@@ -38,6 +38,7 @@ RUN_FLAG = {
     "table": "runs",
     "ls": "runs",
     "linear_units": "runs",
+    "stacked_channels": "runs",
     "tensorboard": "runs",
 }  # where RUN goes, if not to run_dir
 ONE_PLACE = (
