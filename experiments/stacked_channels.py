@@ -65,15 +65,18 @@ def main(values: FlagValues) -> int:
         from gan.run import saved_config
         from gan.sampling.drawing import sample_for_evaluation
         from gan.sampling.generators import restore_generator
-    command.say("| | reverse KL ↓ | of channels | between channels | unsure digits % ↓ |")
-    command.say("| --- | --- | --- | --- | --- |")
-    shown = set[str]()
-    for run_dir in run_dirs:
+    runs = []
+    for run_dir in run_dirs:  # a run that draws no stacks is found before a minute of drawing
         config = saved_config.read_config(run_dir)
         data = data_of_run(run_dir, config, command.tell, values["data_dir"].value)
         modes = load_modes(config.dataset, data) if data.stack > 1 else None
         if not isinstance(modes, StackModes):
             raise UserError(f"--runs={run_dir}: draws {config.dataset}, must draw stacks")
+        runs.append((run_dir, config, data, modes))
+    command.say("| | reverse KL ↓ | of channels | between channels | unsure digits % ↓ |")
+    command.say("| --- | --- | --- | --- | --- |")
+    shown = set[str]()
+    for run_dir, config, data, modes in runs:
         classes = len(np.unique(modes.labels))
         if config.dataset not in shown:
             shown.add(config.dataset)

@@ -60,9 +60,11 @@ def test_a_row_of_real_stacks_once_and_one_of_each_run(tmp_path, trained_once, m
 def test_other_data_are_refused(tmp_path, trained_once, monkeypatch, capsys):
     flat = {**TINY, "dataset": "mnist", "generator": "tiny", "discriminator": "tiny"}
     trained_once(from_preset("tiny", flat), tmp_path / "run")
+    trained_once(from_preset("tiny", TINY), tmp_path / "stacks")
     monkeypatch.chdir(tmp_path)
     capsys.readouterr()
-    assert status_of(monkeypatch, stacked_channels, "run") == 2
+    assert status_of(monkeypatch, stacked_channels, "stacks", "run") == 2
     output = capsys.readouterr()
+    assert output.out == ""  # all runs are looked at first
     last = output.err.splitlines()[-1]
     assert "--runs=run: draws mnist, must draw stacks" in last
