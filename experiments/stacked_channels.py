@@ -60,7 +60,7 @@ def main(values: FlagValues) -> int:
     with command.importing():
         from gan.data.identity import data_of_run
         from gan.evaluation.evaluate import load_modes
-        from gan.evaluation.metrics import known
+        from gan.evaluation.metrics.comparison import known
         from gan.evaluation.mode_coverage import StackModes
         from gan.run import saved_config
         from gan.sampling.drawing import sample_for_evaluation

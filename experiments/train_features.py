@@ -13,7 +13,7 @@ from gan.data.datasets import DATASETS, Parts, load_dataset
 from gan.data.digests import array_digest
 from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
-from gan.evaluation.metrics import METRICS
+from gan.evaluation.metrics.table import METRICS
 from gan.run.atomic_files import write_json
 from gan.run.fields import option
 

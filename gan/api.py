@@ -17,7 +17,7 @@ from gan.data.time_limit import GivenUp
 from gan.errors import TrainingFailed, UserError
 from gan.evaluation import evaluate as evaluation
 from gan.evaluation import image_files, reference
-from gan.evaluation.metrics import METRICS
+from gan.evaluation.metrics.table import METRICS
 from gan.models.checks import check_network
 from gan.results import Evaluation, Summary
 from gan.run.paths import user_path
@@ -114,7 +114,7 @@ def evaluate(
         images: [N, H, W, C] uint8 in 0..255, at least 1,000; or a generator, which draws
             `num_images`.
         dataset: What they are compared with: the test images of "mnist", say.
-        names: Keys of ``gan.evaluation.metrics.METRICS``.
+        names: Keys of ``gan.evaluation.metrics.table.METRICS``.
         num_images: Of a generator, at least 1,000.
         data_dir: Where the data set is; "": look for it.
 

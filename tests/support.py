@@ -113,6 +113,11 @@ def train_whole_and_resumed(config, place, middle=None, **given):
     return whole, resumed
 
 
+def gaussians(seed, count=2000, dim=16, mean=0.0, scale=1.0):
+    """Draws points [count, dim] of a normal distribution."""
+    return np.random.default_rng(seed).normal(mean, scale, (count, dim))
+
+
 def weights_of(network):
     """Returns copies of all variables of a network, moving statistics included."""
     return [variable.numpy().copy() for variable in network.variables]

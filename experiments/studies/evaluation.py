@@ -10,7 +10,7 @@ from gan.evaluation import evaluate, reference
 from gan.evaluation.constants import OF_DIVERSITY, OF_LEARNED
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.inception import evaluate as inception
-from gan.evaluation.metrics import METRICS, applicable
+from gan.evaluation.metrics.table import METRICS, applicable
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.records import evaluation_record, mode_record
 from gan.run import jsonl, layout

@@ -11,7 +11,7 @@ from gan.cli import command, flags
 from gan.data.datasets import DATASETS
 from gan.errors import UserError
 from gan.evaluation.feature_networks import NETWORKS
-from gan.evaluation.metrics import INCEPTION_METRICS, METRICS, check_names
+from gan.evaluation.metrics.table import INCEPTION_METRICS, METRICS, check_names
 from gan.run import jsonl, layout, run_directory, saved_config
 from gan.run.config import FOLDER, OF_FOLDER, Config
 from gan.run.fields import INT32, option

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gan.evaluation.metrics import row_of
+from gan.evaluation.metrics.table import row_of
 
 # Of metrics that have no row in `METRICS`.
 BETTER = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.evaluation.metrics import own_neighbours
+from gan.evaluation.metrics.distances import own_neighbours
 
 DRAWS = 5  # of real images of a class
 CLASSES_SHOWN = 20  # rows of a table; of more classes those of the least diversity

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.evaluation.metrics import Features
+from gan.evaluation.metrics.comparison import Features
 
 CLASSES_SHOWN = 20  # rows of a table; of more classes those that are met the least
 

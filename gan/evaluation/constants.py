@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.evaluation import feature_networks
-from gan.evaluation.metrics import Floor
+from gan.evaluation.metrics.floors import Floor
 from gan.run.atomic_files import write_json
 from gan.run.cache import cache_directory
 from gan.run.files import read_text

@@ -14,7 +14,8 @@ from gan.evaluation.condition_alignment import condition_alignment
 from gan.evaluation.constants import floors_of_record
 from gan.evaluation.image_files import LEAST_IMAGES
 from gan.evaluation.inception import evaluate as inception
-from gan.evaluation.metrics import METRICS, Comparison, applicable, check_names, known
+from gan.evaluation.metrics.comparison import Comparison, known
+from gan.evaluation.metrics.table import METRICS, applicable, check_names
 from gan.evaluation.mode_coverage import MixtureModes, Modes, StackModes
 from gan.evaluation.nearest import nearest_picture
 from gan.evaluation.own_features import MOST_LEARNED
@@ -228,7 +229,7 @@ def evaluate_samples(
 
     Args:
         samples: With a generator, if `with_accuracy`.
-        names: Keys of `METRICS`, or of ``metrics.INCEPTION_METRICS``; not looked at where modes
+        names: Keys of `METRICS`, or of `INCEPTION_METRICS`; not looked at where modes
             are counted.
         network: A key of ``feature_networks.NETWORKS``, or ``inception.FEATURES``.
         split: "test" or "train": real images to compare with.

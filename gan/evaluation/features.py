@@ -27,7 +27,7 @@ from gan.data.sources import one_line
 from gan.errors import UserError
 from gan.evaluation import feature_networks
 from gan.evaluation.feature_networks import NETWORKS
-from gan.evaluation.metrics import Features
+from gan.evaluation.metrics.comparison import Features
 from gan.run.atomic_files import replacing
 from gan.run.cache import cache_directory
 from gan.run.files import sha256

@@ -14,7 +14,7 @@ import numpy as np
 
 from gan.data.datasets import Dataset, Mixture, draw_mixture
 from gan.evaluation.features import Extractor
-from gan.evaluation.metrics import FLOOR_DRAWS, Floor, floors_of
+from gan.evaluation.metrics.floors import FLOOR_DRAWS, Floor, floors_of
 
 REACH = 3.0  # standard deviations from a centre within which a point is of high quality
 

@@ -7,7 +7,8 @@ import numpy as np
 from gan.data.datasets import Dataset
 from gan.data.images import image_grid
 from gan.errors import UserError
-from gan.evaluation.metrics import Comparison, nearest, nearest_images
+from gan.evaluation.metrics.comparison import Comparison
+from gan.evaluation.metrics.distances import nearest, nearest_images
 from gan.evaluation.reference import lacking, load_real_features
 
 SHOWN = 10  # samples of each kind in the picture

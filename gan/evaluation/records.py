@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from gan.data.images import write_png
 from gan.errors import UserError
-from gan.evaluation import metrics
 from gan.evaluation.better import ARROWS, better
 from gan.evaluation.constants import floors_of_record
-from gan.evaluation.metrics import Comparison
+from gan.evaluation.metrics.comparison import Comparison
+from gan.evaluation.metrics.table import compute_metrics, metric_details
 from gan.evaluation.mode_coverage import Modes
 from gan.evaluation.reference import Reference
 from gan.run import layout, scalars
@@ -46,7 +46,7 @@ def evaluation_record(
 
     `advance` is told each metric that begins.
     """
-    values = metrics.compute(comparison, names, advance)
+    values = compute_metrics(comparison, names, advance)
     return {
         "num_images": len(comparison.images),
         "reference": {
@@ -61,7 +61,7 @@ def evaluation_record(
         "tapegan": __version__,
         "date": now(),
         "metrics": values,
-        **metrics.details(comparison, names),
+        **metric_details(comparison, names),
     }  # fmt: skip
 
 

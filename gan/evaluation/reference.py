@@ -15,18 +15,16 @@ import numpy as np
 from gan.data.datasets import Dataset, Labelled, Parts
 from gan.data.digests import array_digest
 from gan.errors import UserError
-from gan.evaluation import features, metrics, own_features
+from gan.evaluation import features, own_features
 from gan.evaluation.constants import Constants, floors_key
 from gan.evaluation.features import Extractor
-from gan.evaluation.metrics import (
-    FLOOR_DRAWS,
-    METRICS,
-    Comparison,
-    Features,
-    Floor,
-    RealNeighbours,
-)
-from gan.evaluation.pixel_statistics import PixelStatistics, pixel_statistics
+from gan.evaluation.metrics.comparison import Comparison, Features
+from gan.evaluation.metrics.distances import nearest, nearest_images
+from gan.evaluation.metrics.floors import FLOOR_DRAWS, Floor, floor_without_copies, floors_of
+from gan.evaluation.metrics.memorisation import dcr_share, memorisation_threshold
+from gan.evaluation.metrics.neighbours import RealNeighbours, real_neighbours
+from gan.evaluation.metrics.pixel_statistics import PixelStatistics, pixel_statistics
+from gan.evaluation.metrics.table import METRICS, applicable, compute_metrics
 
 LEAST_REAL = 100  # images to compare with; blocks of KID would have fewer than ten
 MOST_TESTS = 10_000  # images of a folder that are held out and looked at
@@ -141,7 +139,7 @@ class RealFeatures:
 
 @dataclasses.dataclass
 class Reference:
-    """Real images of a split to compare with; a ``metrics.Reference``."""
+    """Real images of a split to compare with; a `Reference`."""
 
     real: RealFeatures
     data: Parts
@@ -178,7 +176,7 @@ class Reference:
     @functools.cached_property
     def neighbours(self) -> RealNeighbours:
         """The reference features with the distances among themselves."""
-        return metrics.real_neighbours(self.features.features)
+        return real_neighbours(self.features.features)
 
     @property
     def learned(self) -> np.ndarray:
@@ -214,7 +212,7 @@ class Reference:
 
         Of the metrics `names`, without those that need classes where there are none.
         """
-        rows = {name: METRICS[name] for name in metrics.applicable(names, self.real.has_classes)}
+        rows = {name: METRICS[name] for name in applicable(names, self.real.has_classes)}
         return {
             name: metric.ideal(self, count) if callable(metric.ideal) else metric.ideal
             for name, metric in rows.items()
@@ -307,7 +305,7 @@ def floors(reference: Reference, count: int, names: Collection[str] = METRICS) -
             f"{count} images: must be at most {most_images(reference)} to have floors beside the "
             f"{reference.split} images"
         )
-    names = metrics.applicable(names, reference.real.has_classes)
+    names = applicable(names, reference.real.has_classes)
     constants, key = reference.real.constants, floors_key(count, reference.count, reference.split)
     # Tables are of all training images; what is no copy of a part of them is told apart.
     apart = [] if reference.real.chosen is None else [n for n in names if METRICS[n].no_copies]
@@ -325,12 +323,12 @@ def compute_floors(
     """Returns [mean, sd] of metrics over `FLOOR_DRAWS` draws of `count` training images.
 
     With the split "train" the draws come from the training images outside of the reference.
-    Metrics that find copies have their own, see ``metrics.floor_without_copies``.
+    Metrics that find copies have their own, see `floor_without_copies`.
     """
     found: dict[str, Floor] = {}
     for name in names:
         if no_copies := METRICS[name].no_copies:
-            found[name] = metrics.floor_without_copies(*no_copies(reference), count)
+            found[name] = floor_without_copies(*no_copies(reference), count)
     if drawn := [name for name in names if name not in found]:
         found |= draw_floors(reference, count, drawn)
     return {name: list(found[name]) for name in names}
@@ -348,18 +346,18 @@ def draw_floors(reference: Reference, count: int, names: Collection[str]) -> dic
         chosen = np.random.default_rng([1, draw]).choice(pool, count, replace=False)
         samples = Features(*(part[places[chosen]] for part in seen))
         comparison = Comparison(reference, samples, real.data.train_images[chosen])
-        draws.append(metrics.compute(comparison, names))
-    return metrics.floors_of(draws)
+        draws.append(compute_metrics(comparison, names))
+    return floors_of(draws)
 
 
 def compute_thresholds(real: RealFeatures) -> dict[str, float]:
     """Returns the memorisation thresholds in features and in pixels."""
     real.print_fn("measuring how near test images are to training images, once")
-    in_features, _ = metrics.nearest(real.test.features, real.training_learned.features)
-    in_pixels, _ = metrics.nearest_images(real.data.test_images, real.learned)
+    in_features, _ = nearest(real.test.features, real.training_learned.features)
+    in_pixels, _ = nearest_images(real.data.test_images, real.learned)
     return {
-        "features": metrics.memorisation_threshold(in_features),
-        "pixels": metrics.memorisation_threshold(in_pixels),
+        "features": memorisation_threshold(in_features),
+        "pixels": memorisation_threshold(in_pixels),
     }
 
 
@@ -372,6 +370,6 @@ def compute_dcr_share(real: RealFeatures) -> dict[str, Any]:
     training = real.training_learned.features
     most = MOST_POOL if len(training) <= MOST_POOL else MOST_TESTS
     drawn = np.random.default_rng(0).permutation(len(training))[:most]
-    to_others, _ = metrics.nearest(training[drawn], training, drawn)
-    to_test, _ = metrics.nearest(training[drawn], real.test.features)
-    return {"share": metrics.dcr_share(to_others, to_test), "images": len(drawn)}
+    to_others, _ = nearest(training[drawn], training, drawn)
+    to_test, _ = nearest(training[drawn], real.test.features)
+    return {"share": dcr_share(to_others, to_test), "images": len(drawn)}

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan.evaluation import better, constants, metrics
+from gan.evaluation import better, constants
+from gan.evaluation.metrics.table import row_of
 from gan.evaluation.records import format_number
 from gan.reports.card_examples import EXAMPLES, draws_one_a_call, example
 from gan.run import records, saved_config
@@ -262,7 +263,7 @@ def said(record: Mapping[str, Any]) -> str:
 def convention(name: str) -> str:
     """Returns what a metric is, in a sentence."""
     try:
-        return OTHERS.get(name) or metrics.row_of(name).convention
+        return OTHERS.get(name) or row_of(name).convention
     except KeyError:  # of another version
         return ""
 

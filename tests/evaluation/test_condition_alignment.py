@@ -9,9 +9,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan.cli import evaluate as evaluate_command
 from gan.cli import report as report_command
 from gan.data.datasets import load_dataset
-from gan.evaluation import evaluate, metrics, reference
+from gan.evaluation import evaluate, reference
 from gan.evaluation.condition_alignment import condition_alignment, lines_of
-from gan.evaluation.metrics import Features
+from gan.evaluation.metrics.comparison import Comparison, Features
 from gan.run import jsonl
 from gan.training.trainer import train
 from support import status_of
@@ -93,12 +93,12 @@ def test_a_network_of_other_classes_judges_none():
     against = reference.RealFeatures("mnist", data, None).reference(count=10)
     for classes, knows in ((10, True), (9, False), (1008, False)):
         features = Features(np.zeros((5, 2)), np.zeros((5, classes)))
-        labels = evaluate.known_labels(metrics.Comparison(against, features, None))
+        labels = evaluate.known_labels(Comparison(against, features, None))
         assert labels is (data.test_labels if knows else None)
     unlabelled = data._replace(train_labels=None, test_labels=None)
     against = reference.RealFeatures("mnist", unlabelled, None).reference(count=10)
     features = Features(np.zeros((5, 2)), np.zeros((5, 10)))
-    assert evaluate.known_labels(metrics.Comparison(against, features, None)) is None
+    assert evaluate.known_labels(Comparison(against, features, None)) is None
 
 
 def judged(run_dir, config, monkeypatch, capsys):

@@ -23,12 +23,13 @@ from gan.evaluation import (
     feature_networks,
     features,
     image_files,
-    metrics,
     nearest,
     records,
     reference,
     samples,
 )
+from gan.evaluation.metrics.comparison import Comparison
+from gan.evaluation.metrics.table import METRICS, compute_metrics
 from gan.models.build import build_generator
 from gan.run import jsonl, scalars
 from gan.run.config import Config
@@ -300,7 +301,7 @@ def test_the_table_has_floors_and_ideals():
 def test_the_picture_of_nearest_training_images():
     images = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1)
     training = 100 + np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
-    comparison = metrics.Comparison(SimpleNamespace(learned=training), None, images)
+    comparison = Comparison(SimpleNamespace(learned=training), None, images)
     comparison.nearest_in_features = np.arange(30)[::-1], np.arange(30) + 1
     comparison.nearest_in_pixels = None, np.arange(30) + 2
     picture = nearest.nearest_picture(comparison)
@@ -336,13 +337,13 @@ def test_light_evaluations_are_called_by_the_trainer(tiny_config, tmp_path):
     images = drawing.sample(generator, range(2000))
     seen = reference.load_real_features("mnist", data)
     comparison = seen.reference(count=2000).compare(images)
-    again = metrics.compute(comparison, evaluate.LIGHT_METRICS)
+    again = compute_metrics(comparison, evaluate.LIGHT_METRICS)
     assert again == pytest.approx(records[-1]["metrics"], rel=1e-6)
     assert evaluate.evaluators(tiny_config(evaluate_every=0), data) == {}
 
 
 def test_every_convention_is_one_sentence():
-    for metric in metrics.METRICS.values():
+    for metric in METRICS.values():
         assert 10 < len(metric.convention) < 120
         assert metric.convention.count(".") <= 1
         assert "\n" not in metric.convention
@@ -371,7 +372,7 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     assert call(monkeypatch, *flags, "--weights=raw", "--checkpoint=6", "--metrics=fcd",
                 "--features=cnn-b", "--seed=5") == 0  # fmt: skip
     first, second = jsonl.read_records(mnist_run / "evaluations.jsonl")
-    assert list(first["metrics"]) == list(metrics.METRICS)
+    assert list(first["metrics"]) == list(METRICS)
     assert {name: first[name] for name in ("step", "weights", "checkpoint", "seed", "source")} == {
         "step": 12, "weights": "ema", "checkpoint": "latest", "seed": 0, "source": "evaluate",
     }  # fmt: skip
@@ -397,12 +398,12 @@ def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsy
     generator, _ = generators.restore_generator(mnist_run, DATA)
     seen = reference.load_real_features("mnist", load_dataset("mnist", "", print))
     images = drawing.sample(generator, range(2000))
-    again = metrics.compute(seen.reference(count=2000).compare(images), ["fcd"])
+    again = compute_metrics(seen.reference(count=2000).compare(images), ["fcd"])
     assert again["fcd"] == pytest.approx(first["metrics"]["fcd"], rel=1e-6)
     generator, _ = generators.restore_generator(mnist_run, DATA, "raw", "6")
     images = drawing.sample(generator, range(2000), noise_seed=5)
     seen = reference.load_real_features("mnist", load_dataset("mnist", "", print), "cnn-b")
-    again = metrics.compute(seen.reference(count=2000).compare(images), ["fcd"])
+    again = compute_metrics(seen.reference(count=2000).compare(images), ["fcd"])
     assert again["fcd"] == pytest.approx(second["metrics"]["fcd"], rel=1e-6)
 
 

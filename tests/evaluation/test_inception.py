@@ -14,13 +14,15 @@ import scipy.linalg
 from gan.cli import evaluate as command_line
 from gan.data.datasets import DATASETS, Dataset, DataSource
 from gan.errors import UserError
-from gan.evaluation import constants, metrics
+from gan.evaluation import constants
 from gan.evaluation.inception import evaluate as inception
 from gan.evaluation.inception import features as inception_features
 from gan.evaluation.inception import network as inception_network
 from gan.evaluation.inception import reference as inception_reference
 from gan.evaluation.inception.features import InceptionExtractor
-from gan.evaluation.metrics import Features
+from gan.evaluation.metrics.comparison import Features
+from gan.evaluation.metrics.frechet import frechet_distance
+from gan.evaluation.metrics.kid import kid
 from support import status_of
 
 DIM = 12
@@ -266,8 +268,8 @@ def test_the_record_says_what_was_compared(looking, said):
     record = inception.evaluate("made", data, images, ("fid", "kid"), "test", said.append)
     features = [looking(some).features for some in (data.test_images, images)]
     assert record["metrics"]["fid_inception_1k"] == pytest.approx(fid_of(*features), rel=1e-4)
-    assert record["metrics"]["kid_inception_1k"] == metrics.kid(*features)[0]
-    assert record["kid_standard_error"] == metrics.kid(*features)[1]
+    assert record["metrics"]["kid_inception_1k"] == kid(*features)[0]
+    assert record["kid_standard_error"] == kid(*features)[1]
     assert record["reference"] == {"dataset": "made", "split": "test", "num_images": 300}
     assert record["features"]["name"] == "inception-2015-12-05"
     assert record["num_images"] == 1000
@@ -298,7 +300,7 @@ def test_floors_have_the_spread_of_independent_draws(looking, said, monkeypatch)
     )
     floors = reference.floors(1000, ("fid_inception_1k",))
     apart = [
-        metrics.frechet_distance(reference.features.features, looking(part).features)
+        frechet_distance(reference.features.features, looking(part).features)
         for part in np.split(made(200_000, 9), 200)
     ]
     assert floors["fid_inception_1k"].sd == pytest.approx(np.std(apart), rel=0.15)

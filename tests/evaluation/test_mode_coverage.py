@@ -7,7 +7,7 @@ from gan.data.datasets import Dataset, Mixture, draw_mixture, load_dataset
 from gan.errors import UserError
 from gan.evaluation import evaluate, mode_coverage, records
 from gan.evaluation.features import Extractor
-from gan.evaluation.metrics import Features
+from gan.evaluation.metrics.comparison import Features
 from gan.run.config import Config
 
 SQUARE = Mixture(np.array([[0.0, 0.0], [0.0, 10.0], [10.0, 0.0], [10.0, 10.0]]), 0.5)

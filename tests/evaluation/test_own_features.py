@@ -8,9 +8,12 @@ import tensorflow as tf
 from gan.data.datasets import Dataset, Parts
 from gan.data.folders.load import Folder
 from gan.errors import UserError
-from gan.evaluation import evaluate, features, metrics, own_features, reference
+from gan.evaluation import evaluate, features, own_features, reference
 from gan.evaluation.feature_networks import NETWORKS
-from gan.evaluation.metrics import METRICS
+from gan.evaluation.metrics import distances
+from gan.evaluation.metrics.comparison import Features
+from gan.evaluation.metrics.distances import flatten, nearest_images
+from gan.evaluation.metrics.table import METRICS
 from gan.run.config import Config
 
 
@@ -181,24 +184,24 @@ def test_images_are_compared_part_by_part(monkeypatch):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (50, 4, 4, 1), np.uint8)
     queries = images[[49, 0, 20, 7]] ^ 1
-    whole = metrics.nearest_images(queries, images)
+    whole = nearest_images(queries, images)
     assert whole[1].tolist() == [49, 0, 20, 7]
     assert whole[0].tolist() == [16] * 4
-    monkeypatch.setattr(metrics, "IMAGES_BYTES", 7 * 8 * 16)
-    for a, b in zip(metrics.nearest_images(queries, images), whole, strict=True):
+    monkeypatch.setattr(distances, "IMAGES_BYTES", 7 * 8 * 16)
+    for a, b in zip(nearest_images(queries, images), whole, strict=True):
         assert a.tolist() == b.tolist()
 
 
 def test_large_images_are_compared_by_means_over_squares():
     images = np.zeros([1, 64, 64, 1], np.uint8)
     images[0, :2, :2, 0] = [[10, 20], [30, 40]]
-    flat = metrics.flatten(images)
+    flat = flatten(images)
     assert flat.shape == (1, 32 * 32)
     assert flat[0, 0] == 25
     assert not flat[0, 1:].any()
-    assert metrics.flatten(np.zeros([2, 63, 63, 1], np.uint8)).shape == (2, 63 * 63)
-    assert metrics.flatten(np.full([2, 100, 100, 3], 7, np.uint8)).shape == (2, 34 * 34 * 3)
-    assert (metrics.flatten(np.full([2, 100, 100, 3], 7, np.uint8)) == 7).all()
+    assert flatten(np.zeros([2, 63, 63, 1], np.uint8)).shape == (2, 63 * 63)
+    assert flatten(np.full([2, 100, 100, 3], 7, np.uint8)).shape == (2, 34 * 34 * 3)
+    assert (flatten(np.full([2, 100, 100, 3], 7, np.uint8)) == 7).all()
 
 
 def test_floors_of_a_large_folder_look_at_a_part_of_it(parts, monkeypatch):
@@ -209,7 +212,7 @@ def test_floors_of_a_large_folder_look_at_a_part_of_it(parts, monkeypatch):
         def __call__(self, images):
             looked_at.append(len(images))
             flat = images.reshape(len(images), -1)[:, :9] / np.float32(64)
-            return metrics.Features(flat, np.eye(2)[np.zeros(len(images), int)])
+            return Features(flat, np.eye(2)[np.zeros(len(images), int)])
 
     real = reference.RealFeatures("x", parts, Watched())
     few = reference.compute_floors(real.reference(count=100), 100, ["fcd", "coverage"])

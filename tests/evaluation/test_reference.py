@@ -15,14 +15,20 @@ from gan.evaluation import (
     evaluate,
     feature_networks,
     features,
-    metrics,
     records,
     reference,
     samples,
 )
 from gan.evaluation.constants import floors_key
 from gan.evaluation.features import Extractor
-from gan.evaluation.metrics import Features
+from gan.evaluation.metrics import comparison, distances
+from gan.evaluation.metrics.classes import score_ceiling
+from gan.evaluation.metrics.comparison import Features
+from gan.evaluation.metrics.distances import flatten, nearest
+from gan.evaluation.metrics.floors import floor_without_copies
+from gan.evaluation.metrics.frechet import frechet_distance
+from gan.evaluation.metrics.memorisation import memorisation_threshold
+from gan.evaluation.metrics.table import METRICS, Metric, compute_metrics, metric_details
 from gan.run.config import Config
 
 COUNT = 400
@@ -78,27 +84,27 @@ def test_every_metric_is_computed_and_named_once(seen):
     against = seen.reference()
     images = pictures(2, COUNT)
     comparison = against.compare(images)
-    values = metrics.compute(comparison, metrics.METRICS)
-    assert list(values) == list(metrics.METRICS)
-    details = metrics.details(comparison, metrics.METRICS)
-    assert list(details) == [
+    values = compute_metrics(comparison, METRICS)
+    assert list(values) == list(METRICS)
+    beside = metric_details(comparison, METRICS)
+    assert list(beside) == [
         "kid_standard_error", "class_counts", "real_classes", "expected_classes", "spectrum_ratios",
     ]  # fmt: skip
-    assert details["real_classes"] == 3
-    assert details["expected_classes"] == pytest.approx(3)
-    assert details["class_counts"] == np.bincount(images[:, 0, 0, 0] % 3).tolist()
+    assert beside["real_classes"] == 3
+    assert beside["expected_classes"] == pytest.approx(3)
+    assert beside["class_counts"] == np.bincount(images[:, 0, 0, 0] % 3).tolist()
     fake = seen.extractor(images).features
-    assert values["fcd"] == metrics.frechet_distance(against.features.features, fake)
+    assert values["fcd"] == frechet_distance(against.features.features, fake)
     told = []
     comparison = against.compare(images)
-    some = metrics.compute(comparison, ["coverage", "fcd"], told.append)
+    some = compute_metrics(comparison, ["coverage", "fcd"], told.append)
     assert list(some) == told == ["coverage", "fcd"]
     assert some["coverage"] == values["coverage"]
     # Nothing else was computed.
     assert set(vars(comparison)) == {"reference", "samples", "images", "neighbours"}
-    assert metrics.details(comparison, ["coverage", "fcd"]) == {}
+    assert metric_details(comparison, ["coverage", "fcd"]) == {}
     for name in ("classifier_score", "classes", "class_kl"):
-        counted = list(metrics.details(comparison, [name]))
+        counted = list(metric_details(comparison, [name]))
         assert counted == ["class_counts", "real_classes", "expected_classes"]
 
 
@@ -110,8 +116,8 @@ def test_copies_are_looked_for_among_the_images_that_were_learned(seen):
     copied, new = (few.reference().compare(images) for images in (
         np.concatenate([chosen] * 4), seen.data.train_images[200:600],
     ))  # fmt: skip
-    assert metrics.compute(copied, names) == dict.fromkeys(names, 1.0)
-    for share in metrics.compute(new, names).values():
+    assert compute_metrics(copied, names) == dict.fromkeys(names, 1.0)
+    for share in compute_metrics(new, names).values():
         assert share == pytest.approx(0.01, abs=0.02)  # as of test images
     _, found = copied.nearest_in_pixels
     np.testing.assert_array_equal(found, np.arange(400) % 100)
@@ -133,33 +139,35 @@ def test_copies_are_looked_for_among_the_images_that_were_learned(seen):
 
 def test_what_metrics_share_is_computed_once(seen, monkeypatch):
     calls = []
-    for name in ("kid", "neighbour_metrics", "class_metrics", "nearest"):
-        function = getattr(metrics, name)
+    for name in ("kid", "neighbour_metrics", "class_metrics", "nearest", "nearest_images"):
+        function = getattr(comparison, name)
 
         def counted(*arguments, name=name, function=function):
             calls.append(name)
             return function(*arguments)
 
-        monkeypatch.setattr(metrics, name, counted)
-    comparison = seen.reference().compare(pictures(2, COUNT))
+        monkeypatch.setattr(comparison, name, counted)
+    beside_real = seen.reference().compare(pictures(2, COUNT))
     assert seen.thresholds  # of test images
     calls.clear()
-    metrics.compute(comparison, metrics.METRICS)
-    metrics.details(comparison, metrics.METRICS)
-    assert calls == ["kid", "neighbour_metrics", "class_metrics", "nearest", "nearest", "nearest"]
+    compute_metrics(beside_real, METRICS)
+    metric_details(beside_real, METRICS)
+    assert calls == [
+        "kid", "neighbour_metrics", "class_metrics", "nearest", "nearest_images", "nearest",
+    ]  # fmt: skip
 
 
 def test_a_metric_is_one_function_and_one_row(seen, monkeypatch):
     """It has a value, a floor, an ideal and a line without a word elsewhere."""
     old = reference.floors(seen.reference(), COUNT)  # of a table that does not know the metric
-    brightness = metrics.Metric(
+    brightness = Metric(
         "real",
         lambda reference, count: float(reference.data.train_images.mean()),
         lambda comparison: float(comparison.images.mean()),
         "mean of all pixels",
         {"brightest": lambda comparison: int(comparison.images.max())},
     )
-    monkeypatch.setitem(metrics.METRICS, "brightness", brightness)
+    monkeypatch.setitem(METRICS, "brightness", brightness)
     images, mean = pictures(2, COUNT), seen.data.train_images.mean()
     for _ in range(2):
         record, picture = evaluate.evaluate(images, seen.reference(), ["brightness"])
@@ -181,8 +189,8 @@ def test_pixel_statistics_are_those_of_the_reference(split, seen):
     against = seen.reference(split, 150)
     assert np.array_equal(seen.extractor(against.images).features, against.features.features)
     names = ["histogram_distance", "spectrum_distance"]
-    assert metrics.compute(against.compare(against.images), names) == dict.fromkeys(names, 0.0)
-    others = metrics.compute(against.compare(pictures(2, 150) // 2), names)
+    assert compute_metrics(against.compare(against.images), names) == dict.fromkeys(names, 0.0)
+    others = compute_metrics(against.compare(pictures(2, 150) // 2), names)
     assert others["histogram_distance"] == pytest.approx(0.6, abs=0.1)
     assert others["spectrum_distance"] == pytest.approx(np.log(4), abs=0.2)
 
@@ -191,7 +199,7 @@ def test_copies_of_training_images_are_found_and_shown(seen):
     images = np.concatenate([seen.data.train_images[70:90], pictures(5, 180)])
     names = ["memorised_features", "memorised_pixels"]
     comparison = seen.reference().compare(images)
-    values = metrics.compute(comparison, names)
+    values = compute_metrics(comparison, names)
     assert values["memorised_pixels"] == pytest.approx(0.1 + 0.9 * 0.01, abs=0.03)
     assert values["memorised_features"] == values["memorised_pixels"]
     distances, indices = comparison.nearest_in_pixels
@@ -200,7 +208,7 @@ def test_copies_of_training_images_are_found_and_shown(seen):
 
 
 def test_copies_are_nearer_to_training_images_than_new_images_are(seen, monkeypatch):
-    monkeypatch.setattr(metrics, "CHUNK_BYTES", 8 * 3000 * 700)
+    monkeypatch.setattr(distances, "CHUNK_BYTES", 8 * 3000 * 700)
     training, test = seen.data.train_images, seen.data.test_images
     to_others, to_test = (
         cdist(training.reshape(3000, 6), others.reshape(-1, 6)) for others in (training, test)
@@ -226,7 +234,7 @@ def test_copies_are_nearer_to_training_images_than_new_images_are(seen, monkeypa
     assert suspicious == {"new": [], "half": ["dcr_share", "memorised_features"]}
     # All test images count, whatever the samples are compared with otherwise.
     for against in (seen.reference(count=150), seen.reference("train")):
-        assert metrics.compute(against.compare(half), ["dcr_share"]) == {
+        assert compute_metrics(against.compare(half), ["dcr_share"]) == {
             "dcr_share": values["half"]["dcr_share"]
         }
 
@@ -247,20 +255,20 @@ def test_other_metrics_do_not_look_at_training_images(seen, monkeypatch):
 
 
 def test_a_share_that_is_known_from_few_images_is_in_doubt():
-    assert metrics.floor_without_copies(0.0, 8, 400).sd == pytest.approx(np.sqrt(0.09 * 0.1275))
-    assert metrics.floor_without_copies(1.0, 8, 400).sd == pytest.approx(np.sqrt(0.09 * 0.1275))
-    assert metrics.floor_without_copies(0.5, 100, 100) == (0.5, pytest.approx(np.sqrt(0.005)))
+    assert floor_without_copies(0.0, 8, 400).sd == pytest.approx(np.sqrt(0.09 * 0.1275))
+    assert floor_without_copies(1.0, 8, 400).sd == pytest.approx(np.sqrt(0.09 * 0.1275))
+    assert floor_without_copies(0.5, 100, 100) == (0.5, pytest.approx(np.sqrt(0.005)))
 
 
 def test_floors_are_what_training_images_get(seen):
     against = seen.reference()
     floors = reference.floors(against, COUNT)
-    assert list(floors) == list(metrics.METRICS)
+    assert list(floors) == list(METRICS)
     values = []
     for draw in range(20):
         chosen = np.random.default_rng([1, draw]).choice(seen.order, COUNT, replace=False)
         features_of_draw = seen.training.features[chosen]
-        values.append(metrics.frechet_distance(against.features.features, features_of_draw))
+        values.append(frechet_distance(against.features.features, features_of_draw))
     assert floors["fcd"].mean == pytest.approx(np.mean(values), rel=1e-9)
     assert floors["fcd"].sd == pytest.approx(np.std(values, ddof=1), rel=1e-9)
     assert floors["memorised_pixels"] == (0.01, pytest.approx(np.sqrt(0.0099 * 2 / COUNT)))
@@ -273,7 +281,7 @@ def test_floors_are_what_training_images_get(seen):
     # 256 shares of 2,400 pixels on either side: half of the sum of |N(0, 2 / 256 / 2400)|.
     expected = 128 * np.sqrt(2 / 256 / 2400) * np.sqrt(2 / np.pi)
     assert floors["histogram_distance"].mean == pytest.approx(expected, rel=0.1)
-    assert ideals["classifier_score"] == metrics.score_ceiling(seen.data.test_labels)
+    assert ideals["classifier_score"] == score_ceiling(seen.data.test_labels)
 
 
 def test_floors_are_computed_once(seen, tmp_path):
@@ -319,10 +327,10 @@ def test_floors_are_computed_of_the_metrics_that_are_asked_for(seen, monkeypatch
     assert list(record["floors"]) == ["kid", "fcd"]
     found = reference.floors(seen.reference(), COUNT, ["fcd", "recall"])
     assert found == {"fcd": tuple(everything["fcd"]), "recall": tuple(everything["recall"])}
-    rest = [name for name in metrics.METRICS if name not in ("kid", "fcd", "recall")]
+    rest = [name for name in METRICS if name not in ("kid", "fcd", "recall")]
     for _ in range(2):
         found = reference.floors(seen.reference(), COUNT)
-        assert list(found.items()) == [(name, tuple(everything[name])) for name in metrics.METRICS]
+        assert list(found.items()) == [(name, tuple(everything[name])) for name in METRICS]
     assert computed == [["kid", "fcd"], ["recall"], rest]
 
 
@@ -453,11 +461,11 @@ def test_floors_of_the_training_split_come_from_outside_of_the_reference(seen, m
     against = seen.reference("train", 1000)
     looked_at = []
 
-    def compute(comparison, names):
+    def compute_metrics(comparison, names):
         looked_at.append(comparison.fake)
         return {"fcd": 1.0}
 
-    monkeypatch.setattr(metrics, "compute", compute)
+    monkeypatch.setattr(reference, "compute_metrics", compute_metrics)
     reference.compute_floors(against, 1000, ["fcd"])
     inside = {row.tobytes() for row in against.features.features}
     assert len(looked_at) == 20
@@ -481,22 +489,20 @@ def test_the_packaged_floors_are_those_of_mnist(mnist):
     table = json.loads((feature_networks.PACKAGED / "mnist-cnn-a-v1.floors.json").read_text())
     light, large = mnist.reference(count=2000), mnist.reference(count=10_000)
     for against, count, names in (
-        (light, 2000, tuple(metrics.METRICS)),
+        (light, 2000, tuple(METRICS)),
         (large, 10_000, ("fcd", "classifier_score", "classes", "class_kl")),
     ):
         shipped = table[floors_key(count, against.count, against.split)]
-        assert list(shipped) == list(metrics.METRICS)
+        assert list(shipped) == list(METRICS)
         for name, (mean, sd) in reference.compute_floors(against, count, names).items():
             near = 0.05 * shipped[name][1] + 1e-9  # other processors round otherwise
             assert mean == pytest.approx(shipped[name][0], abs=near), name
             assert sd == pytest.approx(shipped[name][1], rel=0.05, abs=1e-9), name
-    of_test, _ = metrics.nearest(mnist.test.features, mnist.training.features)
+    of_test, _ = nearest(mnist.test.features, mnist.training.features)
     assert table["thresholds"]["features"] == pytest.approx(
-        metrics.memorisation_threshold(of_test), rel=1e-3
+        memorisation_threshold(of_test), rel=1e-3
     )
-    distances, _ = metrics.nearest(
-        metrics.flatten(mnist.data.test_images[:500]), metrics.flatten(mnist.data.train_images)
-    )
+    distances, _ = nearest(flatten(mnist.data.test_images[:500]), flatten(mnist.data.train_images))
     # 1 % of the test images: of these 500 about five.
     assert 0 < np.sum(distances < table["thresholds"]["pixels"]) < 15
     # Of 600 images as of all 60,000, which take a minute.
@@ -516,7 +522,7 @@ def test_every_packaged_network_has_floors(name):
         "floors of 2000 against 2000 test",
     }  # fmt: skip
     for key in [key for key in table if key.startswith("floors")]:
-        assert list(table[key]) == list(metrics.METRICS)
+        assert list(table[key]) == list(METRICS)
 
 
 def test_mnists_ceilings(mnist):

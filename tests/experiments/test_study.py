@@ -18,7 +18,7 @@ from gan.data.datasets import load_dataset
 from gan.data.images import write_png
 from gan.errors import UserError
 from gan.evaluation import own_features, reference
-from gan.evaluation.metrics import METRICS
+from gan.evaluation.metrics.table import METRICS
 from gan.evaluation.reference import RealFeatures
 from gan.run import jsonl
 from gan.run.config import Config

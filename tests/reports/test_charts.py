@@ -13,7 +13,7 @@ import pytest
 from browser import browser, complaints, wait
 from gan.evaluation.better import BETTER
 from gan.evaluation.evaluate import LIGHT_METRICS
-from gan.evaluation.metrics import METRICS
+from gan.evaluation.metrics.table import METRICS
 from gan.reports import charts
 from gan.reports.charts import Line
 from gan.reports.page import PLOTLY

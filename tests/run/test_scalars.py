@@ -7,7 +7,7 @@ import pytest
 from gan.algorithm.auxiliary import AUXILIARY_METRICS
 from gan.algorithm.step import ADA_METRICS, FINITE, STEP_METRICS
 from gan.evaluation.better import BETTER, better
-from gan.evaluation.metrics import INCEPTION_METRICS, METRICS
+from gan.evaluation.metrics.table import INCEPTION_METRICS, METRICS
 from gan.run import scalars
 from support import ROOT
 

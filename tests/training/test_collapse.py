@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from gan.evaluation.metrics import expected_classes
+from gan.evaluation.metrics.classes import expected_classes
 from gan.run import advice, jsonl
 from gan.run.config import Config
 from gan.training import collapse

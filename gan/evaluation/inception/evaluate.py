@@ -12,11 +12,10 @@ import numpy as np
 
 from gan.data.datasets import Dataset
 from gan.errors import UserError
-from gan.evaluation import metrics
 from gan.evaluation.inception.features import PROGRESS_SECONDS, RESIZE, load_extractor
 from gan.evaluation.inception.network import FEATURE_DIM
 from gan.evaluation.inception.reference import Reference
-from gan.evaluation.metrics import row_of
+from gan.evaluation.metrics.table import compute_metrics, row_of
 from gan.evaluation.records import now
 from gan.evaluation.reference import LEAST_REAL
 from gan.run.progress import Progress
@@ -65,7 +64,7 @@ def evaluate(
     print_fn(f"that took {minutes:.1f} minutes, {busy / count:.2f} s of CPU time an image")
     comparison = reference.compare(samples, images)
     full = [f"{name}_inception_{short(count)}" for name in names]
-    values = metrics.compute(comparison, full, lambda name: print_fn(f"computing: {name}"))
+    values = compute_metrics(comparison, full, lambda name: print_fn(f"computing: {name}"))
     floors = reference.floors(count, full)
     ideals = {}
     for name in full:

@@ -21,7 +21,7 @@ from gan.data.sources import one_line
 from gan.errors import UserError
 from gan.evaluation.inception import network
 from gan.evaluation.inception.network import FEATURE_DIM
-from gan.evaluation.metrics import Features
+from gan.evaluation.metrics.comparison import Features
 from gan.run.atomic_files import replacing, temporary_directory
 from gan.run.cache import cache_directory
 from gan.run.files import open_file, read_bytes

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from gan.data.digests import array_digest
-from gan.evaluation import metrics
 from gan.evaluation.constants import Constants, floors_key
 from gan.evaluation.inception.features import InceptionExtractor, real_features
-from gan.evaluation.metrics import Comparison, Features, Floor, RealNeighbours
+from gan.evaluation.metrics.comparison import Comparison, Features
+from gan.evaluation.metrics.floors import Floor, floors_of
+from gan.evaluation.metrics.neighbours import RealNeighbours, real_neighbours
+from gan.evaluation.metrics.table import compute_metrics
 
 FLOOR_DRAWS = 10
 POOL = 2  # times as many training images as samples are what floors are drawn from
@@ -19,7 +21,7 @@ POOL = 2  # times as many training images as samples are what floors are drawn f
 
 @dataclasses.dataclass
 class Reference:
-    """All real images of a split, and training images for floors; a ``metrics.Reference``."""
+    """All real images of a split, and training images for floors; a `Reference`."""
 
     extractor: InceptionExtractor
     images: np.ndarray  # [N, H, W, C] uint8
@@ -35,7 +37,7 @@ class Reference:
     @functools.cached_property
     def neighbours(self) -> RealNeighbours:
         """The features with the distances among themselves."""
-        return metrics.real_neighbours(self.features.features)
+        return real_neighbours(self.features.features)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -83,7 +85,7 @@ class Reference:
         for draw in range(FLOOR_DRAWS):
             chosen = np.random.default_rng([1, draw]).choice(len(images), count, replace=False)
             samples = Features(*(part[chosen] for part in pool))
-            draws.append(metrics.compute(self.compare(samples, images[chosen]), names))
+            draws.append(compute_metrics(self.compare(samples, images[chosen]), names))
         correction = np.sqrt(1 - 1 / POOL)
-        floors = metrics.floors_of(draws)
+        floors = floors_of(draws)
         return {name: [floor.mean, floor.sd / correction] for name, floor in floors.items()}

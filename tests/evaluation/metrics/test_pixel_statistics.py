@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gan.evaluation import pixel_statistics
-from gan.evaluation.pixel_statistics import (
+from gan.evaluation.metrics import pixel_statistics
+from gan.evaluation.metrics.pixel_statistics import (
     histogram_distance,
     radial_spectrum,
     spectrum_distance,
