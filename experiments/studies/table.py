@@ -86,7 +86,7 @@ STUDIES: dict[str, Study] = {
     ),
     "grid": Study("grid", seeds=tuple(range(20)), variants={"grid": {}}, common=LAST_ONLY),
     "ring": Study("ring", seeds=tuple(range(20)), variants={"ring": {}}, common=LAST_ONLY),
-    # Normal latents, which draw bridges between modes, and for twice the steps.
+    # Normal latents, which draw bridges between modes, and for three and four times the steps.
     "grid_normal": Study(
         "grid", seeds=tuple(range(20)), variants={"normal": normal(60_000)}, common=LAST_ONLY
     ),

@@ -17,8 +17,6 @@ from gan.data.images import to_float
 from gan.data.input_pipeline import examples_at
 from gan.run.config import Config
 
-PENALTIES = ("r1", "r2", "r1_r2")  # that make units linear
-
 EXAMPLES = 500
 AT_ONCE = 50  # examples; all activations of some are in memory
 ALMOST_ALL = 0.999  # of a unit's inputs

@@ -18,6 +18,9 @@ from gan.lazy import keras, tf
 # (discriminator, real_images, fake_images, key) -> [batch]
 Penalty = Callable[["keras.Model", "tf.Tensor", "tf.Tensor", "tf.Tensor"], "tf.Tensor"]
 
+# Those that make units of D linear, see gan/algorithm/linear_units.py.
+MAKE_LINEAR = ("r1", "r2", "r1_r2")
+
 # Under the root, where the slope of the norm has no limit.
 EPSILON = 1e-12
 

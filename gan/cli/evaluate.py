@@ -52,7 +52,7 @@ def define(values: FlagValues) -> None:
     flags.define(
         values,
         run_dir=option("runs/mlp", "a run; also as an argument", path_after=""),
-        weights=option("ema", "which generator", choices=("ema", "raw")),
+        weights=option("", "ema or raw; empty: what the run itself draws from"),
         ema_sigma=flags.EMA_SIGMA,
         checkpoint=option("latest", "latest, best, or a step"),
         samples=option(
@@ -119,8 +119,8 @@ def main(values: FlagValues) -> int:
     with command.working("getting the samples"):
         if of_run:
             drawn = samples.draw_from_run(
-                run_dir, config, flag["weights"], flag["checkpoint"], split=flag["split"],
-                ema_sigma=flag["ema_sigma"], **drawing,
+                run_dir, config, flag["weights"] or config.sample_weights, flag["checkpoint"],
+                split=flag["split"], ema_sigma=flag["ema_sigma"], **drawing,
             )  # fmt: skip
         else:
             drawn = samples.read_or_draw(flag["samples"], config, **drawing)
@@ -170,6 +170,8 @@ def check_flags(values: FlagValues) -> None:
         if values[name].present and kind not in kinds:
             right = f"{' and '.join(kinds)}, not for --samples" if RUN in kinds else "--samples"
             raise UserError(f"--{name}={values[name].value}: is for {right}")
+    if values["weights"].value not in ("", "ema", "raw"):
+        raise UserError(f"--weights={values['weights'].value}: must be one of ema, raw")
     if values["ema_sigma"].value and values["weights"].present:
         raise UserError(
             f"--ema_sigma={values['ema_sigma'].value}: is an average of its own, "

@@ -75,7 +75,7 @@ class RealFeatures:
 
     @functools.cached_property
     def training_learned(self) -> Features:
-        """The features of these."""
+        """The features of the images in `learned`."""
         return self.training if self.chosen is None else self.extractor(self.chosen)
 
     @functools.cached_property
@@ -139,7 +139,7 @@ class RealFeatures:
 
 @dataclasses.dataclass
 class Reference:
-    """Real images of a split to compare with; a `Reference`."""
+    """Real images of a split to compare with; a `comparison.Reference`."""
 
     real: RealFeatures
     data: Parts
@@ -185,7 +185,7 @@ class Reference:
 
     @property
     def training(self) -> Features:
-        """The features of these."""
+        """The features of the images in `learned`."""
         return self.real.training_learned
 
     @property

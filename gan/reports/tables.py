@@ -123,16 +123,19 @@ def overview(named: Sequence[Named], groups: Sequence[Group], verdicts: Sequence
 def shown_evaluations(run: History) -> list[Record]:
     """Returns the newest evaluation of a run, and the newest through Inception; [] of none.
 
-    Of the first kind, EMA weights by the packaged features go before others, and whole evaluations
-    before light ones. The two have metrics of other names.
+    Of the first kind, the weights that the run draws samples from, by the packaged features, go
+    before others, and whole evaluations before light ones. The two have metrics of other names.
     """
     whole = [r for r in run.evaluations if r.get("source") in WHOLE]
     light = [r for r in run.evaluations if r.get("source") not in WHOLE]
     of_papers = [r for r in whole if str(features_of(r)).startswith("inception")]
     own = [r for r in whole if not str(features_of(r)).startswith("inception")]
-    averaged = [r for r in of_papers if r.get("weights") == "ema"]
-    usual = [r for r in own if r.get("weights") == "ema" and "-cnn-a-" in str(features_of(r))]
-    return [*(usual or own or light)[-1:], *(averaged or of_papers)[-1:]]
+    drawn, usual = (
+        [r for r in records if r.get("weights") == run.config.sample_weights]
+        for records in (of_papers, own)
+    )
+    usual = [r for r in usual if "-cnn-a-" in str(features_of(r))]
+    return [*(usual or own or light)[-1:], *(drawn or of_papers)[-1:]]
 
 
 def features_of(record: Record) -> Any:

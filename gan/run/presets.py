@@ -41,7 +41,7 @@ IMAGES: dict[str, Any] = {**FAST, "augment": "brightness_translation_cutout"}
 # Differences from the default, which is the recipe of the original script on the tape step.
 PRESETS: dict[str, dict[str, Any]] = {
     "mlp": {},
-    # The original script: two Adam updates of D, fakes from G in inference mode, no average.
+    # The original script: two Adam updates of D, fakes from G in inference mode, no average in use.
     "classic": {"schedule": "classic", "sample_weights": "raw"},
     # Radford et al. 2016, arXiv:1511.06434.
     "dcgan": {"generator": "dcgan", "discriminator": "dcgan"},
@@ -129,7 +129,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 # A line about each, for --help.
 ABOUT = {
     "mlp": "the default: the original script's networks, alternating updates",
-    "classic": "exactly the updates of the original script, without weight averaging",
+    "classic": "exactly the updates of the original script; samples from raw weights",
     "dcgan": "DCGAN-style networks, as deep as the images' side asks for",
     "cgan": "class-conditional G and D",
     "wgan": "the Wasserstein GAN as published: weight clipping, RMSprop, five updates of D a step",

@@ -10,7 +10,7 @@ from gan.algorithm.augment import AUGMENTATIONS
 from gan.algorithm.auxiliary import AUXILIARIES, Auxiliary
 from gan.algorithm.losses import LOSSES, Loss
 from gan.algorithm.optimizer_table import OPTIMIZERS, Optimizer
-from gan.algorithm.penalties import PENALTIES
+from gan.algorithm.penalties import MAKE_LINEAR, PENALTIES
 from gan.algorithm.schedules import DECAYS
 from gan.data.datasets import DATASETS, DataSource
 from gan.errors import UserError
@@ -90,8 +90,10 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
         )
     if config.halvings and not halving_networks(config, given):
         raise UserError(f"--halvings={config.halvings}: no network halves images, valid is 0")
-    evaluated = config.evaluate_every and not (source and source.counts_modes)
-    if config.on_collapse == "stop" and not (has_log_odds(config) or evaluated):
+    # Rules on D's logits, on what light evaluations see, and on units of D that are linear.
+    of_images = not (source and source.points) and config.penalty in MAKE_LINEAR
+    seen = config.evaluate_every and (not (source and source.counts_modes) or of_images)
+    if config.on_collapse == "stop" and not (has_log_odds(config) or seen):
         raise UserError(
             "--on_collapse=stop: none of the rules in docs/evaluation.md looks at this run, "
             "valid is warn"

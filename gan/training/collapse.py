@@ -1,8 +1,8 @@
 """Signs that a run has collapsed, from what it logs anyway. Pure functions on records.
 
-The rules are coarse on purpose: a healthy run must never raise one (docs/evaluation.md shows how
-far away it stays), so that ``--on_collapse=stop`` can be trusted overnight. Spans are in thousands
-of real images (kimg), because log intervals and batch sizes differ.
+The rules are coarse on purpose: a healthy run must never raise one, so that ``--on_collapse=stop``
+can be trusted overnight. Spans are in thousands of real images (kimg), because log intervals and
+batch sizes differ.
 """
 
 from collections.abc import Sequence

@@ -73,8 +73,8 @@ def resolve(config: Config, own_networks: Mapping[str, keras.Model]) -> Config:
     """Returns the configuration with every automatic choice made for this machine.
 
     Precision: bfloat16 from compute capability 8.0, float16 with loss scaling from 7.0, else
-    float32: CPUs with instructions for bfloat16 are faster with it, but one of three seeds got
-    worse, see docs/performance.md. XLA: on any GPU, and for float32 on CPUs, where it fuses what
+    float32: on CPUs bfloat16 is faster or slower than it, and a few runs lost diversity, see
+    docs/performance.md. XLA: on any GPU, and for float32 on CPUs, where it fuses what
     lies between the matrix products; in half precision on CPUs oneDNN's kernels are faster, and so
     are its convolutions. Not for several replicas: XLA compiles no exchange between them.
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from gan.algorithm import linear_units
 from gan.algorithm.batch_norm_statistics import ROUGHLY, measure_statistics, statistics_inputs
 from gan.algorithm.head_accuracy import head_accuracy
+from gan.algorithm.penalties import MAKE_LINEAR
 from gan.algorithm.step import GanState, finite_metrics
 from gan.data.datasets import Dataset
 from gan.errors import NotFinite, TrainingFailed
@@ -183,7 +184,7 @@ def metrics_of_d(run: Run) -> dict[str, float]:
             images, labels = test.test_images[shown], test.test_labels[shown]
             found["head_accuracy"] = head_accuracy(discriminator, images, labels)
         # Of points a D is often linear in its sines and cosines, and good at that.
-        watched = config.penalty in linear_units.PENALTIES and len(data.shape) == 3
+        watched = config.penalty in MAKE_LINEAR and len(data.shape) == 3
         if watched and (counts := linear_units.units_of_one_sign(discriminator, config, data)):
             found["linear_units"] = linear_units.linear_share(counts)
     return found

@@ -1,5 +1,6 @@
 """Units of a discriminator that have one sign, and what training says of them."""
 
+import dataclasses
 import json
 
 import keras
@@ -10,9 +11,11 @@ from keras import layers
 from gan.algorithm import linear_units
 from gan.algorithm.linear_units import linear_share, units_of_one_sign
 from gan.data.datasets import Dataset
-from gan.errors import TrainingFailed
+from gan.errors import TrainingFailed, UserError
 from gan.run.config import Config
 from gan.run.jsonl import read_records
+from gan.run.presets import from_preset
+from gan.training.checks import check_rows
 from gan.training.trainer import train
 
 
@@ -142,6 +145,15 @@ def test_it_is_not_evaluated_of_points(tiny_config, tmp_path):
     train(config, tmp_path / "run", make_evaluators=light, quiet=True)
     records = read_records(tmp_path / "run/evaluations.jsonl")
     assert [set(record["metrics"]) for record in records] == [{"fcd"}, {"fcd"}]
+
+
+def test_stacks_may_stop_though_nothing_else_is_watched():
+    """Whose evaluation counts modes, so no rule looks at these; of points neither does this one."""
+    stacks = from_preset("stacked", {"on_collapse": "stop"})
+    check_rows(stacks)
+    for change in ({"penalty": "none"}, {"evaluate_every": 0}):
+        with pytest.raises(UserError, match="none of the rules"):
+            check_rows(dataclasses.replace(stacks, **change))
 
 
 def test_a_linear_discriminator_stops_the_run(tiny_config, tmp_path):

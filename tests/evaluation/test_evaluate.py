@@ -38,6 +38,7 @@ from gan.sampling.latents import latents_of
 from gan.training.checkpoints import checkpoint_manager, restore
 from gan.training.state import build_state
 from gan.training.trainer import train
+from pages import write_run
 from support import ROOT, status_of
 
 SHAPE = (28, 28, 1)
@@ -363,6 +364,24 @@ def mnist_run(trained_once, tiny_config, tmp_path):
     config = tiny_config(dataset="mnist", d_steps=2, ema_half_life=10**6)
     trained_once(config, tmp_path / "run")
     return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("of_run", "flags", "judged"),
+    [("raw", (), "raw"), ("ema", (), "ema"), ("raw", ("--weights=ema",), "ema"),
+     ("ema", ("--weights=raw",), "raw")],
+)  # fmt: skip
+def test_it_judges_what_the_run_draws_unless_told(
+    of_run, flags, judged, tmp_path, monkeypatch, capsys
+):
+    run_dir = write_run(tmp_path / "run", dataset="mnist", sample_weights=of_run)
+
+    def draw(run_dir, config, weights, *others, **more):
+        raise UserError(f"asked for {weights}")
+
+    monkeypatch.setattr(samples, "draw_from_run", draw)
+    assert call(monkeypatch, f"--run_dir={run_dir}", *flags) == 2
+    assert f"asked for {judged}\n" in capsys.readouterr().err
 
 
 def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsys):

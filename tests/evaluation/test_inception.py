@@ -293,7 +293,7 @@ def test_floors_have_the_spread_of_independent_draws(looking, said, monkeypatch)
 
     That is so for what is linear in the draw, as FID is beside images that are far away.
     """
-    monkeypatch.setattr(inception_reference, "FLOOR_DRAWS", 200)
+    monkeypatch.setattr(inception_reference, "INCEPTION_DRAWS", 200)
     training = made(2000, 1)
     reference = inception_reference.Reference(
         looking, made(1000, 2, 200), "test", training, said.append

@@ -145,6 +145,23 @@ def test_the_usual_evaluation_is_shown(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("weights", "fcd"), [("ema", 3.0), ("raw", 4.0)])
+def test_the_usual_weights_are_those_that_the_run_draws(weights, fcd, tmp_path):
+    rows = [evaluation(4.0, weights="raw"), evaluation(3.0), evaluation(5.0, weights="posthoc")]
+    papers = [
+        {
+            **row,
+            "features": {"name": "inception"},
+            "metrics": {"fid_inception_2k": row["metrics"]["fcd"]},
+        }
+        for row in rows
+    ]
+    run_dir = write_run(tmp_path / "run", evaluations=[*rows, *papers], sample_weights=weights)
+    own, of_papers = tables.shown_evaluations(read_history(run_dir))
+    assert own["metrics"] == {"fcd": fcd}
+    assert of_papers["metrics"] == {"fid_inception_2k": fcd}
+
+
 def test_names_are_as_short_as_tells_them_apart(tmp_path):
     def names(*run_dirs):
         return tables.names_of([read_history(run_dir) for run_dir in run_dirs])

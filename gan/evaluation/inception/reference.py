@@ -15,13 +15,13 @@ from gan.evaluation.metrics.floors import Floor, floors_of
 from gan.evaluation.metrics.neighbours import RealNeighbours, real_neighbours
 from gan.evaluation.metrics.table import compute_metrics
 
-FLOOR_DRAWS = 10
+INCEPTION_DRAWS = 10
 POOL = 2  # times as many training images as samples are what floors are drawn from
 
 
 @dataclasses.dataclass
 class Reference:
-    """All real images of a split, and training images for floors; a `Reference`."""
+    """All real images of a split, and training images for floors; a `comparison.Reference`."""
 
     extractor: InceptionExtractor
     images: np.ndarray  # [N, H, W, C] uint8
@@ -70,7 +70,7 @@ class Reference:
         return {name: Floor(*row) for name, row in rows.items()}
 
     def compute_floors(self, count: int, names: Collection[str]) -> dict[str, list[float]]:
-        """Returns [mean, sd] of metrics over `FLOOR_DRAWS` draws of `count` training images.
+        """Returns [mean, sd] of metrics over `INCEPTION_DRAWS` draws of `count` training images.
 
         The draws are from `POOL` times as many, because to look at all of them takes hours. They
         share images, so the sd is corrected as for a finite population. That is right for what
@@ -80,9 +80,9 @@ class Reference:
         order = np.random.default_rng(0).permutation(len(self.training_images))[: POOL * count]
         images = self.training_images[order]
         pool = self.look(images, "training images")
-        self.print_fn(f"measuring what {count:,} real images get, {FLOOR_DRAWS} draws, once")
+        self.print_fn(f"measuring what {count:,} real images get, {INCEPTION_DRAWS} draws, once")
         draws = []
-        for draw in range(FLOOR_DRAWS):
+        for draw in range(INCEPTION_DRAWS):
             chosen = np.random.default_rng([1, draw]).choice(len(images), count, replace=False)
             samples = Features(*(part[chosen] for part in pool))
             draws.append(compute_metrics(self.compare(samples, images[chosen]), names))

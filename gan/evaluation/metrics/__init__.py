@@ -1,5 +1,5 @@
-"""Metrics of generated images: pure NumPy functions, in float64, on feature arrays.
+"""Metrics of generated images: pure NumPy functions, in float64, on features and on pixels.
 
-`real` is what a metric compares with, `fake` what it judges; both are [N, D] arrays of a feature
-network, `probabilities` are [N, classes] of its classifier.
+`real` is what a metric compares with, `fake` what it judges; of features both are [N, D] arrays of
+a feature network, `probabilities` are [N, classes] of its classifier.
 """

@@ -43,7 +43,7 @@ class Reference(Protocol):
 
     @property
     def training(self) -> Features:
-        """The features of these."""
+        """The features of the images in `learned`."""
 
     @property
     def held_out(self) -> Features:

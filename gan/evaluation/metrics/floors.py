@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from gan.lazy import np
 
-FLOOR_DRAWS = 20  # of real examples
+FLOOR_DRAWS = 20  # of real examples; through Inception there are fewer
 
 
 class Floor(NamedTuple):
-    """What real examples get: mean and standard deviation over `FLOOR_DRAWS` draws."""
+    """What real examples get: mean and standard deviation over draws of as many as the samples."""
 
     mean: float
     sd: float
