@@ -58,7 +58,7 @@ def run(
     os.environ["MPLBACKEND"] = "agg"  # we draw to files; Keras imports Matplotlib, which may refuse
     values = flags.FlagValues()
     try:
-        import_rows(sys.argv[1:])
+        import_rows(values.read_flags_from_files(sys.argv[1:], force_gnu=False))
         define_flags(values)
         define_import(values)
         flags.DEFINE_boolean("help", False, "show this", short_name="h", flag_values=values)

@@ -150,7 +150,7 @@ def main(values: FlagValues) -> int:
             lines.append(f"appended to {out}")
         if of_run:
             usual = samples.usual_count(drawn.data, flag["split"]) if of_data else None
-            step, tag = record["step"], tag_of(values, usual)
+            step, tag = record["step"], tag_of(values, record["weights"], usual)
             records.write_tensorboard(run_dir, step, tag, record["metrics"])
             if picture is not None:
                 path = records.write_picture(run_dir, step, tag, picture)
@@ -200,6 +200,11 @@ def check_run(values: FlagValues) -> Config:
         raise UserError(f"--run_dir={run_dir}: cannot be written, evaluations.jsonl belongs there")
     if values["classification_accuracy"].value and not config.conditional:
         raise UserError("--classification_accuracy: needs a run with --conditional")
+    if values["classification_accuracy"].value and config.train_images:
+        raise UserError(
+            "--classification_accuracy: learns from all training images, the run had "
+            f"--train_images={config.train_images}"
+        )
     return config
 
 
@@ -238,12 +243,13 @@ def check_dataset(values: FlagValues, dataset: str) -> bool:
     return counts_modes
 
 
-def tag_of(values: FlagValues, usual: int | None) -> str:
+def tag_of(values: FlagValues, weights: str, usual: int | None) -> str:
     """Returns what tells this evaluation from the usual one, such as raw_2000; usually nothing.
 
-    `usual` is how many images are drawn where nobody says; None: the default of the flag.
+    `weights` are those that were judged, the average usually. `usual` is how many images are drawn
+    where nobody says; None: the default of the flag.
     """
-    names = ("weights", "ema_sigma", "features", "split", "num_images", "seed")
+    names = ("ema_sigma", "features", "split", "num_images", "seed")
     changed = [values[name] for name in names if values[name].value != values[name].default]
     if usual is not None:
         count = values["num_images"]
@@ -251,7 +257,8 @@ def tag_of(values: FlagValues, usual: int | None) -> str:
         if count.present and count.value != usual:
             changed.insert(-1 if values["seed"] in changed else len(changed), count)
     prefixes = {"seed": "seed", "ema_sigma": "sigma"}
-    return "_".join(f"{prefixes.get(flag.name, '')}{flag.value}" for flag in changed)
+    parts = [f"{prefixes.get(flag.name, '')}{flag.value}" for flag in changed]
+    return "_".join(["raw", *parts] if weights == "raw" else parts)
 
 
 run = partial(command.run, USAGE, define, main, positional="run_dir")

@@ -1,5 +1,6 @@
 """Finds latents of images: ``tapegan project runs/mlp --image=seven.png``."""
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -86,7 +87,7 @@ def main(values: FlagValues) -> int:
     with command.importing():
         from gan.evaluation import projection
         from gan.run import layout, run_directory, saved_config
-        from gan.sampling import generators, posthoc_averages
+        from gan.sampling import generators, outputs, posthoc_averages
         from gan.training import devices
     devices.prepare()
     config = None if bare else saved_config.read_config(run_dir)
@@ -96,6 +97,10 @@ def main(values: FlagValues) -> int:
     out = Path(flag["out"] or place / PICTURE)
     run_directory.check_output(out, ".png")
     run_directory.check_output(out.with_suffix(".npz"), ".npz")
+    if config and flag["out"]:
+        outputs.refuse_images_of_training(config, run_dir, out)
+    for path in (out, out.with_suffix(".npz")) if flag["image"] else ():
+        refuse_image(path, user_path(flag["image"], "--image"))
     generator = posthoc_averages.load_any(
         run_dir, flag["checkpoint"], flag["weights"], flag["ema_sigma"]
     )
@@ -155,6 +160,13 @@ def label_of(text: str, generator: Any, run_dir: Path, bare: bool) -> int | None
     if len(labels) > 1:
         raise UserError(f"--label={text}: are {len(labels)} classes, must be one")
     return labels[0]
+
+
+def refuse_image(out: Path, image: Path) -> None:
+    """Refuses to write over an image that is projected, or into a directory of such images."""
+    own, place = os.path.realpath(image), os.path.realpath(out)
+    if place == own or (os.path.isdir(own) and os.path.dirname(place) == own):
+        raise UserError(f"--out={out}: is what --image={image} names, must be elsewhere")
 
 
 def own_images(path: str, shape: tuple[int, ...], config: Config | None) -> Group:

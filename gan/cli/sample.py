@@ -109,6 +109,8 @@ def main(values: FlagValues) -> int:
     place = packaged.home_of(run_dir) if bare else run_dir / layout.SAMPLES_DIR
     out = Path(flag["out"] or place / kind.default_out)
     run_directory.check_output(out, *suffixes_of(kind))
+    if config and flag["out"]:
+        outputs.refuse_images_of_training(config, run_dir, out)
     if name == "interpolation":  # which is animated too
         run_directory.check_output(out.with_suffix(".gif"), ".gif")
     generator = None

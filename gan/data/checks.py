@@ -91,7 +91,7 @@ def check_points(name: str, points: np.ndarray) -> None:
         raise UserError(f"{what}, with points that are NaN or infinite")
 
 
-def check_labels(name: str, labels: Any, count: int) -> np.ndarray:
+def check_labels(name: str, labels: Any, count: int, most: int = 0) -> np.ndarray:
     """Returns labels [count] of integers from 0 on; uint64 and bool, which NumPy does not count on,
     as int64.
 
@@ -113,7 +113,7 @@ def check_labels(name: str, labels: Any, count: int) -> np.ndarray:
         hint = "labels.astype(int)" if whole else "np.unique(labels, return_inverse=True)[1]"
         raise UserError(f"{what}, {right} ({hint})")
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= max(SPARE_LABELS, count):
+    if low < 0 or high >= max(SPARE_LABELS, count, most):
         raise UserError(f"{what} from {low} to {high}, {right}")
     return labels.astype(np.int64) if labels.dtype in (bool, np.uint64) else labels
 

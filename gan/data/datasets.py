@@ -359,7 +359,9 @@ def check_test_part(what: str, data: Dataset, print_fn: Callable[[str], None]) -
         checks.check_range(f"{what} test_images", images, print_fn)
     if labels is None:
         return data
-    labels = checks.check_labels(f"{what} test_labels", labels, len(images))
+    labels = checks.check_labels(
+        f"{what} test_labels", labels, len(images), most=len(data.train_images)
+    )
     if data.train_labels is not None:
         unknown = set(np.unique(labels).tolist()) - set(np.unique(data.train_labels).tolist())
         if unknown:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from gan.evaluation.constants import floors_of_record
 from gan.evaluation.metrics.table import row_of
 
 # Of metrics that have no row in `METRICS`.
@@ -27,6 +28,20 @@ def kind_of(record: Mapping[str, Any]) -> str:
     if isinstance(reference, Mapping):
         about["reference"] = {n: value for n, value in reference.items() if n != "learned"}
     return json.dumps(about, sort_keys=True)
+
+
+def in_one(before: Mapping[str, Any] | None, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an evaluation and what one before it has besides, of the same kind and step.
+
+    One comes after the other, as --metrics asked for them; the last number of a metric counts.
+    """
+    before = before or {"metrics": {}}
+    return {
+        **before,
+        **record,
+        "metrics": {**before["metrics"], **record["metrics"]},
+        "floors": {**before.get("floors", {}), **floors_of_record(record)},
+    }
 
 
 def weights_of(record: Mapping[str, Any]) -> str:

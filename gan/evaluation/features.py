@@ -6,6 +6,7 @@ between machines and years. For another labelled data set one is trained and kep
 cache.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -29,7 +30,7 @@ from gan.evaluation import feature_networks
 from gan.evaluation.feature_networks import NETWORKS
 from gan.evaluation.metrics.comparison import Features
 from gan.run.atomic_files import replacing
-from gan.run.cache import cache_directory
+from gan.run.cache import alone, cache_directory
 from gan.run.files import sha256
 
 VERSION = 1  # of networks and recipe; a change of either makes all numbers incomparable
@@ -171,21 +172,33 @@ def cached_extractor(
         print_fn: Is told in one line what takes time.
     """
     path = cache_directory() / "features" / f"{name}-{digest[:12]}.npz"
-    if path.exists():
+
+    def found(say: Callable[[str], None]) -> Extractor | None:
+        if not path.exists():
+            return None
         try:
             return read_weights(path, name, network, packaged=False)
         except UserError as error:
-            print_fn(f"{path} is damaged and will be replaced ({one_line(error)})")
+            say(f"{path} is damaged and will be replaced ({one_line(error)})")
+            return None
 
-    print_fn(f"training the feature network {name}, once")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):  # found out before the training, not after
-            pass
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    write_weights(path, *train())
-    return read_weights(path, name, network, packaged=False)
+    if extractor := found(lambda line: None):
+        return extractor
+    wait = f"another process trains the feature network {name}; waiting for it"
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path.parent).close()  # found out before the training
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+        # Two processes would train two networks, whose numbers cannot be compared.
+        with contextlib.suppress(OSError):  # a file system without locks
+            stack.enter_context(alone(path.with_suffix(".lock"), lambda: print_fn(wait)))
+        if extractor := found(print_fn):
+            return extractor
+        print_fn(f"training the feature network {name}, once")
+        write_weights(path, *train())
+        return read_weights(path, name, network, packaged=False)
 
 
 def tell_accuracy(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan.evaluation import better, constants
+from gan.evaluation import better
 from gan.evaluation.metrics.table import row_of
 from gan.evaluation.records import format_number
 from gan.reports.card_examples import EXAMPLES, draws_one_a_call, example
@@ -137,13 +137,7 @@ def evaluations_of(run_dir: Path, facts: Facts) -> list[dict[str, Any]]:
             continue
         names = ("source", "features", "num_images", "reference", "seed")
         key = json.dumps([record.get(name) for name in names])
-        before = found.get(key, {"metrics": {}, "floors": {}})
-        floors = constants.floors_of_record(record)
-        found[key] = {
-            **record,
-            "metrics": {**before["metrics"], **record["metrics"]},
-            "floors": {**before["floors"], **floors},
-        }
+        found[key] = better.in_one(found.get(key), record)
     whole = [record for record in found.values() if record.get("source") != DURING_TRAINING]
     return whole or list(found.values())
 

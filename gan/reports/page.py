@@ -64,7 +64,7 @@ def render_page(runs: Sequence[History], explorer: Explorer | None = None) -> st
         signs=[f"{name}: {text}" for name, run in named if (text := signs_of(run))],
         has_bands=any(chart["bands"] for chart in drawn),
         not_drawn=not_drawn,
-        metrics=metrics_tables(names, groups, shown, [run.config.steps for run in runs]),
+        metrics=metrics_tables(names, groups, shown, [run.end for run in runs]),
         diversity=class_tables.diversity_table(names, newest),
         alignment=class_tables.alignment_table(names, newest),
         evaluations=[tables.describe(names[0], record) for record in shown[0]],

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan.evaluation import constants
-from gan.evaluation.better import ARROWS, better, kind_of, weights_of
+from gan.evaluation.better import ARROWS, better, in_one, kind_of, weights_of
 from gan.evaluation.records import format_number
 from gan.reports.verdicts import Beside
 from gan.run import seeds
@@ -135,7 +135,16 @@ def shown_evaluations(run: History) -> list[Record]:
         for records in (of_papers, own)
     )
     usual = [r for r in usual if "-cnn-a-" in str(features_of(r))]
-    return [*(usual or own or light)[-1:], *(drawn or of_papers)[-1:]]
+    return [newest(records) for records in (usual or own or light, drawn or of_papers) if records]
+
+
+def newest(records: Sequence[Record]) -> Record:
+    """Returns the last evaluation, with what others of its kind and step have besides."""
+    last, found = records[-1], None
+    for record in records:
+        if (record["step"], kind_of(record)) == (last["step"], kind_of(last)):
+            found = in_one(found, record)
+    return found or last
 
 
 def features_of(record: Record) -> Any:

@@ -52,6 +52,14 @@ class History(NamedTuple):
         return "failed" if status == "stopped" else "unfinished"
 
     @property
+    def end(self) -> int:
+        """The step of the run's end: where it ended, if it is completed, else where it will.
+
+        --steps may be lower than what a run had done when it went on.
+        """
+        return self.summary["step"] if self.status == "completed" else self.config.steps
+
+    @property
     def failure(self) -> str:
         """Why the run stopped, at which step, and what usually helps; "" if it did not."""
         if self.summary.get("status") == "stopped":

@@ -165,7 +165,6 @@ def write_single(request: Request, out: Path) -> str:
         with replacing(out) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
         return f"{out}: {len(seeds)} images"
-    refuse_images_of_training(request, out)
     if labels is None:
         seeds = np.array(list(dict.fromkeys(seeds.tolist())))  # one that is named twice is one file
         folders, why = [out] * len(seeds), ""
@@ -190,15 +189,15 @@ def write_single(request: Request, out: Path) -> str:
     return ", ".join(parts)
 
 
-def refuse_images_of_training(request: Request, out: Path) -> None:
-    """Refuses to draw into the folder that the run learned from, over its images."""
-    folder = folder_of(request.config) if request.config else None
+def refuse_images_of_training(config: Config, run_dir: Path, out: Path) -> None:
+    """Refuses to write into the folder that a run learned from, among its images or over them."""
+    folder = folder_of(config)
     if folder is None:
         return
     own, place = os.path.realpath(folder), os.path.realpath(out)
     if os.path.commonpath([own, place]) == own:
         raise UserError(
-            f"--out={out}: holds the images that {request.run_dir} was trained on, must be another "
+            f"--out={out}: holds the images that {run_dir} was trained on, must be another "
             "directory"
         )
 

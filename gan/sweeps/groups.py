@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan.errors import UserError
-from gan.evaluation.better import better, kind_of, weights_of
-from gan.evaluation.constants import common_floors, floors_of_record
+from gan.evaluation.better import better, in_one, kind_of, weights_of
+from gan.evaluation.constants import common_floors
 from gan.run import saved_config, seeds
 from gan.run.reader import History, read_history
 from gan.sweeps.intervals import Mean, mean_of, overlap
@@ -135,16 +135,13 @@ def kinds_of(groups: Sequence[Group], step: int | None = None) -> list[Kind]:
         for run in group.runs:
             if step is None and run.status != "completed":
                 continue
-            at = run.config.steps if step is None else step
+            at = run.end if step is None else step
             for record in run.evaluations:
                 if record["step"] != at:
                     continue
                 _, evaluated = found.setdefault(kind_of(record), (record, [{} for _ in groups]))
-                before = evaluated[number].get(run.path, {"metrics": {}})
-                # One after the other, as --metrics asked for them; the last one counts.
-                metrics = {**before["metrics"], **record["metrics"]}
-                real = {**before.get("floors", {}), **floors_of_record(record)}
-                evaluated[number][run.path] = {**record, "metrics": metrics, "floors": real}
+                before = evaluated[number].get(run.path)
+                evaluated[number][run.path] = in_one(before, record)
     kinds = []
     for record, evaluated in found.values():
         floors = common_floors(one for of_group in evaluated for one in of_group.values())

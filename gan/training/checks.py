@@ -90,10 +90,15 @@ def check_rows(config: Config, given: Collection[str] = ()) -> None:
         )
     if config.halvings and not halving_networks(config, given):
         raise UserError(f"--halvings={config.halvings}: no network halves images, valid is 0")
-    # Rules on D's logits, on what light evaluations see, and on units of D that are linear.
+    # What light evaluations see: modes, where they do not count them, and D's linear units.
     of_images = not (source and source.points) and config.penalty in MAKE_LINEAR
     seen = config.evaluate_every and (not (source and source.counts_modes) or of_images)
-    if config.on_collapse == "stop" and not (has_log_odds(config) or seen):
+    check_watched(config, evaluated=bool(seen))
+
+
+def check_watched(config: Config, evaluated: bool) -> None:
+    """Refuses to stop on collapse where no rule could see one, in D's logits or an evaluation."""
+    if config.on_collapse == "stop" and not (has_log_odds(config) or evaluated):
         raise UserError(
             "--on_collapse=stop: none of the rules in docs/evaluation.md looks at this run, "
             "valid is warn"

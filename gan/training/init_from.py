@@ -154,7 +154,8 @@ def start_from(
             f"{'; '.join(anew)}"
         )
     # An average that holds initial weights is worse than none: then its half-life grows again.
-    images = 0 if anew else before + step * there.batch_size
+    averaged = not any(layer.startswith("generator ") for layer in anew)
+    images = before + step * there.batch_size if averaged else 0
     return {
         "run_dir": str(source.run_dir),
         "step": step,

@@ -51,7 +51,7 @@ from gan.sampling.posthoc_averages import drop_snapshots
 from gan.training import collapse, devices, init_from
 from gan.training.builders import compile_train_steps
 from gan.training.checkpoints import checkpoint_manager, restore
-from gan.training.checks import has_log_odds
+from gan.training.checks import check_watched, has_log_odds
 from gan.training.console import Console
 from gan.training.failures import writing
 from gan.training.identity import check_same
@@ -181,6 +181,8 @@ def evaluators_of(
             evaluators = make_evaluators(setup.config, setup.data, console.print)
     if setup.replicas.chief and setup.config.keep_best != "none" and not evaluators:
         raise UserError(f"--keep_best={setup.config.keep_best}: needs evaluators, none were given")
+    if setup.replicas.chief and not evaluators:
+        check_watched(setup.config, evaluated=False)
     return evaluators
 
 

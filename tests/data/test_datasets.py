@@ -166,3 +166,14 @@ def test_settings_of_folders_are_those_of_the_flags(settings, message, tmp_path)
     assert str(error.value).startswith(message)
     with pytest.raises(UserError, match=r"^dataset=3: must be text$"):
         load_dataset(3, "", print)
+
+
+def test_classes_may_be_more_than_test_images():
+    """As of many people with few pictures each. What nobody learns from is still refused."""
+    images = np.random.default_rng(0).integers(0, 256, (2300, 8, 8, 1), np.uint8)
+    labels = np.arange(2300) % 1150
+    data = Dataset(images, labels, images[:500], labels[650:1150])
+    assert check_dataset("people", data).test_labels.max() == 1149
+    unknown = data._replace(test_labels=np.full(500, 1150))
+    with pytest.raises(UserError, match="test_labels have class 1150, which no tr"):
+        check_dataset("people", unknown)

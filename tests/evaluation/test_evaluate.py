@@ -384,6 +384,13 @@ def test_it_judges_what_the_run_draws_unless_told(
     assert f"asked for {judged}\n" in capsys.readouterr().err
 
 
+def test_what_samples_add_is_not_asked_of_few_images(tmp_path, monkeypatch, capsys):
+    """The classifiers that it compares would learn from images that the run never had."""
+    run_dir = write_run(tmp_path / "run", dataset="mnist", conditional=True, train_images=100)
+    assert call(monkeypatch, f"--run_dir={run_dir}", "--classification_accuracy") == 2
+    assert "the run had --train_images=100\n" in capsys.readouterr().err
+
+
 def test_a_run_gets_a_record_scalars_and_a_picture(mnist_run, monkeypatch, capsys):
     flags = (f"--run_dir={mnist_run}", "--num_images=2000")
     assert call(monkeypatch, *flags) == 0
@@ -502,15 +509,20 @@ def test_the_split_is_that_of_the_flag(mnist_run, monkeypatch):
         (("--num_images=10000",), ""),
         (("--weights=ema", "--num_images=10000", "--metrics=fcd", "--checkpoint=6"), ""),
         (("--split=train",), "train"),
-        (("--seed=5", "--split=train", "--weights=raw"), "raw_train_seed5"),
+        (("--seed=5", "--split=train"), "train_seed5"),
         (("--features=cnn-b", "--num_images=2000"), "cnn-b_2000"),
     ],
 )
 def test_curves_of_other_evaluations_have_other_names(flags, tag):
+    """Whether weights were named or are those that the run draws."""
     values = FlagValues()
     command_line.define(values)
     values(["evaluate", *flags])
-    assert command_line.tag_of(values, None) == tag
+    assert command_line.tag_of(values, "ema", None) == tag
+    assert command_line.tag_of(values, "raw", None) == "_".join(filter(None, ["raw", tag]))
+    values["ema_sigma"].value = 0.05
+    of_sigma = "_".join(filter(None, ["sigma0.05", tag]))
+    assert command_line.tag_of(values, "posthoc", None) == of_sigma
 
 
 @pytest.mark.parametrize(
@@ -519,7 +531,7 @@ def test_curves_of_other_evaluations_have_other_names(flags, tag):
         ((), ""),
         (("--num_images=2500",), ""),
         (("--num_images=10000",), "10000"),
-        (("--weights=raw", "--num_images=5000", "--seed=5"), "raw_5000_seed5"),
+        (("--num_images=5000", "--seed=5"), "5000_seed5"),
     ],
 )
 def test_where_another_number_is_usual_it_has_no_name(flags, tag):
@@ -527,7 +539,7 @@ def test_where_another_number_is_usual_it_has_no_name(flags, tag):
     values = FlagValues()
     command_line.define(values)
     values(["evaluate", *flags])
-    assert command_line.tag_of(values, 2500) == tag
+    assert command_line.tag_of(values, "ema", 2500) == tag
 
 
 @pytest.mark.parametrize(("name", "kind"), [("evaluations.jsonl", "file"), ("tensorboard", "dir")])

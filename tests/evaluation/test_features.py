@@ -1,7 +1,10 @@
 """The feature networks: what the package ships, and how one is trained for other data."""
 
+import errno
+import fcntl
 import hashlib
 import json
+import threading
 
 import numpy as np
 import platformdirs
@@ -14,6 +17,7 @@ from gan.data.datasets import Dataset, load_dataset
 from gan.errors import UserError
 from gan.evaluation import feature_networks, features
 from gan.run.atomic_files import write_json
+from gan.run.cache import alone
 
 # name -> (data set, network, test accuracy it must have)
 PACKAGED = {
@@ -126,7 +130,7 @@ def test_other_data_get_a_network_once(small, cache):
     assert said == ["training the feature network shades-cnn-b-v1, once", accuracy]
     assert first.provenance["test_accuracy"] == 1
     assert first.provenance["packaged"] is False
-    (path,) = cache.iterdir()
+    (path,) = cache.glob("*.npz")
     assert first.provenance["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     again = features.load_extractor("shades", "cnn-b", small, said.append)
     assert said[2:] == [accuracy]
@@ -137,6 +141,41 @@ def test_other_data_get_a_network_once(small, cache):
     assert "is damaged and will be replaced" in said[0]
     for a, b in zip(first.model.get_weights(), replaced.model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_two_processes_get_one_network(small, cache, monkeypatch):
+    """Each would train another one; the numbers of two networks cannot be compared."""
+    features.load_extractor("shades", "cnn-b", small)
+    (path,) = cache.glob("*.npz")
+    trained = path.read_bytes()
+    path.unlink()
+    monkeypatch.setattr(features, "train_classifier", None)  # nobody trains again
+    said, found, waiting = [], [], threading.Event()
+
+    def say(line):
+        said.append(line)
+        waiting.set()
+
+    def load():
+        found.append(features.load_extractor("shades", "cnn-b", small, say))
+
+    thread = threading.Thread(target=load)
+    with alone(path.with_suffix(".lock"), pytest.fail):
+        thread.start()
+        assert waiting.wait(60)
+        path.write_bytes(trained)
+    thread.join(60)
+    assert said[0] == ("another process trains the feature network shades-cnn-b-v1; waiting for it")
+    assert found[0].provenance["sha256"] == hashlib.sha256(trained).hexdigest()
+
+
+def test_without_locks_a_network_is_trained_all_the_same(small, cache, monkeypatch):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    features.load_extractor("shades", "cnn-b", small)
+    assert list(cache.glob("*.npz"))
 
 
 @pytest.mark.parametrize("part", ["train_images", "train_labels", "test_images", "test_labels"])

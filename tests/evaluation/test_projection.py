@@ -1,5 +1,7 @@
 """Latents of images: found again where they are known, and said where there are none."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -205,6 +207,24 @@ def test_without_data_nothing_is_compared(run_dir, tmp_path, monkeypatch, capsys
     more = ("--dataset=mnist", "--compare=2", *few)
     assert status_of(monkeypatch, command, path, f"--image={image}", *more) == 0
     assert "2 test images: " in capsys.readouterr().out
+
+
+def test_the_images_that_are_projected_are_not_written_over(run_dir, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    image = save(folder / "a.png", np.zeros([28, 28], np.uint8))
+    np.savez(folder / "b.npz", images=np.zeros([1, 28, 28], np.uint8))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for given, out in (
+        (image, image),
+        (image, folder / "../mine/a.png"),
+        (folder / "b.npz", folder / "b.png"),  # the latents would go over it
+        (folder, folder / "new.png"),  # which would be projected next time
+    ):
+        assert status_of(monkeypatch, command, run_dir, f"--image={given}", f"--out={out}") == 2
+        error = capsys.readouterr().err
+        assert re.fullmatch(rf"error: --out=.*: is what --image={given} names, .*\n", error)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_what_is_averaged_must_be_there(run_dir, tmp_path, monkeypatch, capsys):

@@ -145,6 +145,25 @@ def test_the_usual_evaluation_is_shown(tmp_path):
     ]  # fmt: skip
 
 
+def test_evaluations_of_one_kind_are_shown_as_one(tmp_path):
+    """What --metrics asked for one after the other; a number of another step or kind is not it."""
+    rows = [
+        evaluation(9.0, 8.0, step=10),
+        {**evaluation(0.0), "metrics": {"recall": 0.25}, "step": 10},
+        evaluation(3.0, 1.0),
+        {**evaluation(0.0), "metrics": {"recall": 0.5}, "num_images": 200},
+        {**evaluation(0.0), "metrics": {"coverage": 0.75}},
+        {**evaluation(0.0), "metrics": {"coverage": 0.875}},
+    ]
+    run_dir = write_run(tmp_path / "run", evaluations=rows)
+    (shown,) = tables.shown_evaluations(read_history(run_dir))
+    assert shown["metrics"] == {"fcd": 3.0, "coverage": 0.875}
+    assert shown["floors"] == {"fcd": {"mean": 1.0, "sd": 0.5}}
+    text = page_of(run_dir)
+    assert "<th>fcd ↓</th><td>3</td><td>1 (0.5)</td>" in text
+    assert "<th>coverage ↑</th><td>0.875</td>" in text
+
+
 @pytest.mark.parametrize(("weights", "fcd"), [("ema", 3.0), ("raw", 4.0)])
 def test_the_usual_weights_are_those_that_the_run_draws(weights, fcd, tmp_path):
     rows = [evaluation(4.0, weights="raw"), evaluation(3.0), evaluation(5.0, weights="posthoc")]

@@ -13,6 +13,7 @@ from PIL import Image
 import gan
 from gan.cli import evaluate as evaluate_command
 from gan.cli import export as export_command
+from gan.cli import project as project_command
 from gan.cli import report as report_command
 from gan.cli import sample as sample_command
 from gan.cli import train as train_command
@@ -150,6 +151,12 @@ def test_the_images_that_were_learned_from_are_not_drawn_over(original, monkeypa
     for out in (original / "pictures", original / "pictures/cat", original / "run/../pictures"):
         assert call(monkeypatch, original / "run", "--per_class=1", f"--out={out}") == 2
         assert f"--out={out}: holds the images that " in capsys.readouterr().err
+    for out in (original / "pictures/cat/0.png", original / "pictures/new.png"):
+        for command in (sample_command, project_command):
+            more = (f"--image={original / 'pictures/dog/0.png'}",) * (command is project_command)
+            flags = (original / "run", f"--out={out}", *more)
+            assert call(monkeypatch, *flags, command=command) == 2
+            assert f"--out={out}: holds the images that " in capsys.readouterr().err
     assert len(list((original / "pictures").rglob("*"))) == 3 + 12
 
 

@@ -229,6 +229,12 @@ def test_metrics_of_several_evaluations_of_a_kind_come_together(runs):
     assert [kind.means(name)[0].mean for name in kind.metrics] == [1.0, 0.5]
 
 
+def test_the_end_of_a_run_is_where_it_ended(tmp_path, monkeypatch, capsys):
+    """It had done nine steps when --steps=6 made it complete."""
+    make(tmp_path / "runs/a", 3.5, steps=6)
+    assert re.search(r"1 of 1 +3.5", table(monkeypatch, capsys, tmp_path / "runs").out)
+
+
 def test_what_is_not_finite_is_left_out(runs, monkeypatch, capsys):
     """The cell says of how many runs it is then, in every format."""
     evaluated(runs / "0.0002-2", {"fcd": None, "recall": 0.5})

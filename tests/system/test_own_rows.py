@@ -204,6 +204,16 @@ def test_a_file_that_fails_or_changes_a_row_is_one_line(text, line, tmp_path, mo
     assert not (tmp_path / "run").exists()
 
 
+def test_a_file_of_flags_may_name_it(mine, tmp_path, monkeypatch, capsys):
+    flags, run_dir = tmp_path / "flags", f"--run_dir={tmp_path / 'run'}"
+    flags.write_text(f"--import={mine}\n--loss=margin\n--preset=tiny\n")
+    assert status_of(monkeypatch, train, f"--flagfile={flags}", run_dir, "--dry_run") == 0
+    assert '"loss": "margin"' in capsys.readouterr().out
+    flags.write_text("--import=nothing.py\n--preset=tiny\n")
+    assert status_of(monkeypatch, train, f"--flagfile={flags}", run_dir, "--dry_run") == 2
+    assert capsys.readouterr().err.startswith("error: --import=nothing.py: cannot be read (")
+
+
 def test_which_files_a_command_line_names():
     files = own_rows.files_in
     assert files(["--steps=3", "--import=a.py,b.py", "-import", "c.py"]) == ["a.py", "b.py", "c.py"]

@@ -157,6 +157,13 @@ def test_layers_of_another_shape_start_anew_and_are_named(source, tiny_config, t
     assert (origin["images"], len(origin["anew"])) == (0, 1)  # its average warms up
 
 
+def test_the_average_stays_where_only_layers_of_d_start_anew(source, tiny_config, tmp_path):
+    train(tiny_config(init_from=str(source), pack=2, steps=2), tmp_path / "new", quiet=True)
+    origin = read_values(tmp_path / "new")["init_from"]
+    assert [layer.split()[0] for layer in origin["anew"]] == ["discriminator"]
+    assert origin["images"] == 12 * 16
+
+
 @pytest.fixture
 def classes(monkeypatch):
     """Sets how many classes the data set "synthetic" has."""

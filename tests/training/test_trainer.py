@@ -859,6 +859,14 @@ def test_a_sign_of_collapse_warns_or_stops(tiny_config, tmp_path, capsys, monkey
     assert (tmp_path / "stop/checkpoints/step-8.index").exists()
 
 
+def test_it_does_not_stop_where_nothing_looks(tiny_config, tmp_path):
+    """A loss whose logits mean nothing, and no evaluation, as of a folder without test images."""
+    config = tiny_config(on_collapse="stop", loss="relativistic", evaluate_every=6)
+    with pytest.raises(UserError, match="none of the rules in docs/"):
+        train(config, tmp_path / "run", make_evaluators=lambda *_: {}, quiet=True)
+    assert not list((tmp_path / "run").rglob("step-*"))
+
+
 def test_a_run_that_collapses_has_its_averages(tiny_config, tmp_path, monkeypatch):
     """Of the step at which it stops: going on does not come by there again."""
     signs = {"mode_collapse": "few modes"}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import functools
 import hashlib
 import json
@@ -17,7 +16,7 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +28,7 @@ from gan.data.folders.image_reader import FORMATS, BadImage, flaw_of, read_image
 from gan.errors import UserError
 from gan.lazy import np
 from gan.run.atomic_files import temporary_directory
-from gan.run.cache import cache_directory
+from gan.run.cache import alone, cache_directory
 from gan.run.files import read_bytes
 from gan.run.progress import Progress
 
@@ -93,7 +92,8 @@ def cached_pixels(
     place = root / key_of(paths, status, settings)
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with alone_in(place, print_fn):
+        wait = "another process reads these images; waiting for it"
+        with alone(place / LOCK_FILE, lambda: print_fn(wait)):
             if not complete(place, len(paths), settings):
                 read_all(paths, settings, place, print_fn)
             if not complete(place, len(paths), settings):
@@ -148,23 +148,6 @@ def key_of(paths: Sequence[str], status: Sequence[tuple[int, int]], settings: Se
     for path, (size, changed) in zip(paths, status, strict=True):
         sha256.update(os.fsencode(os.path.abspath(path)) + b"\0%d %d\n" % (size, changed))
     return sha256.hexdigest()[:32]
-
-
-@contextlib.contextmanager
-def alone_in(place: Path, print_fn: Callable[[str], None]) -> Iterator[None]:
-    """Holds a directory of the cache; waits for a process that reads the same files.
-
-    Raises:
-        OSError: The file system has no locks, or nothing can be written.
-    """
-    # Open for writing, or network file systems do not lock it for other machines.
-    with open(place / LOCK_FILE, "ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print_fn("another process reads these images; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def read_all(
