@@ -61,7 +61,8 @@ def define(values: FlagValues) -> None:
 def main(values: FlagValues) -> int:
     """Builds the site and returns the exit status."""
     out = Path(values["out"].value)
-    if out.exists() and any(out.iterdir()) and not (out / "objects.inv").exists():
+    is_other = out.is_dir() and any(out.iterdir()) and not (out / "objects.inv").exists()
+    if is_other or (out.exists() and not out.is_dir()):
         raise UserError(f"--out={out}: holds something else, must be a new directory or a site")
     try:
         from sphinx.application import Sphinx
@@ -102,12 +103,14 @@ def write_pages(source: Path) -> None:
     """Writes the pages as Sphinx reads them, and their pictures, into a directory."""
     shutil.copytree(ROOT / "docs", source, dirs_exist_ok=True)
     for page in source.glob("*.md"):
-        page.write_text(on_site(page.read_text(), top=False))
+        text = on_site(page.read_text(encoding="utf-8"), top=False)
+        page.write_text(text, encoding="utf-8")
     for name, page_name in TOP.items():
-        (source / page_name).write_text(on_site((ROOT / name).read_text(), top=True))
-    (source / "api.md").write_text(api_page())
+        text = on_site((ROOT / name).read_text(encoding="utf-8"), top=True)
+        (source / page_name).write_text(text, encoding="utf-8")
+    (source / "api.md").write_text(api_page(), encoding="utf-8")
     pages = [*GUIDES, "api", "changelog"]
-    with (source / "index.md").open("a") as file:
+    with (source / "index.md").open("a", encoding="utf-8") as file:
         file.write(CONTENTS.format(pages="\n".join(pages)))
 
 

@@ -124,6 +124,7 @@ RANGES = [
     ("tensorboard", "--port=65536", "--port=65536: must be an integer at least 0 and below 65536"),
     ("tensorboard", "--logdir=runs", "--logdir: is not a flag of this command"),
     ("docs_site", "--out=@/full", "--out=@/full: holds something else, must be a new directory"),
+    ("docs_site", "--out=@/run/config.json", "--out=@/run/config.json: holds something else, must"),
     ("package_generator", "--run_dir=@/nowhere", "--run_dir=@/nowhere: is not a run"),
     ("package_generator", "--run_dir=@/run --name=A/b", "--name=A/b: must be of letters a-z"),
     ("folder_sets", "--set=faces", "--set=faces: must be one of emoji, clip_art"),

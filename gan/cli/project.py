@@ -41,7 +41,7 @@ def define(values: FlagValues) -> None:
             "of a conditional generator: the class of the images, 3 or cat; empty: that of the "
             "nearest samples",
         ),
-        starts=option(4, "ways an image, from the nearest of 1,000 seeds", low=1, below=65),
+        starts=option(4, "ways an image, from the nearest of 1,000 seeds or more", low=1, below=65),
         steps=option(200, "of Adam, on each way", low=1, below=100_001),
         compare=option(
             10,

@@ -52,7 +52,9 @@ def main(values: FlagValues) -> int:
     if out:
         try:
             with replacing(out) as temporary:
-                temporary.write_text(formats.write(out.suffix, found, kinds, names))
+                temporary.write_text(
+                    formats.write(out.suffix, found, kinds, names), encoding="utf-8"
+                )
         except OSError as error:
             raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
         count = sum(len(group.runs) for group in found)

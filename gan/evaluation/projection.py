@@ -148,14 +148,14 @@ class Candidates:
 
     def __init__(self, generator: keras.Model, judge: Judge) -> None:
         self.generator, self.judge, self.classes = generator, judge, classes_of(generator)
-        self.seeds = np.arange(CANDIDATES)
+        self.seeds = np.arange(max(CANDIDATES, self.classes))  # each class has one
         self.drawn: dict[int | None, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def of(self, label: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns labels, images in -1..1 and features of the seeds."""
         if label not in self.drawn:
             cycle = self.seeds % max(1, self.classes)
-            labels = cycle if label is None else np.full(CANDIDATES, label)
+            labels = cycle if label is None else np.full(len(self.seeds), label)
             latents = latents_of(self.seeds, self.generator.inputs[0].shape[-1])
             parts = batches(draw(self.generator, latents, labels))
             features = np.concatenate([self.judge.features_of(part) for part in parts])

@@ -24,7 +24,7 @@ from gan.run.records import DURING_TRAINING
 from gan.run.streams import printable
 from gan.sampling import packaged
 from gan.sampling.export import FORMATS
-from gan.sampling.export_facts import Facts
+from gan.sampling.export_facts import Facts, without_place
 
 CARD = "README.md"
 SEAL = "<!-- As `tapegan export` wrote it: {}. It replaces a card that still is. -->\n"
@@ -75,7 +75,7 @@ def write_card(directory: Path, run_dir: Path, facts: Facts) -> tuple[Path, bool
                        of_tapegan=packaged.is_packaged(run_dir))  # fmt: skip
     with replacing(path) as temporary:
         digest = hashlib.sha256(text.encode()).hexdigest()
-        temporary.write_text(text + SEAL.format(digest))
+        temporary.write_text(text + SEAL.format(digest), encoding="utf-8")
     return path, True
 
 
@@ -194,10 +194,10 @@ def front_matter(
     evaluations: Sequence[Mapping[str, Any]],
     of_tapegan: bool,
 ) -> list[str]:
-    """Returns the YAML that Hugging Face reads; all text in it is quoted as in JSON."""
+    """Returns the YAML that Hugging Face reads."""
     tags = ["gan", "tapegan", *dict.fromkeys(EXAMPLES[key].tag for key in files)]
     licence = "license: mit" if of_tapegan else "# license: which one is for you to say"
-    lines = ["---", licence, f"tags: {json.dumps(tags)}"]
+    lines = ["---", licence, f"tags: {yaml(tags)}"]
     lines += ["library_name: keras"] * ("keras" in files)
     lines += ["pipeline_tag: unconditional-image-generation"] * ("images" in facts)
     if evaluations and "dataset" in facts:
@@ -213,8 +213,22 @@ def front_matter(
             }
             for record in evaluations
         ]
-        lines += [f"model-index: {json.dumps([{'name': name, 'results': results}])}"]
+        lines += [f"model-index: {yaml([{'name': name, 'results': results}])}"]
     return [*lines, "---"]
+
+
+def yaml(value: Any) -> str:
+    """Returns JSON's objects, arrays, text and numbers as YAML 1.1, in a line.
+
+    That is JSON but for two things: it has no pairs of escapes for one character, and a number with
+    an exponent must have a point.
+    """
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{yaml(key)}: {yaml(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(yaml, value))}]"
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"^(-?\d+)e", r"\1.0e", text) if isinstance(value, float) else text
 
 
 def evaluation_lines(evaluations: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -247,7 +261,8 @@ def said(record: Mapping[str, Any]) -> str:
     count = record.get("num_images")
     text = f"{count:,} samples" if type(count) is int else "Samples"
     if isinstance(against, Mapping):
-        of = " ".join(str(against[key]) for key in ("dataset", "split") if key in against)
+        parts = [without_place(str(against["dataset"]))] if "dataset" in against else []
+        of = " ".join([*parts, *([str(against["split"])] if "split" in against else [])])
         text += f" beside {cell(of)}"
     if isinstance(features, Mapping) and "name" in features:
         text += f", through the features of {cell(features['name'])}"

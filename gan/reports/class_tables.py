@@ -17,7 +17,7 @@ def alignment_table(names: Sequence[str], newest: Sequence[Record]) -> Rows:
     heads: list[Any] = ["class"]
     for name, _ in given:
         heads += [name, "real images"]
-    of_runs = [{row["name"]: row for row in alignment["classes"]} for _, alignment in given]
+    of_runs = [by_name(alignment["classes"]) for _, alignment in given]
     classes = list(dict.fromkeys(name for rows in of_runs for name in rows))
     rows: Rows = [heads, ["all", *(cell for _, whole in given for cell in shares_of(whole))]]
     for name in classes:
@@ -28,7 +28,7 @@ def alignment_table(names: Sequence[str], newest: Sequence[Record]) -> Rows:
 def diversity_table(names: Sequence[str], newest: Sequence[Record]) -> Rows:
     """Returns how samples of each class differ from each other; real images have 1; [] of none."""
     given = [
-        (name, {row["name"]: row for row in record["class_diversity"]})
+        (name, by_name(record["class_diversity"]))
         for name, record in zip(names, newest, strict=True)
         if record.get("class_diversity")
     ]
@@ -44,6 +44,18 @@ def diversity_table(names: Sequence[str], newest: Sequence[Record]) -> Rows:
         ]
         table.append([name, *(cell for pair in cells for cell in pair)])
     return table if given else []
+
+
+def by_name(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Returns rows of classes by their names, with a number where several classes have one name."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        name, count = str(row["name"]), 1
+        while name in found:
+            count += 1
+            name = f"{row['name']} ({count})"
+        found[name] = row
+    return found
 
 
 def shares_of(row: Mapping[str, Any]) -> list[str]:

@@ -55,10 +55,14 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
             generator = generators.load_saved_generator(run.path)
             if len(generator.output_shape) != 4:
                 raise UserError(f"--runs={run.path}: draws points, there is nothing to explore")
-            contents[f"model-{i}"] = onnx_of(generator)
+            content, classes = onnx_of(generator), class_names(run, classes_of(generator))
         except UserError as error:
             missing.append(str(error))
             continue
+        except export.ExportFailed as error:  # ONNX has not all that Keras has
+            missing.append(f"--runs={run.path}: {error}")
+            continue
+        contents[f"model-{i}"] = content
         directions, shares = sliders_of(generator)
         models.append(
             {
@@ -69,7 +73,7 @@ def pack_generators(runs: Sequence[History], ort: Path) -> Explorer:
                 "classes": classes_of(generator),
                 "directions": directions,
                 "shares": shares,
-                "names": class_names(run, classes_of(generator)),
+                "names": classes,
             }
         )
     files = [

@@ -224,12 +224,14 @@ def mean_and_range(
 def labels_of(groups: Sequence[Runs]) -> list[str]:
     """Returns a name for each group: what the names of its runs begin with, and how many there are.
 
-    Whole paths where names alone would be the same.
+    Whole paths where names alone would be the same, and the first run's where these are.
     """
     paths = [[run.path for run in group] for group in groups]
     short = [common([path.resolve().name for path in group]) for group in paths]
     if len(set(short)) < len(short) or not all(short):
         short = [common([str(path) for path in group]) for group in paths]
+    if len(set(short)) < len(short):  # runs/0 and 1, runs/2 and 3
+        short = [str(group[0]) for group in paths]
     counts = [f" ({len(group)} seeds)" if len(group) > 1 else "" for group in paths]
     return [printable(name + count) for name, count in zip(short, counts, strict=True)]
 

@@ -99,13 +99,18 @@ def facts_of_run(
         if ema_sigma:
             facts["ema_sigma"] = ema_sigma
         names, dataset = known.class_names if known and config.conditional else (), config.dataset
-    if dataset.startswith(FOLDER):  # where it is on this machine is for nobody else
-        dataset = FOLDER + Path(dataset.removeprefix(FOLDER)).name
     facts |= {"step": step} if step is not None else {}
-    facts |= {"dataset": dataset} | ({"class_names": list(names)} if names else {})
+    facts |= {"dataset": without_place(dataset)} | ({"class_names": list(names)} if names else {})
     return {
         key: printable(value) if isinstance(value, str) else value for key, value in facts.items()
     }
+
+
+def without_place(dataset: str) -> str:
+    """Returns a --dataset; of a folder its name only: where it lies is for nobody else."""
+    if not dataset.startswith(FOLDER):
+        return dataset
+    return FOLDER + Path(dataset.removeprefix(FOLDER)).name
 
 
 def weights_at_end(run_dir: Path, config: Config) -> str:

@@ -144,6 +144,22 @@ def test_a_folder_without_test_images_says_so(parts):
     assert reference.incomparable(flat).startswith("has no labels, and images that are not square")
 
 
+def test_of_one_class_a_network_learns_rotations(parts):
+    """Of a single class it would learn nothing, and be always right."""
+    data = Dataset(*parts)._replace(
+        train_labels=np.zeros(len(parts.train_images), int),
+        test_labels=np.zeros(len(parts.test_images), int),
+    )
+    real = reference.load_real_features("mine", data, "cnn-a", lambda line: None)
+    assert real.extractor.provenance["task"] == "rotations"
+    assert not real.has_classes
+    assert reference.lacking(data) == ""
+    flat = data._replace(
+        train_images=parts.train_images[:, :6], test_images=parts.test_images[:, :6]
+    )
+    assert reference.lacking(flat).startswith("has one class only, and images that are not square")
+
+
 def test_rotations_are_what_they_are_called():
     images = np.arange(2 * 3 * 3).reshape(2, 3, 3, 1).astype(np.float32)
     turned, labels = own_features.in_all_rotations(tf.constant(images))

@@ -209,6 +209,19 @@ def test_without_data_nothing_is_compared(run_dir, tmp_path, monkeypatch, capsys
     assert "2 test images: " in capsys.readouterr().out
 
 
+def test_every_class_is_looked_at_however_many_there_are():
+    """The image of a class shows its number; latents change nothing."""
+    latents, labels = keras.Input([4]), keras.Input([], dtype="int32")
+    embedding = keras.layers.Embedding(1200, 16)
+    shown = keras.layers.Add()([0.0 * keras.layers.Dense(16)(latents), embedding(labels)])
+    generator = keras.Model([latents, labels], keras.layers.Reshape([4, 4, 1])(shown))
+    numbers = np.arange(1200)[:, None] >> np.arange(16) & 1
+    embedding.set_weights([numbers * 1.6 - 0.8])
+    target = drawing.sample(generator, [0], labels=[1100])
+    found = project(generator, target, Judge(), [None], starts=2, steps=1)
+    assert (found.labels.tolist(), found.pixels.tolist()) == ([1100], [0.0])
+
+
 def test_the_images_that_are_projected_are_not_written_over(run_dir, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "mine"
     folder.mkdir()

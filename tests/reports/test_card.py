@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from gan.cli import export as command
 from gan.data import datasets
@@ -44,10 +45,8 @@ def call(monkeypatch, run, *arguments):
 
 
 def front_matter(text):
-    """What YAML reads there, by the lines that are JSON, which is YAML too."""
-    lines = text.split("---\n")[1].splitlines()
-    pairs = [line.split(": ", 1) for line in lines if not line.startswith("#")]
-    return {key: json.loads(value) if value[0] in "[{" else value for key, value in pairs}
+    """What YAML reads there."""
+    return yaml.safe_load(text.split("---\n")[1])
 
 
 def test_every_example_of_the_card_draws(run, monkeypatch):
@@ -126,6 +125,28 @@ def test_a_card_has_the_facts_and_the_evaluations(run, monkeypatch):
     assert "| run | `a¦b'<i>` |" in text
     assert "| image_range | `[-1, 1]` |" in text
     assert "- training images: `96`" in text
+
+
+def test_a_card_does_not_say_where_a_folder_lies(run, monkeypatch):
+    record = {
+        "step": 12, "weights": "ema", "source": "evaluate", "metrics": {"fcd": 7.5},
+        "reference": {"dataset": "image_folder:/home/alice/secret/faces", "split": "test"},
+    }  # fmt: skip
+    (run / "evaluations.jsonl").write_text(json.dumps(record) + "\n")
+    assert call(monkeypatch, run, "--formats=keras") == 0
+    text = (run / "export/README.md").read_text()
+    assert "Samples beside `image_folder:faces test`." in text
+    assert "alice" not in text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1e-05, -2e16, 1.5e-7, 0.25, 3, True, None, "run\U0001f600", "a: 'b' \"c\" \\ {}", [], {}],
+)
+def test_what_other_programs_read_in_a_card(value):
+    found = yaml.safe_load(card.yaml({"key": [value, {"name: ": value}]}))
+    assert found == {"key": [value, {"name: ": value}]}
+    assert type(found["key"][0]) is type(value)
 
 
 def test_the_newest_light_evaluation_is_shown_where_there_is_no_other(run, monkeypatch):

@@ -17,6 +17,7 @@ from browser import browser, complaints, wait
 from gan.cli import report as command
 from gan.errors import UserError
 from gan.reports import explorer
+from gan.sampling.export import ExportFailed
 from gan.sampling.latents import block_key, latents_of
 from pages import Tags, page_of, write_ort_files
 from support import ROOT, status_of
@@ -59,6 +60,16 @@ def test_without_a_generator_the_page_has_no_explorer(
         == 0
     )
     assert "not in the latent explorer: --run_dir=" in capsys.readouterr().err
+
+    def no_onnx(generator):
+        raise ExportFailed("--formats=onnx: cannot be made (No Op registered for Erfinv)")
+
+    monkeypatch.setattr(explorer, "onnx_of", no_onnx)
+    flags = (run_dirs[0], f"--explorer={tmp_path}", f"--out={tmp_path}/b.html")
+    assert status_of(monkeypatch, command, *flags) == 2
+    error = capsys.readouterr().err
+    assert f"--runs={run_dirs[0]}: --formats=onnx: cannot be made" in error
+    assert "Traceback" not in error
     monkeypatch.setattr(command, "EXPLORER", str(tmp_path))  # as if it was found
     assert status_of(monkeypatch, command, f"--runs={run_dir}") == 0
     assert "without the latent explorer: " in capsys.readouterr().err

@@ -151,6 +151,9 @@ def test_labels_are_what_names_have_in_common(tmp_path):
     ]  # fmt: skip
     assert labels(["a/run"], ["b/run"]) == [str(tmp_path / "a/run"), str(tmp_path / "b/run")]
     assert labels(["y/0", "y/1"]) == [f"{tmp_path / 'y'} (2 seeds)"]
+    assert labels(["z/a-0", "z/a-1"], ["z/a-2", "z/a-3"]) == [
+        f"{tmp_path / 'z/a-0'} (2 seeds)", f"{tmp_path / 'z/a-2'} (2 seeds)",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("suffix", style.SUFFIXES)

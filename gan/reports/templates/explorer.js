@@ -131,6 +131,7 @@ async function startExplorer(place) {
     pad.style.setProperty("--top", `${50 - 25 * now.up}%`);
     const { data, dims } = await imagesAt(now, [[now.right, now.up]]);
     [canvas.height, canvas.width] = [dims[1], dims[2]];
+    place.style.setProperty("--ratio", dims[2] / dims[1]);
     paint(canvas, data, dims, 0, 0, 0);
     place.dataset.shown = `${now.seed} ${now.right} ${now.up} ${field("label").value}`;
   }
