@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -291,6 +292,24 @@ def test_what_is_copied_and_saved(explored, run_dirs):
     png = base64.b64decode(wait(explored, "window.saved").split(",")[1])
     saved = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
     np.testing.assert_array_equal(saved, drawn[..., :3])
+
+
+def test_images_that_are_not_square_are_not_stretched(tmp_path, run_dirs):
+    """Of 14x28 pixels: twice as wide as high, and so is the pad."""
+    if not ORT.is_dir():
+        pytest.skip("needs the files that `make explorer` fetches")
+    run_dir = Path(shutil.copytree(run_dirs[0], tmp_path / "run"))
+    square = gan.load(run_dir)
+    flat = keras.layers.Cropping2D((7, 0))(square.output)
+    keras.Model(square.input, flat).save(run_dir / "generator.keras")
+    (tmp_path / "page.html").write_text(page_of(run_dir, ort=ORT))
+    with browser() as opened:
+        opened.get((tmp_path / "page.html").as_uri())
+        wait(opened, "document.querySelector('.explorer').dataset.shown")
+        for part in (".image", ".pad"):
+            box = opened.find_element("css selector", f".explorer {part}").size
+            assert box["width"] == pytest.approx(2 * box["height"], rel=0.02), part
+            assert box["width"] > 200
 
 
 def test_any_seed_and_back(explored):
