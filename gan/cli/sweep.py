@@ -19,7 +19,7 @@ from gan.run.config import Config
 from gan.run.fields import INT32, option
 from gan.sweeps.runs import COMPLETED, STOPPED, Run, combinations, other_runs, refuse_another_run
 from gan.sweeps.runs import state_of as state_in
-from gan.sweeps.training import Ended, last_error, train_all
+from gan.sweeps.training import Ended, import_flags, last_error, train_all
 from gan.training.checks import check_image_size, check_rows
 from gan.training.memory import check_memory
 
@@ -84,7 +84,7 @@ def main(values: FlagValues) -> int:
     states = {run.directory: state_in(run.directory, run.config.steps) for run in runs}
     if values["dry_run"].value:
         for run in runs:
-            line = shlex.join(["tapegan", "train", *run.flags])
+            line = shlex.join(["tapegan", "train", *run.flags, *import_flags()])
             command.say(f"{WORDS[states[run.directory]]}: {line}")
     found = list(states.values())
     counts = [f"{found.count(one)} {word}" for one, word in WORDS.items() if one in found]

@@ -195,4 +195,9 @@ def checked(config: Config) -> Config:
             f"--keep_best={config.keep_best}: --evaluate_every={config.evaluate_every} is beyond "
             f"--steps={config.steps} and gives it nothing to compare, must be at most as many"
         )
+    if config.d_warmup_steps >= config.steps:
+        raise UserError(
+            f"--d_warmup_steps={config.d_warmup_steps}: G would never learn, must be below "
+            f"--steps={config.steps}"
+        )
     return config

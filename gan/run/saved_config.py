@@ -26,6 +26,7 @@ from gan.run.streams import printable
 AUTOMATIC: dict[str, Any] = {"precision": "auto", "jit_compile": None, "halvings": 0}
 PACKAGED = ("fashion_mnist", "mnist")  # generators that are no runs, see gan/sampling/packaged.py
 HALVINGS_BEFORE = 2  # of images, by the networks of versions that did not look at their side
+HALVED = ("dcgan", "sndcgan", "resnet")  # what the names of these networks begin with
 
 
 def with_saved_choices(run_dir: Path, config: Config) -> Config:
@@ -84,10 +85,16 @@ def with_new_names(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def with_old_halvings(config: Mapping[str, Any], data: Any) -> Mapping[str, Any]:
     """Returns a saved configuration, with the depth that networks had before --halvings.
 
-    They halved twice, whatever the side. `data` is what config.json says of it, if it does.
+    They halved twice, whatever the side; dense ones do not. `data` is what config.json says of it,
+    if it does.
     """
     if "halvings" in config:
         return config
+    names = (
+        str(config.get(name, getattr(Config, name))) for name in ("generator", "discriminator")
+    )
+    if not any(name.startswith(HALVED) for name in names):
+        return {**config, "halvings": 0}
     match data:
         case {"shape": [int(height), int(width), int()]}:
             same = halvings_of(height, width) == HALVINGS_BEFORE

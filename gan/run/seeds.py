@@ -10,11 +10,14 @@ from gan.run import imports, saved_config
 from gan.run.config import FOLDER
 from gan.run.reader import History
 
+WHERE_DATA_LIE = ("data_dir", "data_cache")  # which changes no run
+
 
 def what_tells_apart(run: History) -> dict[str, Any]:
     """Returns the configuration of a run without its seed, and what else it was made of."""
     values = dataclasses.asdict(run.config)
-    del values["seed"]
+    for name in ("seed", *WHERE_DATA_LIE):
+        del values[name]
     saved = saved_config.read_values(run.path)
     if run.own_networks:
         known = saved.get("architectures")
@@ -28,6 +31,8 @@ def what_tells_apart(run: History) -> dict[str, Any]:
     data = saved.get("data")
     if run.config.dataset.startswith(FOLDER) and isinstance(data, dict):
         values["data"] = str(data.get("digest", ""))[:8]
+        if values["data"]:  # the same images, wherever they lie
+            values["dataset"] = FOLDER + Path(run.config.dataset.removeprefix(FOLDER)).name
     return values
 
 

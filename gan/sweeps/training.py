@@ -102,14 +102,18 @@ def train_all(runs: Sequence[Run], jobs: int, tell: Callable[[str], None]) -> En
     )
 
 
+def import_flags() -> list[str]:
+    """Returns the flags by which a run gets the rows that this process has imported."""
+    return [f"--import={one.path}" for one in IMPORTED]
+
+
 def run_one(run: Run, cores: Sequence[int], children: Children, asked: Sequence[int]) -> int:
     """Trains one run in a process on some cores, on all for none, and returns its exit status."""
-    own = [f"--import={one.path}" for one in IMPORTED]
     pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
     with log_of(run.directory).open("a") as log:
         # A session of its own, so that it gets a signal once, from us.
         child = subprocess.Popen(
-            [sys.executable, "-c", *TAPEGAN, "train", *run.flags, *own],
+            [sys.executable, "-c", *TAPEGAN, "train", *run.flags, *import_flags()],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=pin,
             start_new_session=True,
         )  # fmt: skip

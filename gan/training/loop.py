@@ -25,9 +25,9 @@ from gan.run.heads import MOST_NAMED, names_classes
 from gan.run.layout import BEST_DIR
 from gan.run.progress import in_words
 from gan.run.records import is_number
-from gan.run.run_directory import step_of
 from gan.sampling.posthoc_averages import write_snapshot
 from gan.training import collapse, devices, sample_grids
+from gan.training.best_checkpoint import keep_if_best
 from gan.training.builders import build_pipeline
 from gan.training.checkpoints import checkpoint_manager, save
 from gan.training.checks import has_log_odds
@@ -160,14 +160,15 @@ def evaluate(run: Run) -> None:
         with run.task("records"):
             run.log.evaluation(step, run.kimg, run.seconds, name, record)
     devices.release_memory()
+    if not run.replicas.chief:
+        return
     values = {  # null, of a run from before: it was not finite
         e["step"]: e["metrics"][metric]
         for e in run.log.evaluations
         if is_number(e["metrics"].get(metric))
     }
-    if step in values and values[step] <= values.get(step_of(run.best.latest_checkpoint), np.inf):
-        with run.task("checkpoints"):
-            save(run.best, run.state)
+    with run.task("checkpoints"):
+        keep_if_best(run.run_dir, run.best, run.state, step, values)
 
 
 def metrics_of_d(run: Run) -> dict[str, float]:

@@ -97,6 +97,7 @@ def test_a_configuration_comes_back_from_json(made):
 def test_a_configuration_comes_back_from_flags(made):
     whole, changes = made
     assume(whole.keep_best == "none" or whole.evaluate_every <= whole.steps)  # else refused
+    assume(whole.d_warmup_steps < whole.steps)
     values = FlagValues()
     flags.define_config_flags(values)
     named = {"preset": "mlp", **changes}  # a folder alone would choose another

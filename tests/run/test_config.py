@@ -201,6 +201,15 @@ def test_keeping_the_best_of_nothing_is_refused_and_still_read(every, steps):
     assert presets.from_preset("tiny", {**values, "keep_best": "none"}).steps == steps
 
 
+@pytest.mark.parametrize(("warm_up", "steps"), [(12, 12), (5000, 3000)])
+def test_a_generator_that_never_learns_is_refused_and_still_read(warm_up, steps):
+    values = {"d_warmup_steps": warm_up, "steps": steps}
+    with pytest.raises(UserError, match=f"--d_warmup_steps={warm_up}: G would never learn, must "):
+        presets.from_preset("tiny", values)
+    assert config.from_dict(values).steps == steps
+    assert presets.from_preset("tiny", {**values, "steps": warm_up + 1}).steps == warm_up + 1
+
+
 @pytest.mark.parametrize("text", ["a\0b", "caf\udce9"])
 def test_text_that_no_file_or_path_can_hold_is_refused(text):
     for name in ("data_dir", "dataset", "init_from", "data_cache"):

@@ -106,6 +106,14 @@ def test_networks_of_older_runs_halve_twice(data, halvings, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(values))
     assert read_config(tmp_path).halvings == halvings
     assert with_saved_choices(tmp_path, Config(generator="dcgan")).halvings == halvings
+    for of_networks, expected in (
+        ({}, 0),  # the default's are dense
+        ({"generator": "toy", "discriminator": "toy"}, 0),
+        ({"generator": "mlp", "discriminator": "resnet"}, halvings),
+        ({"generator": "infogan", "discriminator": "mlp"}, halvings),  # as it was called then
+    ):
+        (tmp_path / "config.json").write_text(json.dumps({**values, "config": of_networks}))
+        assert read_config(tmp_path).halvings == expected, of_networks
 
 
 @pytest.mark.parametrize(("old", "new"), [("infogan", "dcgan_dense"), ("dcgan", "dcgan")])

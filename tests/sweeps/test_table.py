@@ -7,9 +7,11 @@ import shutil
 
 import pytest
 
+from gan.errors import UserError
 from gan.run.jsonl import append_record
 from gan.run.presets import from_preset
 from gan.run.saved_config import write_config
+from gan.sweeps import formats
 from gan.sweeps.groups import find_runs, group_runs, kinds_of
 from support import COMMANDS, status_of
 
@@ -278,6 +280,14 @@ def test_every_format(runs, monkeypatch, capsys):
     assert (rows[0]["fcd_real"], rows[0]["fcd_real_sd"]) == ("0.125", "0.01")
 
 
+def test_latex_prints_what_a_name_has():
+    """In its usual font `<` alone would be another character."""
+    assert formats.in_latex(r"a<b>|c_1\d~^") == (
+        r"a\textless{}b\textgreater{}\textbar{}c\_1\textbackslash{}d"
+        r"\textasciitilde{}\textasciicircum{}"
+    )
+
+
 def test_what_is_meant_by_runs(runs, monkeypatch, capsys):
     every = [str(path) for path in sorted(runs.iterdir())]
     assert [str(run) for run in find_runs([runs])] == every
@@ -310,6 +320,24 @@ def test_networks_from_python_are_groups_of_their_own(runs, tmp_path):
     groups = group_runs(find_runs([runs]))
     assert [len(group.runs) for group in groups] == [3, 3, 1]
     assert groups[2].values["generator"] == "own abcdef01"
+
+
+def test_where_data_lie_is_no_difference(tmp_path):
+    """Of runs on several machines; two of them are the same one."""
+    for seed, (place, digest) in enumerate((("a", "d1"), ("b", "d1"), ("b", "d2"), ("c", ""))):
+        for dataset in ("mnist", f"image_folder:/{place}/faces"):
+            changes = {"dataset": dataset, "seed": seed, "data_dir": f"/{place}"}
+            where = tmp_path / dataset.split(":")[0] / f"{seed}"
+            write_config(where, from_preset("mlp", changes), {}, {}, {"digest": digest})
+    of_mnist, folders = (group_runs(find_runs([tmp_path / n])) for n in ("mnist", "image_folder"))
+    assert [len(group.runs) for group in of_mnist] == [4]
+    assert [len(group.runs) for group in folders] == [2, 1, 1]
+    assert folders[0].values["dataset"] == "image_folder:faces"
+    assert folders[2].values["dataset"] == "image_folder:/c/faces"  # nobody knows what is in there
+    again = from_preset("mlp", {"dataset": "image_folder:/x/faces", "seed": 0})
+    write_config(tmp_path / "image_folder/again", again, {}, {}, {"digest": "d1"})
+    with pytest.raises(UserError, match="is the same as"):
+        group_runs(find_runs([tmp_path / "image_folder"]))
 
 
 def test_folders_with_other_images_are_groups_of_their_own(tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import sys
 
 import pytest
@@ -229,7 +230,8 @@ def test_a_sweep_knows_the_rows_and_hands_the_file_on(mine, tmp_path, monkeypatc
         f"--out={tmp_path / 'all'}",
     )
     assert status_of(monkeypatch, sweep, *flags, "--dry_run") == 0
-    assert "--loss=margin" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"new: .* --loss=margin --seed=0 --run_dir=\S+ --import={mine}", lines[0])
     monkeypatch.setattr(training, "TAPEGAN", ("import sys; print('got', *sys.argv[1:])",))
     assert status_of(monkeypatch, sweep, *flags) == 0
     log = (tmp_path / "all/loss=margin-seed=0.log").read_text()

@@ -832,6 +832,39 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(tiny_config, tmp_path):
     assert kept == {"checkpoints/best/step-18.index", "checkpoints/step-21.index"}
 
 
+@pytest.mark.parametrize("every", [3, 4])
+def test_the_best_checkpoint_outlives_what_a_resume_forgets(every, tiny_config, tmp_path):
+    """The best one is newer than where the run goes on, and is evaluated again, or never."""
+    config = tiny_config(evaluate_every=3, keep_best="fcd")
+    first = scripted({3: 10.0, 6: 8.0, 9: 5.0, 12: 7.0})
+    train(config, tmp_path, make_evaluators=lambda *_: {"mine": first}, quiet=True)
+    best = tmp_path / "checkpoints/best/step-9.index"
+    saved = best.stat().st_mtime_ns
+    for path in (tmp_path / "checkpoints").glob("step-12.*"):
+        path.unlink()
+    again = scripted({8: 6.0, 9: 6.0, 12: 5.5})
+    other = dataclasses.replace(config, evaluate_every=every)
+    train(other, tmp_path, make_evaluators=lambda *_: {"mine": again}, quiet=True)
+    assert [path.stem for path in best.parent.glob("*.index")] == ["step-9"]
+    assert best.stat().st_mtime_ns == saved
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"step": 9, "value": 1.0}', '{"step": 6}'])
+def test_the_best_checkpoint_of_older_runs_is_compared_by_its_record(
+    content, tiny_config, trained_once, tmp_path
+):
+    """Its value is not beside it, or not in a file that says so."""
+    config = tiny_config(evaluate_every=3, keep_best="fcd")
+    train(config, tmp_path, make_evaluators=lambda *_: {"mine": scripted(FCDS)}, quiet=True)
+    value = tmp_path / "checkpoints/best/value.json"
+    assert json.loads(value.read_text()) == {"step": 6, "value": FCDS[6]}
+    value.unlink() if content is None else value.write_text(content)
+    longer = dataclasses.replace(config, steps=18)
+    worse = scripted({15: FCDS[6] + 0.5, 18: FCDS[6] + 0.25})
+    train(longer, tmp_path, make_evaluators=lambda *_: {"mine": worse}, quiet=True)
+    assert [path.stem for path in value.parent.glob("*.index")] == ["step-6"]
+
+
 def test_keeping_the_best_needs_something_that_evaluates(tiny_config, tmp_path):
     with pytest.raises(UserError, match="--keep_best=fcd: needs evaluators, none were given"):
         train(tiny_config(keep_best="fcd"), tmp_path / "run")
