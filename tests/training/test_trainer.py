@@ -851,7 +851,7 @@ def test_the_best_checkpoint_outlives_what_a_resume_forgets(every, tiny_config, 
 
 @pytest.mark.parametrize("content", [None, "{", '{"step": 9, "value": 1.0}', '{"step": 6}'])
 def test_the_best_checkpoint_of_older_runs_is_compared_by_its_record(
-    content, tiny_config, trained_once, tmp_path
+    content, tiny_config, tmp_path
 ):
     """Its value is not beside it, or not in a file that says so."""
     config = tiny_config(evaluate_every=3, keep_best="fcd")
@@ -859,10 +859,10 @@ def test_the_best_checkpoint_of_older_runs_is_compared_by_its_record(
     value = tmp_path / "checkpoints/best/value.json"
     assert json.loads(value.read_text()) == {"step": 6, "value": FCDS[6]}
     value.unlink() if content is None else value.write_text(content)
-    longer = dataclasses.replace(config, steps=18)
-    worse = scripted({15: FCDS[6] + 0.5, 18: FCDS[6] + 0.25})
-    train(longer, tmp_path, make_evaluators=lambda *_: {"mine": worse}, quiet=True)
-    assert [path.stem for path in value.parent.glob("*.index")] == ["step-6"]
+    for steps, fcd, best in ((15, FCDS[6] + 0.5, 6), (18, FCDS[6] - 0.5, 18)):
+        longer, found = dataclasses.replace(config, steps=steps), scripted({steps: fcd})
+        train(longer, tmp_path, make_evaluators=lambda *_, e=found: {"mine": e}, quiet=True)
+        assert [path.stem for path in value.parent.glob("*.index")] == [f"step-{best}"]
 
 
 def test_keeping_the_best_needs_something_that_evaluates(tiny_config, tmp_path):
