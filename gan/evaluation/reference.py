@@ -233,7 +233,7 @@ def load_real_features(
     parts, chosen = data.parts, data.train_images if data.whole else None
     if parts is None or lacking(data):
         raise UserError(f"--dataset={dataset}: {lacking(data)}")
-    if data.folder is None and data.labelled and has_classes(parts):
+    if data.folder is None and data.labelled and has_two_classes(parts):
         extractor = features.load_extractor(dataset, network, data, print_fn)
         return RealFeatures(dataset, parts, extractor, print_fn, chosen)
     source = dataset
@@ -260,13 +260,13 @@ def lacking(data: Dataset) -> str:
     if parts is None:
         return "has no test images to compare with"
     _, height, width, _ = parts.train_images.shape
-    if not has_classes(parts) and height != width:
+    if not has_two_classes(parts) and height != width:
         classes = "no labels" if parts.train_labels is None else "one class only"
         return f"has {classes}, and images that are not square, whose rotations none can learn"
     return ""
 
 
-def has_classes(parts: Parts) -> bool:
+def has_two_classes(parts: Parts) -> bool:
     """Tells whether there are classes to tell: of a single one a network would learn nothing."""
     return parts.train_labels is not None and len(np.unique(parts.train_labels)) > 1
 

@@ -35,8 +35,9 @@ def keep_if_best(
         step: The step.
         values: The metric by step, lower is better, as far as evaluations are on record.
     """
-    before = value_kept(run_dir, step_of(best.latest_checkpoint), values)
-    if step in values and values[step] <= before:
+    if step not in values:
+        return
+    if values[step] <= value_kept(run_dir, step_of(best.latest_checkpoint), values):
         save(best, state)
         write_json(run_dir / BEST_DIR / VALUE_FILE, {"step": step, "value": values[step]})
 
