@@ -5,6 +5,7 @@ can be trusted overnight. Spans are in thousands of real images (kimg), because 
 batch sizes differ.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ SIGNS = (
 
 SPAN_KIMG = 256.0  # what a rule on D looks back at: 1,000 steps of the default run
 LEAST_RECORDS = 3  # in that span
+SPACING_KIMG = SPAN_KIMG / 100  # of them: a denser log costs no more than this one
 
 WON_ACCURACY, WON_GAP = 0.99, 6.0  # on both kinds of images; mean real minus mean fake logit
 DEAD_ACCURACY, DEAD_GAP = 0.52, 0.05  # over both kinds of images
@@ -39,9 +41,9 @@ def collapse_signs(
 ) -> dict[str, str]:
     """Returns the signs of collapse at the last record, each with what it means in one sentence.
 
-    Records may be the last `SPAN_KIMG` of metrics.jsonl. Evaluations are all so far. Those of
-    either kind that lack a number which a rule needs, or hold one that was not finite, are passed
-    over. Where logits are no log-odds, the rules on D mean nothing.
+    Records may be those that `remember` keeps, and the last one. Evaluations are all so far. Those
+    of either kind that lack a number which a rule needs, or hold one that was not finite, are
+    passed over. Where logits are no log-odds, the rules on D mean nothing.
     """
     signs = {}
     now = records[-1]["kimg"] if records else 0.0
@@ -139,11 +141,22 @@ def first_signs(
 ) -> dict[str, int]:
     """Returns the signs of a whole run and the step at which each came first."""
     first: dict[str, int] = {}
-    start = 0
-    for i, record in enumerate(records):
-        while records[start]["kimg"] <= record["kimg"] - SPAN_KIMG:
-            start += 1
+    recent = deque[Record]()
+    for record in records:
         before = [e for e in evaluations if e["step"] <= record["step"]]
-        for name in collapse_signs(records[start : i + 1], before, log_odds):
+        for name in collapse_signs([*recent, record], before, log_odds):
             first.setdefault(name, record["step"])
+        remember(recent, record)
     return first
+
+
+def remember(recent: deque[Record], record: Record) -> None:
+    """Adds a record of metrics.jsonl to those that the rules on D look back at, in place.
+
+    Of a log that is denser than `SPACING_KIMG` it keeps the first record of each such interval.
+    """
+    kimg = record["kimg"]
+    if not recent or kimg // SPACING_KIMG > recent[-1]["kimg"] // SPACING_KIMG:
+        recent.append(record)
+    while recent[0]["kimg"] <= kimg - SPAN_KIMG:
+        recent.popleft()

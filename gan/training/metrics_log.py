@@ -17,7 +17,7 @@ from gan.run.files import check_file
 from gan.run.jsonl import append_record, without_infinities, write_records
 from gan.run.layout import EVALUATIONS_FILE, METRICS_FILE, TENSORBOARD_DIR
 from gan.run.records import DURING_TRAINING, drop_evaluations, read_metrics
-from gan.training.collapse import SPAN_KIMG
+from gan.training.collapse import remember
 
 
 class MetricsLog:
@@ -29,7 +29,9 @@ class MetricsLog:
         records = [record for record in read_metrics(self.path) if record["step"] <= step]
         write_records(self.path, records)
         self.last: dict[str, Any] = records[-1] if records else {"step": 0, "seconds": 0.0}
-        self.recent = deque(records)  # what collapse detection looks back at
+        self.recent = deque[dict[str, Any]]()  # what collapse detection looks back at
+        for record in records:
+            remember(self.recent, record)
         self.evaluations = drop_evaluations(run_dir / EVALUATIONS_FILE, step)
         self._file = self.path.open("a")
         self._size = self._file.tell()  # bytes
@@ -51,9 +53,7 @@ class MetricsLog:
             for name, value in values.items():
                 tf.summary.scalar(name, value, description=scalars.SCALARS.get(name))
         self._writer.flush()
-        self.recent.append(self.last)
-        while self.recent[0]["kimg"] <= kimg - SPAN_KIMG:
-            self.recent.popleft()
+        remember(self.recent, self.last)
         return warning
 
     def _open_again(self) -> str:

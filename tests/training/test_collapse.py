@@ -140,6 +140,26 @@ def test_history_says_when_each_sign_came_first():
     assert collapse.first_signs([], []) == {}
 
 
+def test_a_dense_log_costs_no_more(monkeypatch):
+    """Each record of batches of 8: rules on all of them took longer than the training."""
+    dense = [record(0.008 * i, 0.7) for i in range(1, 40_001)]
+    dense += [record(320 + 0.008 * i, 1, 1, 9) for i in range(1, 40_001)]
+    looked_at, rules = [], collapse.collapse_signs
+
+    def looking(records, *more):
+        looked_at.append([r["kimg"] for r in records])
+        return rules(records, *more) if len(looked_at) % 500 == 0 else {}
+
+    monkeypatch.setattr(collapse, "collapse_signs", looking)
+    # 256 kimg, and the rest of the interval of 2.56 kimg in which D began to win.
+    assert collapse.first_signs(dense, []) == {"discriminator_won": int(576 / 0.256)}
+    assert len(looked_at) == 80_000
+    assert max(map(len, looked_at)) <= 102
+    last = looked_at[-1]
+    assert (last[0], last[-1]) == (pytest.approx(640 - 256 + 0.008, abs=2.56), 640)
+    assert np.diff(last) == pytest.approx(2.56, abs=0.0081)
+
+
 COLLAPSES = {
     "discriminator_won": ("--d_learning_rate=0.01", "--g_learning_rate=1e-6"),
     "discriminator_dead": ("--d_learning_rate=1e-12", "--g_learning_rate=0.001"),
