@@ -130,6 +130,7 @@ RANGES = [
     ("folder_sets", "--set=faces", "--set=faces: must be one of emoji, clip_art"),
     ("linear_units", "--runs=@/nowhere", "--runs=@/nowhere: is not a run"),
     ("stacked_channels", "--runs=@/nowhere", "--runs=@/nowhere: is not a run"),
+    ("discriminator_overfitting", "--runs=@/nowhere", "--runs=@/nowhere: is not a run"),
     ("soak", "--minutes=0", "--minutes=0: must be a number at least 0.01"),
     ("launch", "--workers=0", "--workers=0: must be an integer at least 1"),
     ("launch", "--workers=two", "--workers=two: must be an integer at least 1"),

@@ -12,6 +12,7 @@ import pytest
 
 from experiments import (
     benchmark,
+    discriminator_overfitting,
     docs_site,
     folder_sets,
     launch,
@@ -49,6 +50,7 @@ COMMANDS = {
     "sweep": sweep, "table": table, "ls": ls, "package_generator": package_generator,
     "docs_site": docs_site, "tensorboard": tensorboard, "linear_units": linear_units,
     "stacked_channels": stacked_channels,
+    "discriminator_overfitting": discriminator_overfitting,
 }  # fmt: skip
 
 

@@ -39,6 +39,7 @@ RUN_FLAG = {
     "ls": "runs",
     "linear_units": "runs",
     "stacked_channels": "runs",
+    "discriminator_overfitting": "runs",
     "tensorboard": "runs",
 }  # where RUN goes, if not to run_dir
 ONE_PLACE = (
