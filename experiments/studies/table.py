@@ -136,7 +136,7 @@ STUDIES: dict[str, Study] = {
         variants={name: {"loss": name} for name in LOSSES if name != "wasserstein"},
         common={**SHORT, "evaluate_every": 2500},
     ),
-    "stacked": Study("stacked", seeds=(0, 1), variants={"stacked": {}}, common=LAST_ONLY),
+    "stacked": Study("stacked", seeds=(0, 1, 2), variants={"stacked": {}}, common=LAST_ONLY),
     # What augmentation is worth where images are few; its loss has logits with a sign, for ADA.
     "few_images": Study(
         "mlp",

@@ -52,8 +52,8 @@ R3 = {
 DENSE = {
     **R3, "generator": "dcgan_dense", "discriminator": "dcgan_dense", "d_norm": "none",
     "batch_size": 64,
-    "steps": 20_000, "penalty_decay_steps": 10_000, "g_learning_rate_decay": "cosine",
-    "learning_rate_decay_steps": 20_000,
+    "steps": 20_000, "penalty_decay": 0.3, "penalty_decay_steps": 10_000,
+    "g_learning_rate_decay": "cosine", "learning_rate_decay_steps": 20_000,
 }  # fmt: skip
 POINTS = {
     **R3, "penalty_decay": 1e-3, "generator": "toy_categorical", "discriminator": "toy",
@@ -105,14 +105,14 @@ LITERAL = {
     "stacked": {**DENSE, "dataset": "stacked_mnist"},
     "small": {
         **DENSE, "generator": "sndcgan_dense", "conditional": True, "latent_dim": 32,
-        "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+        "d_learning_rate": 4e-4, "g_learning_rate": 1e-3,
     },
     "images32": {
-        **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+        **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3,
         "augment": "brightness_translation_cutout", "image_size": 32,
     },
     "images64": {
-        **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3, "penalty_decay": 0.3,
+        **DENSE, "d_learning_rate": 4e-4, "g_learning_rate": 1e-3,
         "augment": "brightness_translation_cutout", "image_size": 64,
     },
     "infogan": {
