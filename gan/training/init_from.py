@@ -30,7 +30,10 @@ from gan.sampling.discriminators import build_or_load
 KEY = "init_from"  # of config.json: what `start_from` returns
 
 # Of layers: what their function depends on besides kind, sizes and weights; and what adds nothing.
-OF_FUNCTION = ("activation", "strides", "padding", "pool_size", "size", "negative_slope")
+OF_FUNCTION = (
+    "activation", "strides", "padding", "pool_size", "size", "negative_slope", "dilation_rate",
+    "groups", "scale", "offset", "interpolation", "epsilon", "axis",
+)  # fmt: skip
 PASSING = ("InputLayer", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout")
 
 CHECKPOINT = re.compile(r"step-(\d+)(\.index|\.data-\d+-of-\d+)?")

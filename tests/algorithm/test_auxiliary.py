@@ -10,6 +10,7 @@ import tensorflow as tf
 from gan.algorithm.auxiliary import (
     AUXILIARIES,
     Judgement,
+    LabelledImages,
     WeightedAuxiliary,
 )
 from gan.algorithm.head_accuracy import head_accuracy
@@ -331,3 +332,47 @@ def test_light_evaluations_have_the_accuracy_of_the_head(config_of, tmp_path):
     restore(state, checkpoint_manager(state, tmp_path, 3))
     expected = head_accuracy(state.discriminator, DATA.test_images, LABELS)
     assert records[-1]["metrics"] == {"fcd": 1.0, "head_accuracy": expected}
+
+
+def test_labelled_images_come_with_their_own_labels():
+    few = LabelledImages(tf.reshape(tf.range(20.0), [20, 1, 1, 1]), tf.range(20))
+    seen = set()
+    for number in range(40):
+        images, labels = few.draw(8, tf.constant([1, number], tf.int64))
+        assert images.shape == (8, 1, 1, 1)
+        assert images.numpy().ravel().tolist() == labels.numpy().tolist()
+        seen |= set(labels.numpy().tolist())
+    assert seen == set(range(20))
+
+
+@pytest.mark.parametrize("update", [discriminator_update, simultaneous_update])
+def test_each_update_draws_other_labelled_images_and_augments_them(update, config_of, monkeypatch):
+    """As real ones and fakes, with the same probability."""
+    drawn, means, draw = [], [], LabelledImages.draw
+
+    def drawing(self, size, key):
+        drawn.append(draw(self, size, key))
+        return drawn[-1]
+
+    class Spy(keras.layers.Layer):
+        def call(self, inputs):
+            if tf.executing_eagerly() and tf.is_tensor(inputs):  # not when the network is built
+                means.append(float(tf.reduce_mean(inputs)))
+            return inputs
+
+    images = keras.Input(SHAPE)
+    x = keras.layers.Flatten()(Spy()(images))
+    d = keras.Model(images, [keras.layers.Dense(1)(x), keras.layers.Dense(10)(x)])
+    config = config_of("sgan")
+    state = build_state(config, SHAPE, classes=10, discriminator=d)
+    objective = build_objective(config, DATA)._replace(
+        augmentations=(lambda images, key: images + 1000.0,)
+    )
+    monkeypatch.setattr(LabelledImages, "draw", drawing)
+    for probability, augmented in ((1.0, True), (0.0, False)):
+        means.clear()
+        update(state, SEEN, objective._replace(augment_probability=probability), KEY)
+        assert [mean > 900 for mean in means] == [augmented] * 3
+    update(state, SEEN, objective, KEY + 1)
+    assert np.array_equal(drawn[0][0], drawn[1][0])
+    assert not np.array_equal(drawn[1][0], drawn[2][0])

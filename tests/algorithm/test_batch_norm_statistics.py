@@ -8,8 +8,10 @@ from keras import layers
 from gan.algorithm.batch_norm_statistics import measure_statistics, statistics_inputs
 from gan.algorithm.collectives import batch_norm_layers
 from gan.data.datasets import load_dataset
+from gan.errors import TrainingFailed
 from gan.sampling import generators
-from gan.training import loop
+from gan.sampling.generators import load_generator
+from gan.training import collapse, loop
 from gan.training.trainer import train
 from support import same, weights_of
 
@@ -188,3 +190,21 @@ def test_statistics_are_measured_closely_for_evaluations_and_checkpoints_only(
     train(config, tmp_path, run_eagerly=True, quiet=True)
     assert [step for step, closely in enumerate(close) if closely] == [3, 4, 6, 7]
     assert len(close) == 8
+
+
+def test_a_run_that_collapses_saves_an_average_with_statistics_of_its_own(
+    tiny_config, tmp_path, monkeypatch
+):
+    """At a step at which nothing else would have measured them."""
+    monkeypatch.setattr(collapse, "collapse_signs", lambda records, evaluations, log_odds: (
+        {"mode_collapse": "few modes"} if round(records[-1]["kimg"] / 0.016) == 8 else {}
+    ))  # fmt: skip
+    with pytest.raises(TrainingFailed, match="collapsed at step 8"):
+        train(tiny_config(on_collapse="stop"), tmp_path, run_eagerly=True, quiet=True)
+    saved = load_generator(tmp_path, "8", "ema")
+    measured = load_generator(tmp_path, "8", "ema")
+    measure_statistics(measured, statistics_inputs(8, 0))
+    for a, b in zip(weights_of(saved), weights_of(measured), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+    raw = weights_of(load_generator(tmp_path, "8", "raw"))
+    assert not same(weights_of(saved), raw)

@@ -107,6 +107,8 @@ def test_dragan_adds_a_share_of_noise_of_half_a_deviation():
     # 16 pixels, and a third each for the mean square of the share and of the noise.
     assert np.mean(norms**2) == pytest.approx(16 * 0.125**2 / 9, rel=0.1)
     assert np.std(norms) > 0.05  # a share of its own for each image
+    # The other half, of norm 2, gets noise from 0 on.
+    assert (1 + np.sqrt(values[2000:])).min() >= 2 - 1e-5
 
 
 @pytest.mark.parametrize("name", ["wgan_gp", "dragan"])

@@ -7,6 +7,7 @@ from gan.algorithm import step as step_module
 from gan.algorithm.losses import LOSSES, Loss
 from gan.algorithm.objective import Objective
 from gan.algorithm.penalties import PENALTIES, WeightedPenalty
+from gan.algorithm.schedules import DECAYS
 from gan.algorithm.step import (
     STEP_METRICS,
     classic_discriminator_update,
@@ -101,7 +102,9 @@ def marked(images, key):
     return images + 1000.0 + tf.random.stateless_uniform([], key, 0, 100, alg="philox")
 
 
-@pytest.mark.parametrize("update", [discriminator_update, generator_update, simultaneous_update])
+@pytest.mark.parametrize(
+    "update", [discriminator_update, generator_update, simultaneous_update, generator_loss_only]
+)
 def test_the_discriminator_sees_augmented_images_only(update, tiny_config):
     """Real and fake, in each player's update, with other random numbers."""
     seen = []
@@ -121,6 +124,34 @@ def test_the_discriminator_sees_augmented_images_only(update, tiny_config):
     assert len(seen) == 2
     assert all(999 < mean < 1101 for mean in seen)
     assert abs(seen[0] - seen[1]) > 0.5  # a number for real images, another one for fakes
+
+
+@pytest.mark.parametrize("update", [discriminator_update, simultaneous_update])
+def test_the_penalty_looks_at_augmented_images_with_the_weight_of_the_step(update, tiny_config):
+    looked_at = []
+
+    def penalty(discriminator, real_images, fake_images, key):
+        looked_at.append([float(tf.reduce_mean(x)) for x in (real_images, fake_images)])
+        return tf.ones([BATCH])
+
+    falling = WeightedPenalty(penalty, DECAYS["cosine"](8.0, 100, 0.25))
+    state = build_state(tiny_config(), SHAPE)
+    for step, weight in ((0, 8.0), (50, 5.0), (100, 2.0), (300, 2.0)):
+        state.step.assign(step)
+        metrics = update(state, SEEN, Objective(LOSS, falling, augmentations=(marked,)), KEY)
+        assert float(metrics["loss/penalty"]) == pytest.approx(weight)
+    assert len(looked_at) == 4
+    assert np.min(looked_at) > 999
+
+
+def test_a_waiting_generator_tells_the_loss_of_packed_images(tiny_config):
+    state = build_state(tiny_config(pack=4), SHAPE)
+    objective = Objective(LOSS, pack=4, augmentations=(lambda images, key: images * 0.5,))
+    idle = generator_loss_only(state, SEEN, objective, KEY)["loss/g"]
+    bare = generator_loss_only(state, SEEN, objective._replace(augmentations=()), KEY)["loss/g"]
+    moved = generator_update(state, SEEN, objective, KEY)["loss/g"]
+    assert float(idle) == pytest.approx(float(moved), rel=1e-6)
+    assert float(idle) != pytest.approx(float(bare), rel=1e-3)
 
 
 def test_gradients_reach_the_generator_through_the_augmentation(tiny_config):

@@ -88,3 +88,12 @@ def test_a_damaged_record_is_refused(rows, tmp_path):
     path.write_text(json.dumps({**evaluation(1, 2.0), "class_diversity": rows}) + "\n")
     with pytest.raises(UserError, match="class_diversity"):
         records.read_evaluations(path)
+
+
+def test_more_samples_than_half_of_the_real_images_count_as_many():
+    """Neighbours of a larger set are nearer."""
+    real, samples = RNG.normal(size=(200, 2)), RNG.normal(size=(2000, 2))
+    (row,) = class_diversity(samples, np.zeros(2000, int), real, np.zeros(200, int))
+    assert row["num_images"] == 100
+    assert 0 < row["sd"] < 0.3
+    assert row["samples"] == pytest.approx(1, abs=0.25)

@@ -12,7 +12,11 @@ from gan.data.datasets import load_dataset
 from gan.evaluation import evaluate, reference
 from gan.evaluation.condition_alignment import condition_alignment, lines_of
 from gan.evaluation.metrics.comparison import Comparison, Features
+from gan.evaluation.samples import draw_from_run
 from gan.run import jsonl
+from gan.run.presets import from_preset
+from gan.sampling.drawing import draw
+from gan.sampling.latents import latents_of
 from gan.training.trainer import train
 from support import status_of
 
@@ -162,3 +166,19 @@ def test_another_run_gets_none_of_it(tiny_config, tmp_path, monkeypatch, capsys)
         assert words not in said.lower()
     assert "Condition alignment" not in page
     assert "Diversity within classes" not in page
+
+
+def test_images_of_another_seed_are_judged_by_its_labels(tmp_path, trained_once):
+    config = from_preset("tiny", {
+        "steps": 4, "steps_per_call": 2, "checkpoint_every": 4, "jit_compile": False,
+        "batch_size": 16, "evaluate_every": 0, "conditional": True,
+    })  # fmt: skip
+    trained_once(config, tmp_path / "run")
+    drawn = draw_from_run(
+        tmp_path / "run", config, "raw", "latest", count=200, seed=5, data_dir="", print_fn=print
+    )
+    assert sorted(set(drawn.labels.tolist())) == list(range(10))
+    latents = latents_of(np.arange(200), config.latent_dim, 5)
+    images = draw(drawn.generator, latents, drawn.labels)
+    np.testing.assert_array_equal(drawn.images, images)
+    assert not np.array_equal(images, draw(drawn.generator, latents, np.roll(drawn.labels, 1)))

@@ -259,3 +259,18 @@ def test_what_is_averaged_must_be_there(run_dir, tmp_path, monkeypatch, capsys):
     out = f"--out={tmp_path / 'found.png'}"
     assert status_of(monkeypatch, command, *arguments, "--checkpoint=latest", out) == 0
     assert given == [("latest", "", 0.07)]
+
+
+def test_many_images_are_projected_some_at_once(monkeypatch):
+    generator = generator_of(classes=3)
+    images = drawing.sample(generator, range(5000, 5005), labels=[2, 0, 1, 1, 2])
+    arguments = (generator, images, Judge(), [None, 0, None, 1, None])
+    whole = project(*arguments, starts=2, steps=20)
+    monkeypatch.setattr(projection, "ROWS", 4)  # two images
+    parts = project(*arguments, starts=2, steps=20)
+    for name in ("latents", "labels", "images", "pixels"):
+        one, other = getattr(whole, name), getattr(parts, name)
+        assert one.shape == other.shape, name
+        np.testing.assert_allclose(one.astype(float), other, atol=1.0 if name == "images" else 1e-3)
+    assert whole.seeds.tolist() == parts.seeds.tolist()
+    assert len(set(whole.seeds.tolist())) > 1

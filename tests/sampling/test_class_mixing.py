@@ -46,11 +46,12 @@ def with_both(labels):
     return keras.layers.Add()([with_embedding(labels), with_number(labels)])
 
 
-def generator_of(level_of):
-    """Draws the level of the class, and latents that do nothing."""
+def generator_of(level_of, weight_of_latents=0.0):
+    """Draws the level of the class, and as much of the sum of the latents."""
     latents, labels = keras.Input([4]), keras.Input([], dtype="int32")
-    nothing = keras.layers.Dense(1, kernel_initializer="zeros")(latents)
-    flat = keras.layers.Add()([nothing, level_of(labels)])
+    constant = keras.initializers.Constant(weight_of_latents)
+    total = keras.layers.Dense(1, kernel_initializer=constant)(latents)
+    flat = keras.layers.Add()([total, level_of(labels)])
     spread = keras.layers.Dense(16, kernel_initializer="ones")(flat)
     return keras.Model([latents, labels], keras.layers.Reshape([4, 4, 1])(spread))
 
@@ -87,3 +88,19 @@ def test_the_command_goes_from_each_class_to_the_next(tmp_path, monkeypatch, cap
     assert (cells[0, 0], cells[0, -1]) == (ends[0, 1, 1, 0], ends[1, 1, 1, 0])
     assert status_of(monkeypatch, sample, path, "--latent=classes", "--labels=2") == 2
     assert "--latent=classes: needs two or more classes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("truncation", [0.0, 0.4])
+def test_a_row_of_the_command_is_the_way_of_one_seed(truncation, tmp_path, monkeypatch):
+    path, out = tmp_path / "g.keras", tmp_path / "classes.png"
+    generator_of(with_embedding, 0.1).save(path)
+    arguments = ["--latent=classes", "--labels=1,2,0", "--seeds=5-6"]
+    arguments += [f"--truncation={truncation}"] * bool(truncation)
+    assert status_of(monkeypatch, sample, path, *arguments) == 0
+    cells = tf.io.decode_png(out.read_bytes()).numpy()[::3, ::3, 0][4::6, 4::6]
+    generator = generators.read_generator(path)
+    for column, labels in ((0, [1, 1, 2, 2]), (-1, [2, 2, 0, 0])):
+        ends = drawing.sample(generator, [5, 6, 5, 6], labels, truncation)[:, 1, 1, 0]
+        np.testing.assert_array_equal(cells[:, column], ends)
+    assert len(set(cells[:, 0].tolist())) == 4
+    assert np.all(np.ptp(np.diff(cells[:2].astype(int), axis=1), axis=1) <= 1)  # in equal steps

@@ -10,8 +10,9 @@ from gan.errors import UserError
 from gan.models.build import build_generator
 from gan.run.config import Config
 from gan.run.presets import from_preset
-from gan.sampling import directions
-from gan.sampling.latents import latents_of
+from gan.sampling import directions, drawing
+from gan.sampling.generators import read_generator
+from gan.sampling.latents import latents_of, truncate
 from support import status_of
 
 # The latents (0, 1, 1) are enlarged most, then (1, 0, 0), then (0, 1, -1).
@@ -141,3 +142,31 @@ def test_the_command_draws_a_row_a_direction(tmp_path, monkeypatch, capsys):
     expected.set_weights(keras.models.load_model(tmp_path / "g.keras").get_weights())
     image = expected(first[np.newaxis]).numpy()[0, ..., 0] * 127.5 + 127.5
     np.testing.assert_allclose(cells[2:4, 2:4], image, atol=1)
+
+
+@pytest.mark.parametrize("truncation", [0.0, 0.4])
+def test_in_the_middle_of_each_row_is_a_seed_of_a_class(truncation, tmp_path, monkeypatch):
+    """Two directions from each of two seeds of each of two classes."""
+    latents, labels = keras.Input([3]), keras.Input([], dtype="int32")
+    joined = keras.layers.Concatenate()([keras.layers.Embedding(10, 3)(labels), latents])
+    network = keras.Model([latents, labels], images_of(dense()(joined)))
+    network.save(tmp_path / "g.keras")
+    arguments = ["--directions=2", "--seeds=4,5", "--labels=2,0", "--reach=1"]
+    arguments += [f"--truncation={truncation}"] * bool(truncation)
+    assert status_of(monkeypatch, sample, tmp_path / "g.keras", *arguments) == 0
+    picture = tf.io.decode_png((tmp_path / "directions.png").read_bytes()).numpy()[::3, ::3, 0]
+    assert picture.shape == (8 * 4 + 2, 11 * 4 + 2)
+    rows = [picture[2 + 4 * row : 4 + 4 * row] for row in range(8)]
+    generator = read_generator(tmp_path / "g.keras")
+    middles = drawing.sample(generator, [4, 5, 4, 5], [2, 2, 0, 0], truncation)[..., 0]
+    assert len(np.unique(middles.reshape(4, -1), axis=0)) == 4
+    for row, middle in zip(rows, middles.repeat(2, 0), strict=True):
+        np.testing.assert_allclose(row[:, 22:24].astype(int), middle, atol=1)
+    # Along a direction the class stays: neighbours of the middle are alike.
+    for number, label in enumerate([2, 2, 2, 2, 0, 0, 0, 0]):
+        seed = [4, 4, 5, 5][number % 4]
+        z = latents_of([seed], 3)
+        z = truncate(z, truncation) if truncation else z
+        vector = directions.directions_of(generator)[0][number % 2]
+        image = generator([z + 0.2 * vector, np.array([label])]).numpy()[0, ..., 0]
+        np.testing.assert_allclose(rows[number][:, 26:28], image * 127.5 + 127.5, atol=1)

@@ -364,3 +364,34 @@ def test_the_same_weights_with_another_activation_are_refused(change, tiny_confi
         train(started, tmp_path / "b", generator=generator(**change), quiet=True)
     assert not (tmp_path / "b").exists()
     train(started, tmp_path / "c", generator=generator(), quiet=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"strides": 1}, {"padding": "valid"}, {"pool_size": 3}, {"scale": 2.0},
+        {"dilation_rate": 2, "strides": 1}, {"epsilon": 0.1},
+    ],
+)  # fmt: skip
+def test_the_same_weights_in_another_place_are_refused(change, tiny_config, tmp_path):
+    def discriminator(
+        strides=2, padding="same", pool_size=2, scale=1.0, dilation_rate=1, epsilon=1e-3
+    ):
+        steps = [
+            keras.Input([28, 28, 1]),
+            keras.layers.Rescaling(scale),
+            keras.layers.Conv2D(4, 3, strides, padding, dilation_rate=dilation_rate),
+            keras.layers.LayerNormalization(epsilon=epsilon),
+            keras.layers.AveragePooling2D(pool_size),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(1),
+        ]
+        return keras.Sequential(steps)
+
+    usual = {"strides": 1} if "dilation_rate" in change else {}
+    config = tiny_config(steps=2, latent_dim=8)
+    train(config, tmp_path / "a", discriminator=discriminator(**usual), quiet=True)
+    started = dataclasses.replace(config, init_from=str(tmp_path / "a"))
+    with pytest.raises(UserError, match="its discriminator has other layers"):
+        train(started, tmp_path / "b", discriminator=discriminator(**change), quiet=True)
+    assert not (tmp_path / "b").exists()

@@ -72,3 +72,19 @@ def test_a_picture_for_which_there_is_no_place_is_not_taken_for_one_that_cannot_
     record = {"step": 1, "loss/d": 1.0, "loss/g": 2.0}
     with pytest.raises(FileNotFoundError):
         write_loss_plot(tmp_path / "nowhere/losses.png", [record])
+
+
+def test_a_run_that_goes_on_looks_back_at_the_records_from_before(tmp_path):
+    """Three of a D that wins would say that it has won for 256 kimg."""
+    log = MetricsLog(tmp_path, 0)
+    for i in range(1, 13):
+        log.scalars(i, 25.6 * i, float(i), VALUES)
+    before = list(log.recent)
+    log.close()
+    assert [record["step"] for record in before] == list(range(3, 13))
+    again = MetricsLog(tmp_path, 12)
+    assert list(again.recent) == before
+    again.close()
+    back = MetricsLog(tmp_path, 5)
+    assert [record["step"] for record in back.recent] == [1, 2, 3, 4, 5]
+    back.close()

@@ -187,8 +187,11 @@ def test_loss_scaling_skips_and_counts_overflows(inject, tiny_config, tmp_path):
     assert summary["loss/d"] < 10
 
 
-def test_steps_in_which_the_generator_waits_are_no_skipped_updates(tiny_config, tmp_path):
-    config = tiny_config(precision="mixed_float16", steps=2, d_warmup_steps=1)
+@pytest.mark.parametrize(
+    "changes", [{"d_warmup_steps": 1}, {"d_steps": 3}, {"schedule": "classic", "d_steps": 2}]
+)
+def test_updates_that_are_none_are_no_skipped_ones(changes, tiny_config, tmp_path):
+    config = tiny_config(precision="mixed_float16", steps=2, **changes)
     summary = train(config, tmp_path, run_eagerly=True, quiet=True)
     assert summary["skipped_updates"] == {"d": 0, "g": 0}
 
