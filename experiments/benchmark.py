@@ -76,15 +76,18 @@ def main(values: FlagValues) -> int:
         seconds = seconds if values["seconds"].present else 1.0
     out = Path(values["out"].value)
     with command.silenced():
-        from gan.run.atomic_files import replacing, write_json
+        from experiments.benchmarks.processes import LoopFailed
+        from gan.run import run_directory
+        from gan.run.atomic_files import write_json
         from gan.training import devices
 
     try:
         if out.is_dir():
             raise UserError(f"--out={out}: is a directory, must be a file")
+        run_directory.check_output(out)
         out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out):  # found out before the measurement, not after
-            pass
+        # Found out before the measurement, not after; what is there stays until there is another.
+        tempfile.TemporaryFile(dir=out.parent).close()
     except OSError as error:
         raise UserError(f"--out={out}: cannot be written ({error.strerror})") from None
     devices.prepare()
@@ -98,7 +101,10 @@ def main(values: FlagValues) -> int:
         "folders": lambda: folders_table(values["images"].value),
         "workers": lambda: workers_table(repeats, seconds),
     }[table]
-    found, text = make()
+    try:
+        found, text = make()
+    except LoopFailed as error:
+        return command.complain(error, command.FAILED)
     print(f"{', '.join(result['environment']['device'])}\n\n{text}")
     write_json(out, {**result, **found})
     return command.DONE

@@ -97,6 +97,8 @@ def main(values: FlagValues) -> int:
         data = data_of_run(run_dir, config, command.tell, values["data_dir"].value)
         if data.test_images is None or data.train_images.ndim != 4:
             raise UserError(f"--runs={run_dir}: {config.dataset} has no test images to look at")
+        if config.conditional and data.test_labels is None:
+            raise UserError(f"--runs={run_dir}: D needs labels, those of test images are not known")
         runs.append((run_dir, config, data, data.test_images))
     command.say("| run | training images | test images | samples | r_v ↓ | test above samples |")
     command.say("| --- | --- | --- | --- | --- | --- |")

@@ -46,20 +46,23 @@ def main(values: FlagValues) -> int:
     flag = {key: values[key].value for key in values}
     run_dir, out = Path(flag["run_dir"]), Path(flag["out"])
     with command.silenced():
-        from gan.run import saved_config
+        from gan.run import run_directory, saved_config
         from gan.run.data_facts import read_data_facts
         from gan.sampling import generators, posthoc_averages
     config = saved_config.read_config(run_dir)
     name = flag["name"] or config.dataset
     if not re.fullmatch(r"[a-z0-9_]+", name):
         raise UserError(f"--name={name}: must be of letters a-z, digits and _")
+    path = out / f"{name}.keras"
+    for written in (path, path.with_suffix(".json")):
+        run_directory.check_output(written)
     which = {key: flag[key] for key in ("checkpoint", "weights", "ema_sigma")}
     generator = posthoc_averages.load_any(run_dir, *which.values())
     if {layer.compute_dtype for layer in generator.layers} != {"float32"}:
         raise UserError(
             f"--run_dir={run_dir}: must be a run with --precision=float32, for any machine"
         )
-    path, facts = out / f"{name}.keras", read_data_facts(run_dir)
+    facts = read_data_facts(run_dir)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:

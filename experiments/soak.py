@@ -15,7 +15,9 @@ import numpy as np
 from absl.flags import FlagValues
 
 from gan.cli import command, flags
-from gan.errors import UserError
+from gan.cli.train import status_of
+from gan.data.time_limit import GivenUp
+from gan.errors import TrainingFailed, UserError
 from gan.run.fields import option
 from gan.run.presets import from_preset
 from gan.training.signals import catching_signals
@@ -60,13 +62,19 @@ def main(values: FlagValues) -> int:
         print(
             "| minute | step | memory MB | open files | threads |\n| --- | --- | --- | --- | --- |"
         )
-        summary = trainer.train(
-            config,
-            Path(directory) / "run",
-            make_evaluators=lambda *given: {**evaluate.evaluators(*given), "soak": watch},
-            quiet=True,
-            stop=stop,
-        )
+        try:
+            summary = trainer.train(
+                config,
+                Path(directory) / "run",
+                make_evaluators=lambda *given: {**evaluate.evaluators(*given), "soak": watch},
+                quiet=True,
+                stop=stop,
+            )
+        except TrainingFailed as error:
+            return command.complain(error, command.FAILED)
+        except GivenUp:
+            command.tell(f"{stop.signal_name}: gave up getting the data set; nothing was trained")
+            return status_of(stop.signal_name)
     failures = growth([r for r in rows if r["minute"] >= WARM_UP * minutes])
     if summary["signal"] != OVER:
         failures.append(f"not all of the time: it ended by {summary['signal']}")

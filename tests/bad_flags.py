@@ -130,6 +130,12 @@ RANGES = [
     ("folder_sets", "--set=faces", "--set=faces: must be one of emoji, clip_art"),
     ("linear_units", "--runs=@/nowhere", "--runs=@/nowhere: is not a run"),
     ("stacked_channels", "--runs=@/nowhere", "--runs=@/nowhere: is not a run"),
+    ("benchmark", "--out=@/run/metrics.jsonl", "--out=@/run/metrics.jsonl: is kept by the run @/r"),
+    (
+        "package_generator",
+        "--run_dir=@/run --out=@/run --name=config",
+        "--out=@/run/config.json: is",
+    ),
     ("discriminator_overfitting", "--runs=@/nowhere", "--runs=@/nowhere: is not a run"),
     ("soak", "--minutes=0", "--minutes=0: must be a number at least 0.01"),
     ("launch", "--workers=0", "--workers=0: must be an integer at least 1"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gan.errors import UserError
 from gan.run.streams import tell
 
 # Not training: the two answers that a user waits for at the prompt.
@@ -51,10 +52,13 @@ def start() -> tuple[float, dict[str, float]]:
             stderr=subprocess.PIPE,
         ) as process:
             assert process.stderr is not None
-            total = next(
-                time.perf_counter() - started for line in process.stderr if "[D loss" in line
-            )
-            process.stderr.read()
+            total, said = 0.0, ""
+            for line in process.stderr:
+                said = line.strip() or said
+                if "[D loss" in line and not total:
+                    total = time.perf_counter() - started
+        if process.returncode or not total:
+            raise UserError(f"--table=startup: a run of one step failed: {said}")
         tasks = json.loads((run_dir / "summary.json").read_text())["seconds_by_task"]
     return total, {name: tasks[name] for name in tasks if name not in ("records", "checkpoints")}
 

@@ -34,7 +34,7 @@ def evaluate_all(
     Evaluations that a run's evaluations.jsonl holds already are not repeated.
     """
     config = from_preset(study.preset, {**study.common, "train_images": 0})
-    data = dataset_from_config(config, print)
+    data = dataset_from_config(config, tell)
     if data.has_modes:
         return count_modes(runs, evaluate.load_modes(config.dataset, data, print_fn=tell))
     return judge_images(study, runs, config.dataset, data)
@@ -133,7 +133,7 @@ def judge_images(
     sizes = sorted({0} | {run.config.train_images for run in runs})
     real = {
         (network, size): reference.load_real_features(
-            dataset, with_train_images(dataset, data, size), network, print
+            dataset, with_train_images(dataset, data, size), network, tell
         )
         for network in NETWORKS
         for size in sizes
@@ -223,13 +223,13 @@ def papers_numbers(
     names = ("fid", "kid")
     full = {name: f"{name}_inception_{inception.short(count)}" for name in names}
     about = {"source": "study", "step": step, "weights": weights, "seed": 0}
-    network = inception.load_extractor(print).provenance
+    network = inception.load_extractor(tell).provenance
     record = found_record(run, about, network, count, tuple(full.values()))
     if record is None:
         tell(f"evaluating {run.directory.name}, step {step}, {weights}, Inception")
         generator, _ = generators.restore_generator(run.directory, data, weights, str(step))
         images = drawing.sample_for_evaluation(generator, data, count)
-        record = {**about, **inception.evaluate(dataset, data, images, names, "test", print)}
+        record = {**about, **inception.evaluate(dataset, data, images, names, "test", tell)}
         jsonl.append_record(run.directory / layout.EVALUATIONS_FILE, record)
     for name in names:
         if floor := record["floors"].get(full[name]):

@@ -17,7 +17,15 @@ from gan.errors import UserError
 from gan.run import saved_config
 from gan.run.config import Config
 from gan.run.fields import INT32, option
-from gan.sweeps.runs import COMPLETED, STOPPED, Run, combinations, other_runs, refuse_another_run
+from gan.sweeps.runs import (
+    COMPLETED,
+    STOPPED,
+    Run,
+    combinations,
+    other_runs,
+    refuse_another_run,
+    where_they_are,
+)
 from gan.sweeps.runs import state_of as state_in
 from gan.sweeps.training import Ended, import_flags, last_error, train_all
 from gan.training.checks import check_image_size, check_rows
@@ -79,7 +87,7 @@ def define(values: FlagValues) -> None:
 def main(values: FlagValues) -> int:
     """Trains what is not done and returns the exit status."""
     out = Path(values["out"].value)
-    runs = runs_of(values, out)
+    runs = where_they_are(runs_of(values, out), out)
     check(runs, out)
     states = {run.directory: state_in(run.directory, run.config.steps) for run in runs}
     if values["dry_run"].value:

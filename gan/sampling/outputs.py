@@ -288,10 +288,11 @@ def write_nearest(request: Request, out: Path) -> str:
 
 def write_codes(request: Request, out: Path) -> str:
     """Writes a picture that walks each code of an InfoGAN."""
-    codes = request.config.codes if request.config else Codes()
-    if not codes.entries():
+    config = request.config
+    codes = config.codes if config else Codes()
+    if not (config and codes.entries()):
         raise UserError(f"--codes: needs a run with --auxiliary=infogan, {request.run_dir} is none")
-    picture = code_picture(request.generator, codes)
+    picture = code_picture(request.generator, codes, config.seed)  # as training draws it
     write_picture(out, picture)
     rows = "a row a category" if codes.categories else "a row a latent"
     ways = f", then {codes.continuous} continuous codes" if codes.continuous else ""

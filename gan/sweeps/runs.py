@@ -1,5 +1,6 @@
 """Which runs a sweep or a study has, where each is, and how far it is."""
 
+import contextlib
 import hashlib
 import itertools
 import re
@@ -106,6 +107,31 @@ def refuse_another_run(run: Run) -> None:
         raise UserError(
             f"--steps={config.steps}: {run.directory} has {reached} already, must be at least that"
         )
+
+
+def where_they_are(runs: Sequence[Run], out: Path) -> list[Run]:
+    """Returns runs; a new one that lies in `out` already keeps the name that it has there.
+
+    A sweep of fewer values gave it another one.
+    """
+    saved = dict[int, list[tuple[Path, Config]]]()
+    for name in other_runs(out, runs):
+        with contextlib.suppress(UserError):  # a damaged one is none of these
+            config = saved_config.read_config(out / name)
+            saved.setdefault(config.seed, []).append((out / name, config))
+    found = []
+    for run in runs:
+        config, there = run.config, run
+        if not (run.directory / layout.CONFIG_FILE).exists():
+            for directory, other in saved.get(config.seed, []):
+                same = all(getattr(other, n) == value for n, value in run.changes.items())
+                if same and other.steps == config.steps:
+                    with contextlib.suppress(UserError):
+                        moved = run._replace(directory=directory)
+                        refuse_another_run(moved)
+                        there = moved
+        found.append(there)
+    return found
 
 
 def other_runs(out: Path, runs: Iterable[Run]) -> list[str]:

@@ -158,5 +158,5 @@ def remember(recent: deque[Record], record: Record) -> None:
     kimg = record["kimg"]
     if not recent or kimg // SPACING_KIMG > recent[-1]["kimg"] // SPACING_KIMG:
         recent.append(record)
-    while recent[0]["kimg"] <= kimg - SPAN_KIMG:
+    while len(recent) > 1 and recent[0]["kimg"] <= kimg - SPAN_KIMG:
         recent.popleft()

@@ -32,7 +32,7 @@ KEY = "init_from"  # of config.json: what `start_from` returns
 # Of layers: what their function depends on besides kind, sizes and weights; and what adds nothing.
 OF_FUNCTION = (
     "activation", "strides", "padding", "pool_size", "size", "negative_slope", "dilation_rate",
-    "groups", "scale", "offset", "interpolation", "epsilon", "axis",
+    "groups", "scale", "offset", "interpolation", "epsilon", "axis", "indices_or_sections",
 )  # fmt: skip
 PASSING = ("InputLayer", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout")
 
@@ -40,7 +40,7 @@ CHECKPOINT = re.compile(r"step-(\d+)(\.index|\.data-\d+-of-\d+)?")
 
 # Fields that a network's layers depend on.
 SHAPING = {
-    "generator": ("generator", "g_norm", "halvings", "conditional", "auxiliary"),
+    "generator": ("generator", "g_norm", "halvings", "conditional", "auxiliary", "categories"),
     "discriminator": ("discriminator", "d_norm", "halvings", "conditional", "auxiliary"),
 }
 

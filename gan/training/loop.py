@@ -22,6 +22,7 @@ from gan.errors import NotFinite, TrainingFailed
 from gan.run.advice import explained
 from gan.run.config import Config
 from gan.run.heads import MOST_NAMED, names_classes
+from gan.run.jsonl import without_infinities
 from gan.run.layout import BEST_DIR
 from gan.run.progress import in_words
 from gan.run.records import is_number
@@ -199,7 +200,8 @@ def log_metrics(run: Run) -> None:
     metrics["time/steps_per_second"] = (step - run.logged_step) / elapsed
     metrics["memory/peak_mb"] = devices.peak_memory_mb()
     run.logged_step, run.logged_seconds = step, seconds
-    records = [*run.log.recent, {"kimg": run.kimg, **metrics}]
+    now = without_infinities({"kimg": run.kimg, **metrics})  # as it is written, and read back
+    records = [*run.log.recent, now]
     run.signs = collapse.collapse_signs(records, run.log.evaluations, has_log_odds(run.config))
     metrics["collapse/signs"] = len(run.signs)
     with run.task("records"):

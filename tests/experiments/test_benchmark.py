@@ -27,6 +27,7 @@ from experiments.benchmarks.processes import LoopFailed, LoopProcess
 from gan.algorithm import step
 from gan.cli import command
 from gan.data.datasets import load_dataset
+from gan.errors import UserError
 from gan.run.config import Config
 
 
@@ -430,3 +431,24 @@ def test_peers_train(name):
     peer = importlib.import_module(f"experiments.benchmarks.peers.{name}")
     loop = peer.loop(load_dataset("mnist", "", print).train_images)
     assert benchmark.trains(benchmark.learned(loop))
+
+
+def test_what_was_measured_before_stays_where_a_measurement_fails(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "bench.json"
+    out.write_text("before")
+
+    def fails(*given):
+        raise LoopFailed("its process was ended by SIGKILL")
+
+    monkeypatch.setattr(benchmark, "workers_table", fails)
+    assert call(monkeypatch, "--table=workers", f"--out={out}") == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "error: its process was ended by SIGKILL"
+    assert out.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_start_that_fails_says_why(monkeypatch):
+    fails = "import sys; print('error: no data', file=sys.stderr); sys.exit(2)"
+    monkeypatch.setattr(startup, "COMMAND", [sys.executable, "-c", fails])
+    with pytest.raises(UserError, match="--table=startup: a run of one step failed: error: no da"):
+        startup.start()

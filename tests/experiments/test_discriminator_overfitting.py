@@ -4,8 +4,9 @@ import pytest
 
 import gan
 from experiments import discriminator_overfitting
-from gan.data.datasets import load_dataset
+from gan.data.datasets import DATASETS, Dataset, DataSource, load_dataset
 from gan.run.presets import from_preset
+from gan.training.trainer import train
 from support import status_of
 
 TINY = {
@@ -106,3 +107,16 @@ def test_runs_without_test_images_are_refused(tmp_path, trained_once, monkeypatc
     assert status_of(monkeypatch, discriminator_overfitting, tmp_path / "points") == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.endswith("points: gaussian_ring has no test images to look at")
+
+
+def test_a_conditional_d_needs_labels_of_test_images(tiny_config, tmp_path, monkeypatch, capsys):
+    """Without them all would be shown as class 0."""
+    rng = np.random.default_rng(0)
+    images, others = (rng.integers(0, 256, (64, 28, 28, 1), np.uint8) for _ in range(2))
+    data = Dataset(images, np.arange(64) % 10, others)
+    monkeypatch.setitem(DATASETS, "half_labelled", DataSource(lambda data_dir, print_fn: data))
+    config = tiny_config(dataset="half_labelled", conditional=True, steps=2, evaluate_every=0)
+    train(config, tmp_path / "run", quiet=True)
+    assert status_of(monkeypatch, discriminator_overfitting, tmp_path / "run") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.endswith("run: D needs labels, those of test images are not known")

@@ -56,14 +56,14 @@ def test_the_picture_shows_what_the_generator_makes_of_it():
 
 
 def test_a_run_writes_it_and_so_does_sample(tiny_config, tmp_path, monkeypatch):
-    config = tiny_config(auxiliary="infogan", categories=4, continuous_codes=1, steps=2)
+    config = tiny_config(auxiliary="infogan", categories=4, continuous_codes=1, steps=2, seed=3)
     train(config, tmp_path / "run", quiet=True)
     training = tmp_path / "run" / "samples" / "step_00000002.png"
     assert Image.open(training).size == ((20 * 30 + 2) * 3, (4 * 30 + 2) * 3)
     out = tmp_path / "codes.png"
     flags = (f"--run_dir={tmp_path / 'run'}", "--codes", f"--out={out}")
     assert status_of(monkeypatch, sample_command, *flags) == 0
-    assert out.read_bytes() == training.read_bytes()  # both are of noise seed 0
+    assert out.read_bytes() == training.read_bytes()  # both are of the run's seed
     grid = tmp_path / "grid.png"
     assert status_of(monkeypatch, sample_command, flags[0], f"--out={grid}") == 0
 

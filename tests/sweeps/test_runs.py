@@ -168,3 +168,36 @@ def test_the_same_run_is_let_in_and_one_of_another_configuration_is_not(tmp_path
         refuse_another_run(changed)
     (run.directory / "summary.json").write_text("[]")
     assert state_of(run.directory, 9) == "open"
+
+
+def test_a_run_that_a_smaller_sweep_named_otherwise_is_not_trained_again(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    few = planned("--preset=mlp_r3", "--d_learning_rate=1e-3", "--steps=9", "--seeds=0-1")
+    assert [run.directory.name for run in few] == ["seed=0", "seed=1"]
+    for run in few:
+        place = tmp_path / "runs/sweep" / run.directory.name
+        write_config(place, run.config, {}, {})
+        (place / "summary.json").write_text(json.dumps({"step": 9, "status": "completed"}))
+    damaged = tmp_path / "runs/sweep/damaged"
+    damaged.mkdir()
+    (damaged / "config.json").write_text("[]")
+    arguments = ["--preset=mlp_r3", "--d_learning_rate=1e-3,2e-4", "--steps=9", "--seeds=0-1"]
+    monkeypatch.setattr(sweep, "train_all", None)
+    assert status_of(monkeypatch, COMMANDS["sweep"], *arguments, "--dry_run") == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [(row.split(":")[0], row.rpartition("/")[2]) for row in rows[:4]] == [
+        ("done", "seed=0"), ("new", "d_learning_rate=0.0002-seed=0"),
+        ("done", "seed=1"), ("new", "d_learning_rate=0.0002-seed=1"),
+    ]  # fmt: skip
+    assert rows[4] == "runs/sweep: 4 runs, 2 new, 2 done"
+    # Neither are these: other steps, another loss.
+    for other in ("--steps=9,10", "--loss=hinge,least_squares"):
+        replaced = [a for a in arguments if a.split("=")[0] != other.split("=")[0]]
+        assert status_of(monkeypatch, COMMANDS["sweep"], *replaced, other, "--dry_run") == 0
+        rows = capsys.readouterr().out.splitlines()
+        names = [row.rpartition("/")[2] for row in rows[:-1]]
+        assert len(set(names)) == len(names) == 8
+        done = [n for n, row in zip(names, rows, strict=False) if row.startswith("done")]
+        assert done == (["seed=0", "seed=1"] if "steps" in other else [])

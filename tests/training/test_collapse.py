@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import deque
 
 import numpy as np
 import pytest
@@ -246,6 +247,9 @@ def test_what_lacks_a_number_is_passed_over():
         del records[-1][name]
         assert list(collapse.collapse_signs(records, [])) == ["discriminator_won"]
         assert collapse.collapse_signs([{**r, name: None} for r in records], []) == {}
+    records = span(**won)
+    records[-1] |= {"accuracy/real": 0.5, "grads/d_norm": None}  # of a step that was skipped
+    assert list(collapse.collapse_signs(records, [])) == ["discriminator_won"]
     few = [evaluation(i, 5.0, 0.01) for i in range(1, 5)]
     for name in ("fcd", "coverage", "classes"):
         some = [*few, evaluation(5, 5.0, 0.01)]
@@ -281,3 +285,11 @@ def test_a_name_of_a_run_is_no_sign():
     error = "runs/mode_collapse: out of memory at step 3, with --batch_size=9"
     assert advice.explained(error).count(advice.HELPS) == 1
     assert advice.explained("runs/is not finite: is complete") == "runs/is not finite: is complete"
+
+
+def test_records_of_any_size_are_remembered():
+    """Of a metrics.jsonl from elsewhere: nothing less than 256 away can be told apart there."""
+    recent = deque()
+    for kimg in (1.0, 9e18, 9e18):
+        collapse.remember(recent, {"kimg": kimg})
+        assert [r["kimg"] for r in recent] == [kimg]

@@ -395,3 +395,13 @@ def test_the_same_weights_in_another_place_are_refused(change, tiny_config, tmp_
     with pytest.raises(UserError, match="its discriminator has other layers"):
         train(started, tmp_path / "b", discriminator=discriminator(**change), quiet=True)
     assert not (tmp_path / "b").exists()
+
+
+def test_codes_of_other_sizes_are_another_generator(tiny_config, tmp_path):
+    """Of the same weights: rows of its first kernel would get other entries of the latents."""
+    codes = {"auxiliary": "infogan", "latent_dim": 16, "steps": 2}
+    train(tiny_config(**codes, categories=4), tmp_path / "a", quiet=True)
+    config = tiny_config(**codes, categories=3, init_from=str(tmp_path / "a"))
+    with pytest.raises(UserError, match=r"its generator has other layers \(categories=4, here 3\)"):
+        train(config, tmp_path / "b", quiet=True)
+    assert not (tmp_path / "b").exists()

@@ -15,7 +15,7 @@ from gan.algorithm import step
 from gan.algorithm.losses import LOSSES
 from gan.errors import NotFinite
 from gan.run.jsonl import read_records
-from gan.training import trainer
+from gan.training import collapse, trainer
 from gan.training.trainer import train
 from support import checkpoint, once_more
 
@@ -185,6 +185,23 @@ def test_loss_scaling_skips_and_counts_overflows(inject, tiny_config, tmp_path):
     assert (summary["status"], summary["rollbacks"]) == ("completed", 0)
     assert summary["skipped_updates"] == {"d": 1, "g": 0}
     assert summary["loss/d"] < 10
+
+
+def test_signs_of_collapse_look_at_what_is_written(inject, tiny_config, tmp_path, monkeypatch):
+    """A norm that overflowed is null in both, so that the record is passed over in both."""
+    seen = []
+    monkeypatch.setattr(collapse, "collapse_signs", lambda records, *more: (
+        seen.append(records[-1]) or {}
+    ))  # fmt: skip
+    inject("overflow")
+    train(
+        tiny_config(loss="poisoned", precision="mixed_float16", log_every=1), tmp_path, quiet=True
+    )
+    written = read_records(tmp_path / "metrics.jsonl")
+    assert any(None in record.values() for record in written)
+    for live, record in zip(seen, written, strict=False):
+        one, other = ({n for n, v in r.items() if v is None} for r in (live, record))
+        assert one == other
 
 
 @pytest.mark.parametrize(
