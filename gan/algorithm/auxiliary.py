@@ -3,7 +3,8 @@
 D then returns logits [batch, 1] and a head [batch, units], both float32; `Judgement` holds them.
 The halves of a row get the head of real and of fake images, the labels [batch] int32 that real and
 fake images have, and the latents [batch, latent_dim] of the fake ones, and return [batch]; the step
-takes the mean and the weight. An objective is one row of `AUXILIARIES`, and one of the same name in
+takes the mean and the weight. With `--labelled_images` the real images are some of those, and the
+labels say nothing of fakes. An objective is one row of `AUXILIARIES`, and one of the same name in
 gan/run/heads.py, which says what the head is.
 """
 

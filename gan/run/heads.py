@@ -29,7 +29,7 @@ class Head(NamedTuple):
     names_classes: bool = False  # its entries are logits of classes
     finds_codes: bool = False  # its entries are codes
     sums_to_logit: bool = False  # D's logit is the log of the sum of their exponentials
-    few_labels: bool = False  # --labelled_images may be a part of all
+    few_labels: bool = False  # --labelled_images may be a part of all; no half looks at fakes
 
 
 HEADS = {

@@ -192,6 +192,9 @@ def test_a_run_that_a_smaller_sweep_named_otherwise_is_not_trained_again(
         ("done", "seed=1"), ("new", "d_learning_rate=0.0002-seed=1"),
     ]  # fmt: skip
     assert rows[4] == "runs/sweep: 4 runs, 2 new, 2 done"
+    longer = [argument for argument in arguments if "steps" not in argument]
+    assert status_of(monkeypatch, COMMANDS["sweep"], *longer, "--dry_run") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "runs/sweep: 4 runs, 4 new"
     # Neither are these: other steps, another loss.
     for other in ("--steps=9,10", "--loss=hinge,least_squares"):
         replaced = [a for a in arguments if a.split("=")[0] != other.split("=")[0]]
