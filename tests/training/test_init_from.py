@@ -228,7 +228,7 @@ def test_own_networks_start_from_runs_and_runs_from_own_networks(tiny_config, tm
         ({"g_norm": "none"}, "its generator has other layers (g_norm=default, here none), must ha"),
         ({"d_norm": "spectral"}, "its discriminator has other layers (d_norm=default, here spectr"),
         ({"auxiliary": "infogan", "categories": 2},
-         "its generator has other layers (auxiliary=none, here infogan; categories=10, here 2), must"),
+         "its generator has other layers (auxiliary=none, here infogan; categories=10, here 2)"),
     ],
 )  # fmt: skip
 def test_other_layers_are_refused(changes, reason, source, tiny_config, tmp_path):
