@@ -28,7 +28,7 @@ POINTS: dict[str, Any] = {
 DENSE: dict[str, Any] = {
     **R3, "generator": "dcgan_dense", "discriminator": "dcgan_dense", "d_norm": "none",
     "batch_size": 64,
-    # A tenth of the penalty at the end, as elsewhere, leaves more digits between classes.
+    # With a tenth of it at the end, as elsewhere, some digits of stacks come too often.
     "steps": 20_000, "penalty_decay": 0.3, "penalty_decay_steps": 10_000,
     "g_learning_rate_decay": "cosine", "learning_rate_decay_steps": 20_000,
 }  # fmt: skip
