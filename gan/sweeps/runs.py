@@ -118,7 +118,8 @@ def where_they_are(runs: Sequence[Run], out: Path) -> list[Run]:
     for name in other_runs(out, runs):
         with contextlib.suppress(UserError):  # a damaged one is none of these
             config = saved_config.read_config(out / name)
-            saved.setdefault(config.seed, []).append((out / name, config))
+            if not saved_config.own_networks(out / name):
+                saved.setdefault(config.seed, []).append((out / name, config))
     found = []
     for run in runs:
         config, there = run.config, run

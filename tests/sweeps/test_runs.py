@@ -195,6 +195,12 @@ def test_a_run_that_a_smaller_sweep_named_otherwise_is_not_trained_again(
     longer = [argument for argument in arguments if "steps" not in argument]
     assert status_of(monkeypatch, COMMANDS["sweep"], *longer, "--dry_run") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "runs/sweep: 4 runs, 4 new"
+    # Nor one whose networks Python code gave.
+    place = tmp_path / "runs/sweep/seed=1"
+    write_config(place, few[1].config, {}, {"generator": "0" * 64})
+    assert status_of(monkeypatch, COMMANDS["sweep"], *arguments, "--dry_run") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "runs/sweep: 4 runs, 3 new, 1 done"
+    write_config(place, few[1].config, {}, {})
     # Neither are these: other steps, another loss.
     for other in ("--steps=9,10", "--loss=hinge,least_squares"):
         replaced = [a for a in arguments if a.split("=")[0] != other.split("=")[0]]
